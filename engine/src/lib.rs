@@ -1,0 +1,13 @@
+//! The pure core of Sidegate.
+//!
+//! `Attributes` (what the host knows of a request) become an input document, a [`policy::Policy`]
+//! evaluates it to a value, the value is read as a decision, and the decision becomes the
+//! [`actions::Actions`] that the host carries out. Nothing here does I/O, reads a clock or calls a host:
+//! the same code runs natively in tests and tools and as wasm32 in the proxy.
+
+pub mod actions;
+pub mod attributes;
+pub mod limits;
+pub mod policy;
+
+pub use regorus::Value;
