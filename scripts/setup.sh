@@ -156,9 +156,16 @@ setup_wasm_bindgen() {
     fi
     say "wasm-bindgen-test-runner $version: cargo install, takes some minutes once"
     build=$(mktemp -d "$WORK/build.XXXXXX")
-    CARGO_TARGET_DIR=$build cargo install -q --locked --root "$dir" --bin wasm-bindgen-test-runner \
-        --version "=$version" wasm-bindgen-cli >&2 ||
-        die "could not install wasm-bindgen-cli $version" "try it: cargo install wasm-bindgen-cli --version =$version"
+    # Its lock file first; where a registry lacks one of those exact versions, the nearest that fit.
+    install_runner() {
+        CARGO_TARGET_DIR=$build cargo install -q "$@" --root "$dir" --bin wasm-bindgen-test-runner \
+            --version "=$version" wasm-bindgen-cli
+    }
+    if ! install_runner --locked 2>"$build/log"; then
+        say "wasm-bindgen-test-runner $version: not with its own lock file ($(grep -m1 error "$build/log")); without it"
+        install_runner >&2 || die "could not install wasm-bindgen-cli $version" \
+            "try it: cargo install wasm-bindgen-cli --version =$version"
+    fi
     say "wasm-bindgen-test-runner $version: $dir"
 }
 
