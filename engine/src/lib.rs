@@ -7,7 +7,10 @@
 
 pub mod actions;
 pub mod attributes;
+pub mod bundle;
+pub mod eval;
 pub mod limits;
+pub mod plan;
 pub mod policy;
 
 pub use regorus::Value;
