@@ -15,11 +15,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            steps: 100_000,
-            depth: 128,
-            output_bytes: 65_536,
-            bundle_bytes: 33_554_432,
-        }
+        Self { steps: 100_000, depth: 128, output_bytes: 65_536, bundle_bytes: 33_554_432 }
     }
 }

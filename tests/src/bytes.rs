@@ -28,14 +28,12 @@ pub fn unescape(text: &str) -> Result<Vec<u8>, String> {
             bytes.push(b'\\');
             rest = after;
         } else {
-            let hex = rest
-                .strip_prefix(b"x")
-                .and_then(|r| r.get(..2))
-                .and_then(|h| std::str::from_utf8(h).ok());
+            let hex =
+                rest.strip_prefix(b"x").and_then(|r| r.get(..2)).and_then(|h| std::str::from_utf8(h).ok());
             let byte = hex.and_then(|h| u8::from_str_radix(h, 16).ok());
-            bytes.push(byte.ok_or_else(|| {
-                format!("expected `\\xHH` or `\\\\` after a backslash in `{text}`")
-            })?);
+            bytes.push(
+                byte.ok_or_else(|| format!("expected `\\xHH` or `\\\\` after a backslash in `{text}`"))?,
+            );
             rest = &rest[3..];
         }
     }

@@ -146,6 +146,24 @@ impl CaseFile {
         paths.iter().map(|path| Self::read(path)).collect()
     }
 
+    /// Requests alone, for a policy whose bundle has been built already.
+    ///
+    /// # Errors
+    /// `yaml` is no list of requests.
+    pub fn of_requests(name: &str, entrypoint: &str, yaml: &str) -> Result<Self, String> {
+        let requests: Vec<RequestCase> = serde_yaml_ng::from_str(yaml).map_err(|e| format!("{name}: {e}"))?;
+        Ok(Self {
+            name: name.to_owned(),
+            about: String::new(),
+            policy: BTreeMap::new(),
+            data: empty_object(),
+            entrypoint: entrypoint.to_owned(),
+            config: Map::new(),
+            after_each: None,
+            requests,
+        })
+    }
+
     fn read(path: &Path) -> Result<Self, String> {
         let at = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
         let text = std::fs::read_to_string(path).map_err(|e| at(&e))?;
@@ -270,7 +288,9 @@ impl Want {
             }
         }
         match self.decision {
-            Reach::Allow if self.body.is_some() => Err("the body of an allowed request is the upstream's".to_owned()),
+            Reach::Allow if self.body.is_some() => {
+                Err("the body of an allowed request is the upstream's".to_owned())
+            }
             Reach::Deny if self.path.is_some() || !self.upstream_headers.is_empty() => {
                 Err("a denied request has no path and no headers at the upstream".to_owned())
             }

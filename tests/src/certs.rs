@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, SanType,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    SanType,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -44,16 +44,11 @@ impl Authority {
     pub fn new(dir: &Path) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "sidegate test authority");
+        params.distinguished_name.push(DnType::CommonName, "sidegate test authority");
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         fs::create_dir_all(dir).unwrap();
         fs::write(dir.join("ca.pem"), issuer.pem()).unwrap();
-        Self {
-            issuer,
-            dir: dir.to_owned(),
-        }
+        Self { issuer, dir: dir.to_owned() }
     }
 
     /// A certificate whose first URI SAN is `spiffe`. It also names localhost, so that curl accepts it for
@@ -67,10 +62,8 @@ impl Authority {
             SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()),
         ];
         params.distinguished_name.push(DnType::CommonName, name);
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let cert = params.signed_by(&key, &self.issuer).unwrap();
         let path = |kind| self.dir.join(format!("{name}.{kind}.pem"));
         fs::write(path("cert"), cert.pem()).unwrap();

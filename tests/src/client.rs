@@ -66,11 +66,7 @@ impl Request {
 impl Response {
     /// All values of one header, in order.
     pub fn values(&self, name: &str) -> Vec<&[u8]> {
-        self.headers
-            .iter()
-            .filter(|(n, _)| n == name)
-            .map(|(_, v)| v.as_slice())
-            .collect()
+        self.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_slice()).collect()
     }
 }
 
@@ -81,31 +77,24 @@ impl Connection {
     /// The connection is refused or the handshake fails.
     pub fn open(to: SocketAddr, identity: Option<&Identity>) -> Result<Self, String> {
         let at = |what: &str, e: &dyn std::fmt::Display| format!("{what} {to}: {e}");
-        let tcp =
-            TcpStream::connect_timeout(&to, TIMEOUT).map_err(|e| at("could not connect to", &e))?;
-        tcp.set_read_timeout(Some(TIMEOUT))
-            .map_err(|e| at("no read timeout on", &e))?;
-        tcp.set_write_timeout(Some(TIMEOUT))
-            .map_err(|e| at("no write timeout on", &e))?;
+        let tcp = TcpStream::connect_timeout(&to, TIMEOUT).map_err(|e| at("could not connect to", &e))?;
+        tcp.set_read_timeout(Some(TIMEOUT)).map_err(|e| at("no read timeout on", &e))?;
+        tcp.set_write_timeout(Some(TIMEOUT)).map_err(|e| at("no write timeout on", &e))?;
         tcp.set_nodelay(true).map_err(|e| at("no nodelay on", &e))?;
         let stream: Box<dyn Stream> = match identity {
             None => Box::new(tcp),
             Some(identity) => {
                 let name = ServerName::try_from("localhost").expect("a valid name");
-                let mut tls = ClientConnection::new(identity.client_config(), name)
-                    .map_err(|e| at("no TLS to", &e))?;
+                let mut tls =
+                    ClientConnection::new(identity.client_config(), name).map_err(|e| at("no TLS to", &e))?;
                 let mut tcp = tcp;
                 while tls.is_handshaking() {
-                    tls.complete_io(&mut tcp)
-                        .map_err(|e| at("TLS handshake failed with", &e))?;
+                    tls.complete_io(&mut tcp).map_err(|e| at("TLS handshake failed with", &e))?;
                 }
                 Box::new(StreamOwned::new(tls, tcp))
             }
         };
-        Ok(Self {
-            stream,
-            buffer: Vec::new(),
-        })
+        Ok(Self { stream, buffer: Vec::new() })
     }
 
     /// Sends a request and waits for its response, 20 seconds for each read.
@@ -131,9 +120,7 @@ impl Connection {
             }
             if !self.fill()? {
                 let got = String::from_utf8_lossy(&self.buffer).into_owned();
-                return Err(format!(
-                    "expected a response, the connection was closed after `{got}`"
-                ));
+                return Err(format!("expected a response, the connection was closed after `{got}`"));
             }
         };
         response.body = match framing {
@@ -213,40 +200,21 @@ fn parse_head(buffer: &mut Vec<u8>, connect: bool) -> Result<Option<(Response, F
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(e) => {
-            return Err(format!(
-                "expected an HTTP response, got `{}`: {e}",
-                String::from_utf8_lossy(buffer)
-            ));
+            return Err(format!("expected an HTTP response, got `{}`: {e}", String::from_utf8_lossy(buffer)));
         }
     };
     let status = parsed.code.unwrap_or_default();
-    let headers: Vec<_> = parsed
-        .headers
-        .iter()
-        .map(|h| (h.name.to_ascii_lowercase(), h.value.to_vec()))
-        .collect();
+    let headers: Vec<_> =
+        parsed.headers.iter().map(|h| (h.name.to_ascii_lowercase(), h.value.to_vec())).collect();
     buffer.drain(..length);
-    let response = Response {
-        status,
-        headers,
-        body: Vec::new(),
-    };
-    let text = |name| {
-        response
-            .values(name)
-            .first()
-            .map(|v| String::from_utf8_lossy(v).into_owned())
-    };
+    let response = Response { status, headers, body: Vec::new() };
+    let text = |name| response.values(name).first().map(|v| String::from_utf8_lossy(v).into_owned());
     let framing = if status == 204 || status == 304 || (connect && status == 200) {
         Framing::Length(0)
     } else if text("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
         Framing::Chunked
     } else if let Some(length) = text("content-length") {
-        Framing::Length(
-            length
-                .parse()
-                .map_err(|_| format!("expected a content-length, got `{length}`"))?,
-        )
+        Framing::Length(length.parse().map_err(|_| format!("expected a content-length, got `{length}`"))?)
     } else {
         Framing::ToEnd
     };

@@ -20,6 +20,7 @@ const LOG_TAIL: usize = 40;
 pub struct Envoy {
     version: String,
     child: Child,
+    watcher: Option<Child>,
     dir: PathBuf,
     admin: SocketAddr,
     listeners: BTreeMap<String, SocketAddr>,
@@ -50,10 +51,12 @@ impl Envoy {
             .args(["--concurrency", "1"])
             .spawn()
             .map_err(|e| format!("could not run {}: {e}", binary.display()))?;
+        let watcher = watch(&child);
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut envoy = Self {
             version: version.to_owned(),
             child,
+            watcher,
             dir: dir.to_owned(),
             admin: nowhere,
             listeners: BTreeMap::new(),
@@ -66,28 +69,20 @@ impl Envoy {
         let deadline = Instant::now() + START;
         loop {
             if let Some(status) = self.child.try_wait().map_err(|e| e.to_string())? {
-                return Err(self.with_log(&format!(
-                    "expected envoy {} to serve, it ended with {status}",
-                    self.version
-                )));
+                return Err(self
+                    .with_log(&format!("expected envoy {} to serve, it ended with {status}", self.version)));
             }
-            if let Some(admin) = fs::read_to_string(admin_path)
-                .ok()
-                .and_then(|text| text.trim().parse().ok())
+            if let Some(admin) = fs::read_to_string(admin_path).ok().and_then(|text| text.trim().parse().ok())
             {
                 self.admin = admin;
-                if self
-                    .admin("GET", "/ready")
-                    .is_ok_and(|(status, _)| status == 200)
-                {
+                if self.admin("GET", "/ready").is_ok_and(|(status, _)| status == 200) {
                     break;
                 }
             }
             if Instant::now() > deadline {
-                return Err(self.with_log(&format!(
-                    "expected envoy {} to serve within {START:?}",
-                    self.version
-                )));
+                return Err(
+                    self.with_log(&format!("expected envoy {} to serve within {START:?}", self.version))
+                );
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -96,12 +91,9 @@ impl Envoy {
             serde_json::from_str(&body).map_err(|e| format!("expected listeners as JSON: {e}"))?;
         for status in listed["listener_statuses"].as_array().into_iter().flatten() {
             let at = &status["local_address"]["socket_address"];
-            let port = at["port_value"]
-                .as_u64()
-                .and_then(|p| u16::try_from(p).ok());
+            let port = at["port_value"].as_u64().and_then(|p| u16::try_from(p).ok());
             if let (Some(name), Some(port)) = (status["name"].as_str(), port) {
-                self.listeners
-                    .insert(name.to_owned(), SocketAddr::from(([127, 0, 0, 1], port)));
+                self.listeners.insert(name.to_owned(), SocketAddr::from(([127, 0, 0, 1], port)));
             }
         }
         Ok(())
@@ -141,16 +133,10 @@ impl Envoy {
         let request = Request {
             method: method.to_owned(),
             target: path.as_bytes().to_vec(),
-            headers: vec![
-                (b"host".to_vec(), b"admin".to_vec()),
-                (b"connection".to_vec(), b"close".to_vec()),
-            ],
+            headers: vec![(b"host".to_vec(), b"admin".to_vec()), (b"connection".to_vec(), b"close".to_vec())],
         };
         let response = Connection::open(self.admin, None)?.send(&request)?;
-        Ok((
-            response.status,
-            String::from_utf8_lossy(&response.body).into_owned(),
-        ))
+        Ok((response.status, String::from_utf8_lossy(&response.body).into_owned()))
     }
 
     /// The counters and gauges whose names hold `part`.
@@ -175,10 +161,8 @@ impl Envoy {
         let path = format!("/proc/{}/stat", self.pid());
         let stat = fs::read_to_string(&path).map_err(|e| format!("could not read {path}: {e}"))?;
         // The program's name, in parentheses, may hold spaces; utime and stime are fields 14 and 15 of all.
-        let fields: Vec<&str> = stat
-            .rsplit_once(')')
-            .map(|(_, rest)| rest.split_whitespace().collect())
-            .unwrap_or_default();
+        let fields: Vec<&str> =
+            stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
         let field = |n: usize| fields.get(n - 3).and_then(|f| f.parse::<u64>().ok());
         field(14)
             .zip(field(15))
@@ -201,11 +185,7 @@ impl Envoy {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         let tail = &lines[lines.len().saturating_sub(LOG_TAIL)..];
-        format!(
-            "{message}\n--- the end of the log of envoy {} ---\n{}\n---",
-            self.version,
-            tail.join("\n")
-        )
+        format!("{message}\n--- the end of the log of envoy {} ---\n{}\n---", self.version, tail.join("\n"))
     }
 }
 
@@ -220,7 +200,23 @@ impl Drop for Envoy {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if let Some(watcher) = &mut self.watcher {
+            let _ = watcher.kill();
+            let _ = watcher.wait();
+        }
     }
+}
+
+/// A process that ends `child` when ours dies without running its destructors (an abort, a `kill -9`): its
+/// standard input then ends.
+fn watch(child: &Child) -> Option<Child> {
+    Command::new("sh")
+        .args(["-c", "read -r _; kill -9 \"$0\"", &child.id().to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()
 }
 
 /// Runs `envoy --mode validate`, which runs the filter's own check of its configuration.
@@ -237,10 +233,7 @@ pub fn validate(version: &str, config: &Value, dir: &Path) -> Result<Validation,
     let deadline = Instant::now() + START;
     loop {
         if let Some(status) = child.try_wait().map_err(|e| e.to_string())? {
-            return Ok(Validation {
-                accepted: status.success(),
-                log: read_log(dir),
-            });
+            return Ok(Validation { accepted: status.success(), log: read_log(dir) });
         }
         if Instant::now() > deadline {
             let _ = child.kill();
@@ -268,13 +261,7 @@ fn command(binary: &Path, config: &Path, dir: &Path) -> Result<Command, String> 
     command
         .arg("-c")
         .arg(config)
-        .args([
-            "--disable-hot-restart",
-            "-l",
-            "warning",
-            "--component-log-level",
-            "wasm:info",
-        ])
+        .args(["--disable-hot-restart", "-l", "warning", "--component-log-level", "wasm:info"])
         .args(["--log-format", "[%l][%n] %v"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())

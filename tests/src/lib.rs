@@ -17,5 +17,6 @@ pub mod envoy;
 pub mod envoy_config;
 pub mod paths;
 pub mod places;
+pub mod table;
 pub mod upstream;
 pub mod wasm_host;

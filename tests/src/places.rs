@@ -14,10 +14,7 @@ pub fn envoy_oldest() -> String {
 
 /// The root of the repository.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("the tests crate lies in the workspace")
-        .to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests crate lies in the workspace").to_owned()
 }
 
 /// The built filter.
@@ -25,11 +22,7 @@ pub fn root() -> PathBuf {
 /// # Errors
 /// It is not there; the message names the command that makes it.
 pub fn filter_wasm() -> Result<PathBuf, String> {
-    existing(
-        root().join("dist/sidegate.wasm"),
-        "the built filter",
-        "make wasm",
-    )
+    existing(root().join("dist/sidegate.wasm"), "the built filter", "make wasm")
 }
 
 /// The binary of one Envoy version.
@@ -37,11 +30,7 @@ pub fn filter_wasm() -> Result<PathBuf, String> {
 /// # Errors
 /// It is not there; the message names the command that fetches it.
 pub fn envoy_binary(version: &str) -> Result<PathBuf, String> {
-    existing(
-        cache().join("envoy").join(version).join("envoy"),
-        &format!("envoy {version}"),
-        "make setup",
-    )
+    existing(cache().join("envoy").join(version).join("envoy"), &format!("envoy {version}"), "make setup")
 }
 
 /// `path`, or an error that says what was expected there and which command makes it.
@@ -52,23 +41,15 @@ pub fn existing(path: PathBuf, what: &str, command: &str) -> Result<PathBuf, Str
     if path.is_file() {
         Ok(path)
     } else {
-        Err(format!(
-            "expected {what} at {}, found nothing; run: {command}",
-            path.display()
-        ))
+        Err(format!("expected {what} at {}, found nothing; run: {command}", path.display()))
     }
 }
 
 /// The cache of `scripts/lib.sh`.
 fn cache() -> PathBuf {
-    let set = |name| {
-        std::env::var_os(name)
-            .filter(|v| !v.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     set("SIDEGATE_CACHE").unwrap_or_else(|| {
-        let base =
-            set("XDG_CACHE_HOME").unwrap_or_else(|| set("HOME").unwrap_or_default().join(".cache"));
+        let base = set("XDG_CACHE_HOME").unwrap_or_else(|| set("HOME").unwrap_or_default().join(".cache"));
         base.join("sidegate")
     })
 }

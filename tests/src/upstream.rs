@@ -37,11 +37,7 @@ pub struct Upstream {
 impl Echo {
     /// All values of one header, in order.
     pub fn values(&self, name: &str) -> Vec<&str> {
-        self.headers
-            .iter()
-            .filter(|(n, _)| n == name)
-            .map(|(_, v)| v.as_str())
-            .collect()
+        self.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str()).collect()
     }
 }
 
@@ -49,9 +45,7 @@ impl Upstream {
     /// Starts the service on an ephemeral port.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on the loopback");
-        let address = listener
-            .local_addr()
-            .expect("a bound listener has an address");
+        let address = listener.local_addr().expect("a bound listener has an address");
         let served = Arc::new(AtomicUsize::new(0));
         let stop = Arc::new(AtomicBool::new(false));
         let (count, stopping) = (Arc::clone(&served), Arc::clone(&stop));
@@ -65,12 +59,7 @@ impl Upstream {
                 std::thread::spawn(move || serve(stream, &count));
             }
         });
-        Self {
-            address,
-            served,
-            stop,
-            acceptor: Some(acceptor),
-        }
+        Self { address, served, stop, acceptor: Some(acceptor) }
     }
 
     /// Where it listens.
@@ -137,13 +126,8 @@ fn answer(buffer: &[u8]) -> Result<Option<(usize, Vec<u8>)>, String> {
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(e) => return Err(format!("expected an HTTP request: {e}")),
     };
-    let header = |name: &str| {
-        parsed
-            .headers
-            .iter()
-            .find(|h| h.name.eq_ignore_ascii_case(name))
-            .map(|h| h.value)
-    };
+    let header =
+        |name: &str| parsed.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value);
     if header("transfer-encoding").is_some() {
         return Err("expected a body with a content-length, got a transfer-encoding".to_owned());
     }
@@ -157,16 +141,14 @@ fn answer(buffer: &[u8]) -> Result<Option<(usize, Vec<u8>)>, String> {
     let echo = Echo {
         method: parsed.method.unwrap_or_default().to_owned(),
         path: escape(parsed.path.unwrap_or_default().as_bytes()),
-        headers: parsed
-            .headers
-            .iter()
-            .map(|h| (h.name.to_ascii_lowercase(), escape(h.value)))
-            .collect(),
+        headers: parsed.headers.iter().map(|h| (h.name.to_ascii_lowercase(), escape(h.value))).collect(),
     };
     let body = serde_json::to_vec(&echo).expect("an echo has nothing that JSON has not");
-    let mut response =
-        format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-upstream: echo\r\ncontent-length: {}\r\n\r\n", body.len())
-            .into_bytes();
+    let mut response = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-upstream: echo\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
     response.extend_from_slice(&body);
     Ok(Some((head + length, response)))
 }

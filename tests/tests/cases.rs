@@ -26,7 +26,8 @@ fn main() -> ExitCode {
         (file, bundle)
     });
     let versions = [places::envoy_oldest(), places::envoy_newest()];
-    let fleets = versions.map(|version| (version, OnceLock::new(), TempDir::new().expect("a temporary folder")));
+    let fleets =
+        versions.map(|version| (version, OnceLock::new(), TempDir::new().expect("a temporary folder")));
     let cases = Arc::new(Cases { files: files.collect(), filter: OnceLock::new(), fleets: fleets.into() });
 
     let conclusion = libtest_mimic::run(&arguments, trials(&cases));
@@ -63,7 +64,9 @@ impl Cases {
     fn interpreter(&self, index: usize, _: usize) -> Result<(), String> {
         let (file, _) = self.file(index)?;
         let native = paths::interpreter(file)?;
-        check(file.all().filter(|request| request.not_in_interpreter.is_none()), |request| native.ask(request))
+        check(file.all().filter(|request| request.not_in_interpreter.is_none()), |request| {
+            native.ask(request)
+        })
     }
 
     fn bundle(&self, index: usize, _: usize) -> Result<(), String> {
@@ -85,8 +88,11 @@ impl Cases {
         let (file, _) = self.file(index)?;
         let (version, fleet, dir) = self.fleets.get(which).expect("an index of an Envoy");
         let start = || {
-            let served: Vec<_> =
-                self.files.iter().filter_map(|(file, bundle)| Some((file, bundle.as_deref().ok()?))).collect();
+            let served: Vec<_> = self
+                .files
+                .iter()
+                .filter_map(|(file, bundle)| Some((file, bundle.as_deref().ok()?)))
+                .collect();
             Fleet::start(version, &places::filter_wasm()?, &served, dir.path())
         };
         let fleet = fleet.get_or_init(start).as_ref().map_err(Clone::clone)?;
@@ -96,7 +102,8 @@ impl Cases {
 
     /// After all cases: every VM of every Envoy is the one of its start.
     fn report_vms(&self) -> bool {
-        let started = self.fleets.iter().filter_map(|(version, fleet, _)| Some((version, fleet.get()?.as_ref().ok()?)));
+        let started =
+            self.fleets.iter().filter_map(|(version, fleet, _)| Some((version, fleet.get()?.as_ref().ok()?)));
         let mut all = true;
         for (version, fleet) in started {
             match fleet.check_vms() {

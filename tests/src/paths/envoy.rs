@@ -1,6 +1,7 @@
 //! A real Envoy: one process for all files of cases, one listener for each, one VM for all of them.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use super::Observed;
@@ -28,7 +29,12 @@ impl Fleet {
     ///
     /// # Errors
     /// Envoy does not start, or the filter refuses a configuration; the message has the end of its log.
-    pub fn start(version: &str, wasm: &Path, files: &[(&CaseFile, &[u8])], dir: &Path) -> Result<Self, String> {
+    pub fn start(
+        version: &str,
+        wasm: &Path,
+        files: &[(&CaseFile, &[u8])],
+        dir: &Path,
+    ) -> Result<Self, String> {
         let authority = Authority::new(&dir.join("certs"));
         let own = authority.identity("service", &spiffe(SERVICE.0, SERVICE.1));
         let mut callers = BTreeMap::new();
@@ -75,10 +81,9 @@ impl Fleet {
         let response = connection.send(&request.to_wire()?).map_err(explain)?;
         let upstream = match upstream.served() - before {
             0 => None,
-            1 => Some(
-                serde_json::from_slice::<Echo>(&response.body)
-                    .map_err(|e| format!("expected the upstream's answer, got `{}`: {e}", escape(&response.body)))?,
-            ),
+            1 => Some(serde_json::from_slice::<Echo>(&response.body).map_err(|e| {
+                format!("expected the upstream's answer, got `{}`: {e}", escape(&response.body))
+            })?),
             n => return Err(format!("expected at most one request at the upstream, got {n}")),
         };
         Ok(Observed {
@@ -87,6 +92,24 @@ impl Fleet {
             response_headers: response.headers.iter().map(|(n, v)| (n.clone(), escape(v))).collect(),
             body: escape(&response.body),
         })
+    }
+
+    /// Where the listener of a file is.
+    ///
+    /// # Errors
+    /// The file is not served.
+    pub fn address(&self, file: &str) -> Result<SocketAddr, String> {
+        self.envoy.listener(file)
+    }
+
+    /// Where Envoy's admin page is.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.envoy.admin_address()
+    }
+
+    /// Whether Envoy still runs.
+    pub fn runs(&mut self) -> bool {
+        self.envoy.runs()
     }
 
     /// Whether all VMs are still those of the start: none was reloaded, made anew or failed.
@@ -104,7 +127,9 @@ impl Fleet {
         if moved.is_empty() {
             return Ok(());
         }
-        Err(self.envoy.with_log(&format!("expected the VM to live on, these stats moved: {}", moved.join(", "))))
+        Err(self
+            .envoy
+            .with_log(&format!("expected the VM to live on, these stats moved: {}", moved.join(", "))))
     }
 
     /// The wasm stats, for reports.

@@ -36,7 +36,8 @@ enum Judge {
 /// # Errors
 /// The policy does not compile; the message has every finding.
 pub fn build(file: &CaseFile) -> Result<Vec<u8>, String> {
-    let options = BuildOptions { entrypoints: vec![file.entrypoint.clone()], revision: Some(file.name.clone()) };
+    let options =
+        BuildOptions { entrypoints: vec![file.entrypoint.clone()], revision: Some(file.name.clone()) };
     sidegate_compiler::build(&sources(file)?, &options).map(|built| built.bundle).map_err(|e| e.to_string())
 }
 
@@ -168,7 +169,9 @@ fn apply(headers: &mut Headers, ops: &[HeaderOp]) {
                 headers.retain(|(n, _)| n != name.as_bytes());
                 headers.push((name.clone().into_bytes(), value.clone().into_bytes()));
             }
-            HeaderOp::Add(name, value) => headers.push((name.clone().into_bytes(), value.clone().into_bytes())),
+            HeaderOp::Add(name, value) => {
+                headers.push((name.clone().into_bytes(), value.clone().into_bytes()))
+            }
             HeaderOp::Remove(name) => headers.retain(|(n, _)| n != name.as_bytes()),
         }
     }

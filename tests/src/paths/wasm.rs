@@ -47,7 +47,11 @@ impl Wasm {
     /// It did; the message names the functions.
     pub fn finish(&self) -> Result<(), String> {
         let called = self.vm.unimplemented();
-        if called.is_empty() { Ok(()) } else { Err(format!("the filter called what the mock host lacks: {called:?}")) }
+        if called.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("the filter called what the mock host lacks: {called:?}"))
+        }
     }
 }
 

@@ -25,9 +25,7 @@ pub(super) fn status(result: Status) -> i32 {
 }
 
 fn memory(cx: &Cx<'_>) -> Result<Memory, i32> {
-    cx.get_export("memory")
-        .and_then(Extern::into_memory)
-        .ok_or(INVALID_MEMORY_ACCESS)
+    cx.get_export("memory").and_then(Extern::into_memory).ok_or(INVALID_MEMORY_ACCESS)
 }
 
 fn offset(value: i32) -> usize {
@@ -39,19 +37,12 @@ fn offset(value: i32) -> usize {
 pub(super) fn read(cx: &Cx<'_>, at: i32, length: i32) -> Result<Vec<u8>, i32> {
     let (at, length) = (offset(at), offset(length));
     let end = at.checked_add(length).ok_or(INVALID_MEMORY_ACCESS)?;
-    memory(cx)?
-        .data(cx)
-        .get(at..end)
-        .map(<[u8]>::to_vec)
-        .ok_or(INVALID_MEMORY_ACCESS)
+    memory(cx)?.data(cx).get(at..end).map(<[u8]>::to_vec).ok_or(INVALID_MEMORY_ACCESS)
 }
 
 /// Writes to an address of the guest.
 pub(super) fn write(cx: &mut Cx<'_>, at: i32, bytes: &[u8]) -> Status {
-    memory(cx)?
-        .write(cx, offset(at), bytes)
-        .map(|()| OK)
-        .map_err(|_| INVALID_MEMORY_ACCESS)
+    memory(cx)?.write(cx, offset(at), bytes).map(|()| OK).map_err(|_| INVALID_MEMORY_ACCESS)
 }
 
 /// Hands bytes over in memory that the guest allocates for them.
@@ -62,40 +53,21 @@ fn give(cx: &mut Cx<'_>, bytes: &[u8], pointer_at: i32, length_at: i32) -> Statu
             .into_iter()
             .find_map(|name| cx.get_export(name).and_then(Extern::into_func))
             .ok_or(INVALID_MEMORY_ACCESS)?;
-        let allocate = allocate
-            .typed::<i32, i32>(&*cx)
-            .map_err(|_| INVALID_MEMORY_ACCESS)?;
+        let allocate = allocate.typed::<i32, i32>(&*cx).map_err(|_| INVALID_MEMORY_ACCESS)?;
         let length = i32::try_from(bytes.len()).map_err(|_| INVALID_MEMORY_ACCESS)?;
-        address = allocate
-            .call(&mut *cx, length)
-            .map_err(|_| INVALID_MEMORY_ACCESS)?;
+        address = allocate.call(&mut *cx, length).map_err(|_| INVALID_MEMORY_ACCESS)?;
         write(cx, address, bytes)?;
     }
     write(cx, pointer_at, &address.to_le_bytes())?;
-    write(
-        cx,
-        length_at,
-        &u32::try_from(bytes.len())
-            .map_err(|_| INVALID_MEMORY_ACCESS)?
-            .to_le_bytes(),
-    )
+    write(cx, length_at, &u32::try_from(bytes.len()).map_err(|_| INVALID_MEMORY_ACCESS)?.to_le_bytes())
 }
 
 fn map<'a>(cx: &'a mut Cx<'_>, kind: i32) -> Result<&'a mut Headers, i32> {
-    cx.data_mut()
-        .stream
-        .as_mut()
-        .and_then(|s| s.map(kind))
-        .ok_or(BAD_ARGUMENT)
+    cx.data_mut().stream.as_mut().and_then(|s| s.map(kind)).ok_or(BAD_ARGUMENT)
 }
 
 fn map_for_writing<'a>(cx: &'a mut Cx<'_>, kind: i32) -> Result<&'a mut Headers, i32> {
-    if cx
-        .data()
-        .stream
-        .as_ref()
-        .is_some_and(|s| s.phase == Phase::Log)
-    {
+    if cx.data().stream.as_ref().is_some_and(|s| s.phase == Phase::Log) {
         return Err(BAD_ARGUMENT);
     }
     map(cx, kind)
@@ -108,32 +80,17 @@ fn name(cx: &Cx<'_>, at: i32, length: i32) -> Result<Vec<u8>, i32> {
 /// A property's path: its parts have a NUL between them.
 fn path(cx: &Cx<'_>, at: i32, length: i32) -> Result<String, i32> {
     let raw = read(cx, at, length)?;
-    let parts: Vec<_> = raw
-        .split(|b| *b == 0)
-        .map(String::from_utf8_lossy)
-        .collect();
+    let parts: Vec<_> = raw.split(|b| *b == 0).map(String::from_utf8_lossy).collect();
     Ok(parts.join(".").trim_end_matches('.').to_owned())
 }
 
-fn send_local_response(
-    cx: &mut Cx<'_>,
-    code: i32,
-    body: (i32, i32),
-    headers: (i32, i32),
-) -> Status {
+fn send_local_response(cx: &mut Cx<'_>, code: i32, body: (i32, i32), headers: (i32, i32)) -> Status {
     let status = u16::try_from(code).map_err(|_| BAD_ARGUMENT)?;
     let body = read(cx, body.0, body.1)?;
     let headers = pairs::decode(&read(cx, headers.0, headers.1)?).ok_or(PARSE_FAILURE)?;
-    let headers = headers
-        .into_iter()
-        .map(|(n, v)| (n.to_ascii_lowercase(), v))
-        .collect();
+    let headers = headers.into_iter().map(|(n, v)| (n.to_ascii_lowercase(), v)).collect();
     let stream = cx.data_mut().stream.as_mut().ok_or(BAD_ARGUMENT)?;
-    stream.local = Some(LocalResponse {
-        status,
-        headers,
-        body,
-    });
+    stream.local = Some(LocalResponse { status, headers, body });
     Ok(OK)
 }
 
@@ -150,67 +107,39 @@ fn set_shared(cx: &mut Cx<'_>, key: Vec<u8>, value: Vec<u8>, expected: u32) -> S
 /// Header maps, properties, buffers, logs, time, the filter's own answer, shared data.
 pub(super) fn define(linker: &mut Linker<Host>) -> Result<(), Error> {
     let env = "env";
-    linker.func_wrap(
-        env,
-        "proxy_log",
-        |mut cx: Cx<'_>, level: i32, p: i32, n: i32| {
-            status(read(&cx, p, n).map(|text| {
-                cx.data_mut().logs.push(Log {
-                    level,
-                    text: String::from_utf8_lossy(&text).into_owned(),
-                });
-                OK
-            }))
-        },
-    )?;
+    linker.func_wrap(env, "proxy_log", |mut cx: Cx<'_>, level: i32, p: i32, n: i32| {
+        status(read(&cx, p, n).map(|text| {
+            cx.data_mut().logs.push(Log { level, text: String::from_utf8_lossy(&text).into_owned() });
+            OK
+        }))
+    })?;
     linker.func_wrap(env, "proxy_get_log_level", |mut cx: Cx<'_>, out: i32| {
         status(write(&mut cx, out, &2_i32.to_le_bytes()))
     })?;
-    linker.func_wrap(
-        env,
-        "proxy_get_current_time_nanoseconds",
-        |mut cx: Cx<'_>, out: i32| {
-            let now = cx.data().now;
-            status(write(&mut cx, out, &now.to_le_bytes()))
-        },
-    )?;
-    linker.func_wrap(
-        env,
-        "proxy_set_tick_period_milliseconds",
-        |_: Cx<'_>, _period: i32| OK,
-    )?;
-    linker.func_wrap(
-        env,
-        "proxy_set_effective_context",
-        |_: Cx<'_>, _context: i32| OK,
-    )?;
+    linker.func_wrap(env, "proxy_get_current_time_nanoseconds", |mut cx: Cx<'_>, out: i32| {
+        let now = cx.data().now;
+        status(write(&mut cx, out, &now.to_le_bytes()))
+    })?;
+    linker.func_wrap(env, "proxy_set_tick_period_milliseconds", |_: Cx<'_>, _period: i32| OK)?;
+    linker.func_wrap(env, "proxy_set_effective_context", |_: Cx<'_>, _context: i32| OK)?;
     linker.func_wrap(env, "proxy_done", |_: Cx<'_>| OK)?;
     linker.func_wrap(
         env,
         "proxy_get_property",
         |mut cx: Cx<'_>, p: i32, n: i32, out: i32, length: i32| {
-            let value = path(&cx, p, n).and_then(|path| {
-                cx.data()
-                    .stream
-                    .as_ref()
-                    .and_then(|s| s.property(&path))
-                    .ok_or(NOT_FOUND)
-            });
+            let value = path(&cx, p, n)
+                .and_then(|path| cx.data().stream.as_ref().and_then(|s| s.property(&path)).ok_or(NOT_FOUND));
             status(value.and_then(|value| give(&mut cx, &value, out, length)))
         },
     )?;
-    linker.func_wrap(
-        env,
-        "proxy_set_property",
-        |mut cx: Cx<'_>, p: i32, n: i32, v: i32, m: i32| {
-            let pair = path(&cx, p, n).and_then(|path| Ok((path, read(&cx, v, m)?)));
-            status(pair.and_then(|(path, value)| {
-                let stream = cx.data_mut().stream.as_mut().ok_or(BAD_ARGUMENT)?;
-                stream.filter_state.insert(path, value);
-                Ok(OK)
-            }))
-        },
-    )?;
+    linker.func_wrap(env, "proxy_set_property", |mut cx: Cx<'_>, p: i32, n: i32, v: i32, m: i32| {
+        let pair = path(&cx, p, n).and_then(|path| Ok((path, read(&cx, v, m)?)));
+        status(pair.and_then(|(path, value)| {
+            let stream = cx.data_mut().stream.as_mut().ok_or(BAD_ARGUMENT)?;
+            stream.filter_state.insert(path, value);
+            Ok(OK)
+        }))
+    })?;
     linker.func_wrap(
         env,
         "proxy_get_buffer_bytes",
@@ -241,8 +170,7 @@ pub(super) fn define(linker: &mut Linker<Host>) -> Result<(), Error> {
         env,
         "proxy_get_shared_data",
         |mut cx: Cx<'_>, p: i32, n: i32, out: i32, length: i32, cas_out: i32| {
-            let found = read(&cx, p, n)
-                .and_then(|key| cx.data().shared.get(&key).cloned().ok_or(NOT_FOUND));
+            let found = read(&cx, p, n).and_then(|key| cx.data().shared.get(&key).cloned().ok_or(NOT_FOUND));
             status(found.and_then(|(value, cas)| {
                 give(&mut cx, &value, out, length)?;
                 write(&mut cx, cas_out, &cas.to_le_bytes())
@@ -254,9 +182,7 @@ pub(super) fn define(linker: &mut Linker<Host>) -> Result<(), Error> {
         "proxy_set_shared_data",
         |mut cx: Cx<'_>, p: i32, n: i32, v: i32, m: i32, cas: i32| {
             let pair = read(&cx, p, n).and_then(|key| Ok((key, read(&cx, v, m)?)));
-            status(
-                pair.and_then(|(key, value)| set_shared(&mut cx, key, value, cas.cast_unsigned())),
-            )
+            status(pair.and_then(|(key, value)| set_shared(&mut cx, key, value, cas.cast_unsigned())))
         },
     )?;
     define_maps(linker)
@@ -272,48 +198,27 @@ fn define_maps(linker: &mut Linker<Host>) -> Result<(), Error> {
             status(bytes.and_then(|bytes| give(&mut cx, &bytes, out, length)))
         },
     )?;
-    linker.func_wrap(
-        env,
-        "proxy_get_header_map_size",
-        |mut cx: Cx<'_>, kind: i32, out: i32| {
-            let size = map(&mut cx, kind).map(|headers| {
-                headers
-                    .iter()
-                    .map(|(n, v)| n.len() + v.len())
-                    .sum::<usize>()
-            });
-            status(size.and_then(|size| {
-                write(
-                    &mut cx,
-                    out,
-                    &u32::try_from(size).map_err(|_| BAD_ARGUMENT)?.to_le_bytes(),
-                )
-            }))
-        },
-    )?;
-    linker.func_wrap(
-        env,
-        "proxy_set_header_map_pairs",
-        |mut cx: Cx<'_>, kind: i32, p: i32, n: i32| {
-            let headers =
-                read(&cx, p, n).and_then(|bytes| pairs::decode(&bytes).ok_or(PARSE_FAILURE));
-            status(headers.and_then(|headers| {
-                *map_for_writing(&mut cx, kind)? = headers;
-                Ok(OK)
-            }))
-        },
-    )?;
+    linker.func_wrap(env, "proxy_get_header_map_size", |mut cx: Cx<'_>, kind: i32, out: i32| {
+        let size =
+            map(&mut cx, kind).map(|headers| headers.iter().map(|(n, v)| n.len() + v.len()).sum::<usize>());
+        status(size.and_then(|size| {
+            write(&mut cx, out, &u32::try_from(size).map_err(|_| BAD_ARGUMENT)?.to_le_bytes())
+        }))
+    })?;
+    linker.func_wrap(env, "proxy_set_header_map_pairs", |mut cx: Cx<'_>, kind: i32, p: i32, n: i32| {
+        let headers = read(&cx, p, n).and_then(|bytes| pairs::decode(&bytes).ok_or(PARSE_FAILURE));
+        status(headers.and_then(|headers| {
+            *map_for_writing(&mut cx, kind)? = headers;
+            Ok(OK)
+        }))
+    })?;
     linker.func_wrap(
         env,
         "proxy_get_header_map_value",
         |mut cx: Cx<'_>, kind: i32, p: i32, n: i32, out: i32, length: i32| {
             let value = name(&cx, p, n).and_then(|name| {
                 let headers = map(&mut cx, kind)?;
-                headers
-                    .iter()
-                    .find(|(n, _)| *n == name)
-                    .map(|(_, v)| v.clone())
-                    .ok_or(NOT_FOUND)
+                headers.iter().find(|(n, _)| *n == name).map(|(_, v)| v.clone()).ok_or(NOT_FOUND)
             });
             status(value.and_then(|value| give(&mut cx, &value, out, length)))
         },
@@ -338,24 +243,17 @@ fn define_maps(linker: &mut Linker<Host>) -> Result<(), Error> {
                 let headers = map_for_writing(&mut cx, kind)?;
                 let first = headers.iter().position(|(n, _)| *n == name);
                 headers.retain(|(n, _)| *n != name);
-                headers.insert(
-                    first.unwrap_or(headers.len()).min(headers.len()),
-                    (name, value),
-                );
+                headers.insert(first.unwrap_or(headers.len()).min(headers.len()), (name, value));
                 Ok(OK)
             }))
         },
     )?;
-    linker.func_wrap(
-        env,
-        "proxy_remove_header_map_value",
-        |mut cx: Cx<'_>, kind: i32, p: i32, n: i32| {
-            status(name(&cx, p, n).and_then(|name| {
-                map_for_writing(&mut cx, kind)?.retain(|(n, _)| *n != name);
-                Ok(OK)
-            }))
-        },
-    )?;
+    linker.func_wrap(env, "proxy_remove_header_map_value", |mut cx: Cx<'_>, kind: i32, p: i32, n: i32| {
+        status(name(&cx, p, n).and_then(|name| {
+            map_for_writing(&mut cx, kind)?.retain(|(n, _)| *n != name);
+            Ok(OK)
+        }))
+    })?;
     Ok(())
 }
 

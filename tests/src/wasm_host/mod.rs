@@ -54,8 +54,7 @@ impl Filter {
     /// # Errors
     /// The file cannot be read or is no valid module.
     pub fn load(path: &Path) -> Result<Self, String> {
-        let bytes =
-            std::fs::read(path).map_err(|e| format!("could not read {}: {e}", path.display()))?;
+        let bytes = std::fs::read(path).map_err(|e| format!("could not read {}: {e}", path.display()))?;
         let mut config = Config::default();
         config.consume_fuel(true);
         let engine = Engine::new(&config);
@@ -69,13 +68,7 @@ impl Filter {
         let shape = |import: wasmi::ImportType<'_>| {
             let what = import.ty().func().map_or_else(
                 || "no function".to_owned(),
-                |f| {
-                    format!(
-                        "{} parameters, {} results",
-                        f.params().len(),
-                        f.results().len()
-                    )
-                },
+                |f| format!("{} parameters, {} results", f.params().len(), f.results().len()),
             );
             (import.module().to_owned(), import.name().to_owned(), what)
         };
@@ -103,11 +96,7 @@ impl Vm {
         let instance = linker
             .instantiate_and_start(&mut store, &filter.module)
             .map_err(|e| format!("the filter could not be instantiated: {e}"))?;
-        let mut vm = Self {
-            store,
-            instance,
-            next_context: 1,
-        };
+        let mut vm = Self { store, instance, next_context: 1 };
         let _: Option<()> = vm.call("_initialize", ())?;
         Ok(vm)
     }
@@ -124,10 +113,7 @@ impl Vm {
         let started: Option<i32> = self.call("proxy_on_vm_start", (root, 0))?;
         let configured: Option<i32> = self.call("proxy_on_configure", (root, length))?;
         if started == Some(0) || configured == Some(0) {
-            let said: Vec<String> = self.store.data().logs[before..]
-                .iter()
-                .map(|l| l.text.clone())
-                .collect();
+            let said: Vec<String> = self.store.data().logs[before..].iter().map(|l| l.text.clone()).collect();
             return Err(said.join("\n"));
         }
         Ok(Plugin(root))
@@ -163,12 +149,7 @@ impl Vm {
         let _: Option<()> = self.call("proxy_on_log", context)?;
         let _: Option<i32> = self.call("proxy_on_done", context)?;
         let _: Option<()> = self.call("proxy_on_delete", context)?;
-        let stream = self
-            .store
-            .data_mut()
-            .stream
-            .take()
-            .expect("the stream of this request");
+        let stream = self.store.data_mut().stream.take().expect("the stream of this request");
         Ok(Outcome {
             local: stream.local,
             request: stream.request,
@@ -194,12 +175,7 @@ impl Vm {
 
     /// The value of a counter or gauge; `None` where it was never defined.
     pub fn metric(&self, name: &str) -> Option<i64> {
-        self.store
-            .data()
-            .metrics
-            .iter()
-            .find(|m| m.name == name)
-            .map(|m| m.value)
+        self.store.data().metrics.iter().find(|m| m.name == name).map(|m| m.value)
     }
 
     /// Host functions that were called and that the mock does not have.
@@ -208,11 +184,7 @@ impl Vm {
     }
 
     fn stream(&mut self) -> &mut Stream {
-        self.store
-            .data_mut()
-            .stream
-            .as_mut()
-            .expect("a request is under way")
+        self.store.data_mut().stream.as_mut().expect("a request is under way")
     }
 
     fn new_context(&mut self, parent: i32) -> Result<i32, String> {
@@ -223,11 +195,7 @@ impl Vm {
     }
 
     /// Calls an export, if it is there.
-    fn call<P: WasmParams, R: WasmResults>(
-        &mut self,
-        name: &str,
-        params: P,
-    ) -> Result<Option<R>, String> {
+    fn call<P: WasmParams, R: WasmResults>(&mut self, name: &str, params: P) -> Result<Option<R>, String> {
         if self.instance.get_func(&self.store, name).is_none() {
             return Ok(None);
         }
@@ -244,10 +212,7 @@ impl Vm {
 
     fn explain(&self, message: &str) -> String {
         let logs = &self.store.data().logs;
-        let tail: Vec<&str> = logs[logs.len().saturating_sub(10)..]
-            .iter()
-            .map(|l| l.text.as_str())
-            .collect();
+        let tail: Vec<&str> = logs[logs.len().saturating_sub(10)..].iter().map(|l| l.text.as_str()).collect();
         format!("{message}; its last log lines: {tail:?}")
     }
 }

@@ -36,23 +36,13 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Headers> {
         at += length + 1;
         Some(part)
     };
-    (0..count)
-        .map(|i| Some((take(number(4 + i * 8)?)?, take(number(8 + i * 8)?)?)))
-        .collect()
+    (0..count).map(|i| Some((take(number(4 + i * 8)?)?, take(number(8 + i * 8)?)?))).collect()
 }
 
 /// All values of a name, joined as Envoy's attribute `request.headers.x` joins them.
 pub(super) fn joined(headers: &Headers, name: &[u8]) -> Option<Vec<u8>> {
-    let values: Vec<&[u8]> = headers
-        .iter()
-        .filter(|(n, _)| n == name)
-        .map(|(_, v)| v.as_slice())
-        .collect();
-    if values.is_empty() {
-        None
-    } else {
-        Some(values.join(&b","[..]))
-    }
+    let values: Vec<&[u8]> = headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_slice()).collect();
+    if values.is_empty() { None } else { Some(values.join(&b","[..])) }
 }
 
 #[cfg(test)]
@@ -61,10 +51,7 @@ mod tests {
 
     #[test]
     fn pairs_and_back() {
-        let headers = vec![
-            (b"a".to_vec(), b"\xff".to_vec()),
-            (b"a".to_vec(), Vec::new()),
-        ];
+        let headers = vec![(b"a".to_vec(), b"\xff".to_vec()), (b"a".to_vec(), Vec::new())];
         assert_eq!(decode(&encode(&headers)), Some(headers));
         assert_eq!(decode(&[]), Some(Vec::new()));
         assert_eq!(decode(&[9, 0, 0, 0, 1]), None);

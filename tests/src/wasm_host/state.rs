@@ -72,10 +72,7 @@ impl LocalResponse {
     pub(super) fn to_headers(&self) -> Headers {
         let mut headers = vec![(b":status".to_vec(), self.status.to_string().into_bytes())];
         if !self.body.is_empty() {
-            headers.push((
-                b"content-length".to_vec(),
-                self.body.len().to_string().into_bytes(),
-            ));
+            headers.push((b"content-length".to_vec(), self.body.len().to_string().into_bytes()));
         }
         headers.extend(self.headers.iter().cloned());
         headers
@@ -107,11 +104,7 @@ impl Stream {
     /// An attribute by its path with dots.
     pub(super) fn property(&self, path: &str) -> Option<Vec<u8>> {
         if let Some(of_request) = path.strip_prefix("request.") {
-            return if self.phase == Phase::Response {
-                None
-            } else {
-                self.request_property(of_request)
-            };
+            return if self.phase == Phase::Response { None } else { self.request_property(of_request) };
         }
         let state = || {
             path.strip_prefix("wasm.")
@@ -128,9 +121,7 @@ impl Stream {
             target().map(|t| {
                 t.iter()
                     .position(|b| *b == b'?')
-                    .map_or((t.clone(), Vec::new()), |at| {
-                        (t[..at].to_vec(), t[at + 1..].to_vec())
-                    })
+                    .map_or((t.clone(), Vec::new()), |at| (t[..at].to_vec(), t[at + 1..].to_vec()))
             })
         };
         match path {
