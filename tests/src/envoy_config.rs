@@ -21,8 +21,8 @@ pub struct Listener<'a> {
     pub plaintext: bool,
     /// The filter before the router, if any.
     pub filter: Option<Value>,
-    /// The name of the cluster that requests go to.
-    pub cluster: &'a str,
+    /// The name of the cluster that requests go to; Envoy answers 200 itself where there is none.
+    pub cluster: Option<&'a str>,
 }
 
 /// A whole configuration: static listeners and clusters, the admin page on an ephemeral port.
@@ -111,6 +111,16 @@ impl Listener<'_> {
         chain
     }
 
+    fn routes(&self) -> Value {
+        match self.cluster {
+            Some(cluster) => json!([
+                {"match": {"connect_matcher": {}}, "route": {"cluster": cluster}},
+                {"match": {"prefix": "/"}, "route": {"cluster": cluster, "timeout": "15s"}}
+            ]),
+            None => json!([{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]),
+        }
+    }
+
     fn connection_manager(&self) -> Value {
         let mut filters: Vec<Value> = self.filter.iter().cloned().collect();
         filters.push(json!({"name": "router", "typed_config": {
@@ -132,10 +142,7 @@ impl Listener<'_> {
             "route_config": {"virtual_hosts": [{
                 "name": "all",
                 "domains": ["*"],
-                "routes": [
-                    {"match": {"connect_matcher": {}}, "route": {"cluster": self.cluster}},
-                    {"match": {"prefix": "/"}, "route": {"cluster": self.cluster, "timeout": "15s"}}
-                ]
+                "routes": self.routes()
             }]},
             "http_filters": filters
         })

@@ -56,7 +56,7 @@ impl Fleet {
                 identity: &own,
                 plaintext: true,
                 filter: Some(wasm_filter(&file.name, wasm, &file.configuration(bundle))),
-                cluster: &file.name,
+                cluster: Some(&file.name),
             };
             listeners.push(listener.to_json());
         }
