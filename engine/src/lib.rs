@@ -7,6 +7,7 @@
 
 pub mod actions;
 pub mod attributes;
+pub mod config;
 pub mod limits;
 pub mod policy;
 
