@@ -7,8 +7,11 @@
 
 pub mod actions;
 pub mod attributes;
+pub mod bundle;
 pub mod config;
+pub mod eval;
 pub mod limits;
+pub mod plan;
 pub mod policy;
 
 pub use regorus::Value;

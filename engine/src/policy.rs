@@ -2,35 +2,70 @@
 
 use regorus::Value;
 
-/// Why an evaluation has no value. Each is a deny in enforce mode.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EvalError {
-    /// No bundle has been loaded yet.
-    #[error("no policy is loaded")]
-    NoPolicy,
-}
+use crate::bundle::{BundleError, VerifiedBundle};
+use crate::eval::{EvalError, Machine};
+use crate::limits::Limits;
+use crate::plan::{Entry, FuncId, Image};
 
-impl EvalError {
-    /// Stable code: metric label and log field.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::NoPolicy => "no_policy",
-        }
-    }
-}
-
-/// A policy that answers for every request; made from a verified bundle or as "none yet".
+/// A policy that answers for every request: from a verified bundle, or "none yet", which denies.
 #[derive(Debug)]
-pub struct Policy {}
+pub struct Policy {
+    loaded: Option<Loaded>,
+}
+
+#[derive(Debug)]
+struct Loaded {
+    image: Image,
+    func: FuncId,
+    reads: Vec<Vec<String>>,
+    limits: Limits,
+}
 
 impl Policy {
     /// The policy that has no answer: every evaluation is [`EvalError::NoPolicy`].
     pub fn none() -> Self {
-        Self {}
+        Self { loaded: None }
+    }
+
+    /// The policy that answers at `entrypoint` (`envoy/authz/allow`).
+    pub fn load(bundle: VerifiedBundle, entrypoint: &str, limits: Limits) -> Result<Self, BundleError> {
+        let VerifiedBundle { image } = bundle;
+        let Entry { func, reads, .. } = image.entry(entrypoint).cloned().ok_or_else(|| {
+            BundleError::Entrypoint { wanted: entrypoint.to_owned(), have: list(image.entries()) }
+        })?;
+        if image.depth() > limits.depth {
+            return Err(BundleError::Depth { limit: limits.depth, depth: image.depth() });
+        }
+        Ok(Self { loaded: Some(Loaded { image, func, reads, limits }) })
+    }
+
+    /// Paths below `input` that an evaluation may read; an empty path is all of it.
+    pub fn reads(&self) -> &[Vec<String>] {
+        self.loaded.as_ref().map_or(&[], |loaded| &loaded.reads)
+    }
+
+    /// Revision of the bundle; empty where there is none.
+    pub fn revision(&self) -> &str {
+        self.loaded.as_ref().map_or("", |loaded| loaded.image.revision())
     }
 
     /// The value of the entry point for `input`; [`Value::Undefined`] where the policy has none.
-    pub fn evaluate(&self, _input: &Value) -> Result<Value, EvalError> {
-        Err(EvalError::NoPolicy)
+    pub fn evaluate(&self, input: &Value) -> Result<Value, EvalError> {
+        self.measure(input).0
     }
+
+    /// The same, with the steps it took.
+    pub fn measure(&self, input: &Value) -> (Result<Value, EvalError>, u64) {
+        let Some(Loaded { image, func, limits, .. }) = &self.loaded else {
+            return (Err(EvalError::NoPolicy), 0);
+        };
+        let mut machine = Machine::new(image, input, limits.steps);
+        let value = machine.result(*func);
+        (value, machine.used())
+    }
+}
+
+fn list(entries: &[Entry]) -> String {
+    let names: Vec<_> = entries.iter().map(|entry| format!("`{}`", entry.path)).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

@@ -1,0 +1,243 @@
+//! The builtins a plan may call: regorus's, by an allow-list, each with what a call may cost.
+
+use std::fmt;
+
+use regorus::Value;
+use regorus::unstable::{BUILTINS, Expr, Ref, Source, Span};
+
+use super::ops::weight;
+
+type Function = fn(&Span, &[Ref<Expr>], &[Value], bool) -> anyhow::Result<Value>;
+
+/// What a call may produce in relation to its arguments; it decides what is charged before the call.
+#[derive(Clone, Copy, Debug)]
+enum Growth {
+    /// About as much as the arguments.
+    Linear,
+    /// Up to the product of the first two arguments' sizes and the last one's.
+    Product,
+    /// As much as a number in the arguments says (a width, a shift).
+    Formatted,
+}
+
+/// Builtins whose answers depend on their arguments alone and whose cost they bound. What is not here is
+/// refused, by name, when a policy is built: clocks, randomness, the network, and what can be made to
+/// run for long (`numbers.range`, `bits.lsh`, `graph.*`) or to panic (`strings.count` of `""`).
+const ALLOWED: &[(&str, Growth)] = &[
+    ("abs", Growth::Linear),
+    ("array.concat", Growth::Linear),
+    ("array.reverse", Growth::Linear),
+    ("array.slice", Growth::Linear),
+    ("base64.decode", Growth::Linear),
+    ("base64.encode", Growth::Linear),
+    ("base64.is_valid", Growth::Linear),
+    ("base64url.decode", Growth::Linear),
+    ("base64url.encode", Growth::Linear),
+    ("base64url.encode_no_pad", Growth::Linear),
+    ("bits.and", Growth::Linear),
+    ("bits.negate", Growth::Linear),
+    ("bits.or", Growth::Linear),
+    ("bits.xor", Growth::Linear),
+    ("ceil", Growth::Linear),
+    ("concat", Growth::Product),
+    ("contains", Growth::Linear),
+    ("count", Growth::Linear),
+    ("endswith", Growth::Linear),
+    ("floor", Growth::Linear),
+    ("format_int", Growth::Linear),
+    ("glob.match", Growth::Linear),
+    ("glob.quote_meta", Growth::Linear),
+    ("hex.decode", Growth::Linear),
+    ("hex.encode", Growth::Linear),
+    ("indexof", Growth::Linear),
+    ("indexof_n", Growth::Linear),
+    ("intersection", Growth::Linear),
+    ("is_array", Growth::Linear),
+    ("is_boolean", Growth::Linear),
+    ("is_null", Growth::Linear),
+    ("is_number", Growth::Linear),
+    ("is_object", Growth::Linear),
+    ("is_set", Growth::Linear),
+    ("is_string", Growth::Linear),
+    ("json.is_valid", Growth::Linear),
+    ("json.marshal", Growth::Linear),
+    ("json.unmarshal", Growth::Linear),
+    ("lower", Growth::Linear),
+    ("max", Growth::Linear),
+    ("min", Growth::Linear),
+    ("object.filter", Growth::Linear),
+    ("object.get", Growth::Linear),
+    ("object.keys", Growth::Linear),
+    ("object.remove", Growth::Linear),
+    ("object.subset", Growth::Linear),
+    ("object.union", Growth::Linear),
+    ("object.union_n", Growth::Linear),
+    ("product", Growth::Linear),
+    ("regex.is_valid", Growth::Linear),
+    ("regex.match", Growth::Linear),
+    ("regex.split", Growth::Linear),
+    ("replace", Growth::Product),
+    ("round", Growth::Linear),
+    ("semver.compare", Growth::Linear),
+    ("semver.is_valid", Growth::Linear),
+    ("sort", Growth::Linear),
+    ("split", Growth::Linear),
+    ("sprintf", Growth::Formatted),
+    ("startswith", Growth::Linear),
+    ("strings.any_prefix_match", Growth::Product),
+    ("strings.any_suffix_match", Growth::Product),
+    ("strings.reverse", Growth::Linear),
+    ("substring", Growth::Linear),
+    ("sum", Growth::Linear),
+    ("to_number", Growth::Linear),
+    ("trim", Growth::Linear),
+    ("trim_left", Growth::Linear),
+    ("trim_prefix", Growth::Linear),
+    ("trim_right", Growth::Linear),
+    ("trim_space", Growth::Linear),
+    ("trim_suffix", Growth::Linear),
+    ("type_name", Growth::Linear),
+    ("union", Growth::Linear),
+    ("upper", Growth::Linear),
+    ("urlquery.decode", Growth::Linear),
+    ("urlquery.encode", Growth::Linear),
+];
+
+/// Widest field that `sprintf` may be asked for, in characters.
+const MAX_WIDTH: u64 = 1024;
+
+/// A builtin, ready to be called.
+pub struct Builtin {
+    name: &'static str,
+    function: Function,
+    arity: u8,
+    growth: Growth,
+    /// The functions take the source of the call for their messages, which nobody reads here.
+    span: Span,
+    exprs: Vec<Ref<Expr>>,
+}
+
+impl fmt::Debug for Builtin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.name, self.arity)
+    }
+}
+
+impl Builtin {
+    /// The builtin called `name`, if plans may call it.
+    pub fn find(name: &str) -> Option<Self> {
+        let (name, growth) = ALLOWED.iter().find(|(allowed, _)| *allowed == name)?;
+        let (function, arity) = *BUILTINS.get(name)?;
+        let source = Source::from_contents(String::new(), String::new()).ok()?;
+        let span = Span { source, line: 1, col: 1, start: 0, end: 0 };
+        let expr = Ref::new(Expr::Null { span: span.clone(), value: Value::Null, eidx: 0 });
+        let exprs = vec![expr; usize::from(arity)];
+        Some(Self { name, function, arity, growth: *growth, span, exprs })
+    }
+
+    /// Names of every builtin that plans may call, sorted.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        ALLOWED.iter().map(|(name, _)| *name)
+    }
+
+    /// Number of arguments.
+    pub fn arity(&self) -> usize {
+        usize::from(self.arity)
+    }
+
+    /// Steps to charge before the call.
+    pub(super) fn cost(&self, args: &[Value]) -> u64 {
+        let sizes: Vec<u64> = args.iter().map(deep_weight).collect();
+        let linear = sizes.iter().fold(1_u64, |sum, size| sum.saturating_add(*size));
+        match self.growth {
+            Growth::Linear => linear,
+            // Weights are in steps; the sizes they stand for multiply.
+            Growth::Product => args
+                .iter()
+                .map(|arg| elements(arg).saturating_add(1))
+                .fold(1_u64, u64::saturating_mul)
+                .checked_div(4096)
+                .unwrap_or(u64::MAX)
+                .saturating_add(linear),
+            Growth::Formatted => linear.saturating_add(widest(args)),
+        }
+    }
+
+    /// The result, or undefined where the builtin has an error (OPA's plugin is non-strict).
+    pub(super) fn call(&self, args: &[Value]) -> Value {
+        if args.len() != self.arity() {
+            return Value::Undefined;
+        }
+        (self.function)(&self.span, &self.exprs, args, false).unwrap_or(Value::Undefined)
+    }
+}
+
+/// Weight of a value with its elements' (two levels: what builtins take is no deeper in size).
+fn deep_weight(value: &Value) -> u64 {
+    let sum = |values: &mut dyn Iterator<Item = &Value>| {
+        values.fold(0_u64, |sum, v| sum.saturating_add(1).saturating_add(weight(v)))
+    };
+    match value {
+        Value::Array(items) => sum(&mut items.iter()),
+        Value::Set(items) => sum(&mut items.iter()),
+        Value::Object(fields) => sum(&mut fields.values()),
+        other => weight(other),
+    }
+}
+
+/// Bytes or elements.
+fn elements(value: &Value) -> u64 {
+    let size = match value {
+        Value::String(s) => s.len(),
+        Value::Array(a) => a.len(),
+        Value::Set(s) => s.len(),
+        Value::Object(o) => o.len(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Undefined => 1,
+    };
+    u64::try_from(size).unwrap_or(u64::MAX)
+}
+
+/// Steps for the widest number in a format string: `%100000d` asks for 100,000 characters.
+fn widest(args: &[Value]) -> u64 {
+    let Some(Value::String(format)) = args.first() else { return 0 };
+    let widest = format
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|digits| !digits.is_empty())
+        .map(|digits| digits.parse().unwrap_or(u64::MAX))
+        .max()
+        .unwrap_or(0);
+    if widest > MAX_WIDTH { u64::MAX } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_allowed_builtin_exists_and_the_list_is_sorted() {
+        let names: Vec<_> = Builtin::names().collect();
+        assert!(names.windows(2).all(|pair| pair[0] < pair[1]));
+        let missing: Vec<_> = names.iter().filter(|name| Builtin::find(name).is_none()).collect();
+        assert!(missing.is_empty(), "not in regorus: {missing:?}");
+        assert!(Builtin::find("http.send").is_none());
+        assert!(Builtin::find("time.now_ns").is_none());
+    }
+
+    #[test]
+    fn a_call_that_would_produce_much_is_charged_before_it_runs() {
+        let long = Value::from("a".repeat(60_000));
+        let replace = Builtin::find("replace").unwrap();
+        assert!(replace.cost(&[long.clone(), Value::from("a"), long]) > 500_000);
+        let sprintf = Builtin::find("sprintf").unwrap();
+        let args = [Value::from("%1000000000d"), Value::from(vec![Value::from(1_u64)])];
+        assert_eq!(sprintf.cost(&args), u64::MAX);
+    }
+
+    #[test]
+    fn errors_are_undefined() {
+        let to_number = Builtin::find("to_number").unwrap();
+        assert_eq!(to_number.call(&[Value::from("x")]), Value::Undefined);
+        assert_eq!(to_number.call(&[Value::from("2")]), Value::from(2_u64));
+        assert_eq!(to_number.call(&[]), Value::Undefined);
+    }
+}

@@ -1,0 +1,347 @@
+//! One evaluation.
+
+use regorus::Value;
+
+use super::EvalError;
+use super::ops;
+use crate::plan::{BlockId, ConstId, Func, FuncId, Image, Operand, Reg, Stmt};
+
+/// How a block ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    /// A statement failed.
+    Failed,
+    /// It reached its end, at least once if it scans.
+    Done,
+    /// It reached its end, and one success is all that was wanted.
+    Stopped,
+}
+
+/// The state of one evaluation. Dropped with it; nothing outlives a decision.
+pub(crate) struct Machine<'a> {
+    image: &'a Image,
+    input: &'a Value,
+    /// Frames of the running functions, one after the other.
+    regs: Vec<Value>,
+    /// Results of the functions without parameters.
+    memo: Vec<Option<Value>>,
+    budget: u64,
+    steps: u64,
+}
+
+/// The running function.
+#[derive(Clone, Copy)]
+struct Frame<'a> {
+    func: &'a Func,
+    base: usize,
+}
+
+impl<'a> Machine<'a> {
+    /// A machine that may take `steps` steps.
+    pub(crate) fn new(image: &'a Image, input: &'a Value, steps: u64) -> Self {
+        Self {
+            image,
+            input,
+            regs: Vec::with_capacity(64),
+            memo: vec![None; image.funcs.len()],
+            budget: steps,
+            steps,
+        }
+    }
+
+    /// Steps taken so far.
+    pub(crate) fn used(&self) -> u64 {
+        self.budget.saturating_sub(self.steps)
+    }
+
+    /// The result of a function without parameters; undefined if it has none.
+    pub(crate) fn result(&mut self, id: FuncId) -> Result<Value, EvalError> {
+        self.call(id, |_, _| Ok(()))
+    }
+
+    fn charge(&mut self, steps: u64) -> Result<(), EvalError> {
+        self.steps = self.steps.checked_sub(steps).ok_or(EvalError::Steps(self.budget))?;
+        Ok(())
+    }
+
+    fn constant(&self, id: ConstId) -> Result<&'a Value, EvalError> {
+        let at = usize::try_from(id).map_err(|_| EvalError::Malformed)?;
+        self.image.consts.get(at).ok_or(EvalError::Malformed)
+    }
+
+    fn operand(&self, base: usize, operand: Operand) -> Result<&Value, EvalError> {
+        match operand {
+            Operand::Reg(reg) => self.regs.get(base.saturating_add(reg.into())).ok_or(EvalError::Malformed),
+            Operand::Const(id) => self.constant(id),
+        }
+    }
+
+    fn slot(&mut self, base: usize, reg: Reg) -> Result<&mut Value, EvalError> {
+        self.regs.get_mut(base.saturating_add(reg.into())).ok_or(EvalError::Malformed)
+    }
+
+    fn set(&mut self, base: usize, reg: Reg, value: Value) -> Result<Flow, EvalError> {
+        *self.slot(base, reg)? = value;
+        Ok(Flow::Done)
+    }
+
+    /// Stores what a statement made; undefined is a failure.
+    fn store(&mut self, base: usize, reg: Reg, value: Value) -> Result<Flow, EvalError> {
+        if value == Value::Undefined {
+            return Ok(Flow::Failed);
+        }
+        self.set(base, reg, value)
+    }
+
+    fn call(
+        &mut self,
+        id: FuncId,
+        arguments: impl FnOnce(&mut Self, usize) -> Result<(), EvalError>,
+    ) -> Result<Value, EvalError> {
+        let func = self.image.func(id).ok_or(EvalError::Malformed)?;
+        let memo = usize::try_from(id).map_err(|_| EvalError::Malformed)?;
+        if func.params == 0
+            && let Some(Some(value)) = self.memo.get(memo)
+        {
+            return Ok(value.clone());
+        }
+        let base = self.regs.len();
+        self.regs.resize(base.saturating_add(func.regs.into()), Value::Undefined);
+        arguments(self, base)?;
+        self.block(func.body, Frame { func, base })?;
+        let mut value = std::mem::replace(self.slot(base, func.params)?, Value::Undefined);
+        self.regs.truncate(base);
+        if value == Value::Undefined
+            && let Some(default) = func.default
+        {
+            value = self.constant(default)?.clone();
+        }
+        if func.params == 0
+            && let Some(slot) = self.memo.get_mut(memo)
+        {
+            *slot = Some(value.clone());
+        }
+        Ok(value)
+    }
+
+    fn block(&mut self, id: BlockId, frame: Frame<'a>) -> Result<Flow, EvalError> {
+        let at = usize::try_from(id).map_err(|_| EvalError::Malformed)?;
+        let image = self.image;
+        for stmt in image.blocks.get(at).ok_or(EvalError::Malformed)? {
+            self.charge(1)?;
+            match self.step(stmt, frame)? {
+                Flow::Done => {}
+                end => return Ok(end),
+            }
+        }
+        Ok(Flow::Done)
+    }
+
+    fn step(&mut self, stmt: &'a Stmt, frame: Frame<'a>) -> Result<Flow, EvalError> {
+        let base = frame.base;
+        match stmt {
+            Stmt::Assign { dst, src } => {
+                let value = self.operand(base, *src)?.clone();
+                self.set(base, *dst, value)
+            }
+            Stmt::Input { dst, path } => {
+                let mut value = self.input;
+                for key in path {
+                    value = &value[self.constant(*key)?];
+                }
+                self.store(base, *dst, value.clone())
+            }
+            Stmt::Get { dst, src, key } => {
+                let value = self.operand(base, *src)?[self.operand(base, *key)?].clone();
+                self.store(base, *dst, value)
+            }
+            Stmt::Call { dst, func, args } => {
+                let value = self.call(*func, |machine, callee| {
+                    for (arg, reg) in args.iter().zip(0..) {
+                        let value = machine.operand(base, *arg)?.clone();
+                        machine.set(callee, reg, value)?;
+                    }
+                    Ok(())
+                })?;
+                self.store(base, *dst, value)
+            }
+            Stmt::Builtin { dst, builtin, args } => self.builtin(base, *dst, *builtin, args),
+            Stmt::Operate { dst, op, a, b } => {
+                let (a, b) = (self.operand(base, *a)?, self.operand(base, *b)?);
+                let (steps, value) = (ops::weight(a).saturating_add(ops::weight(b)), ops::operate(*op, a, b));
+                self.charge(steps)?;
+                self.store(base, *dst, value)
+            }
+            Stmt::Check { op, a, b } => Ok(holds(self.compare(base, *op, *a, *b)?)),
+            Stmt::Compare { dst, op, a, b } => {
+                let value = self.compare(base, *op, *a, *b)?;
+                self.set(base, *dst, Value::Bool(value))
+            }
+            Stmt::Member { dst, key, value, of } => {
+                let of = self.operand(base, *of)?;
+                let key = key.map(|key| self.operand(base, key)).transpose()?;
+                let found = ops::member(key, self.operand(base, *value)?, of);
+                let steps = ops::weight(of);
+                self.charge(steps)?;
+                self.set(base, *dst, Value::Bool(found))
+            }
+            Stmt::Truthy { src } => Ok(holds(*self.operand(base, *src)? != Value::Bool(false))),
+            Stmt::Fail => Ok(Flow::Failed),
+            Stmt::IsArray { src, len } => {
+                Ok(holds(matches!(self.operand(base, *src)?, Value::Array(a) if ops::has_len(a.len(), *len))))
+            }
+            Stmt::IsObject { src, len } => Ok(holds(
+                matches!(self.operand(base, *src)?, Value::Object(o) if ops::has_len(o.len(), *len)),
+            )),
+            Stmt::MakeArray { dst, items } => {
+                let items = self.operands(base, items)?;
+                self.set(base, *dst, Value::from(items))
+            }
+            Stmt::MakeSet { dst, items } => {
+                let items: std::collections::BTreeSet<_> = self.operands(base, items)?.into_iter().collect();
+                self.set(base, *dst, Value::from(items))
+            }
+            Stmt::MakeObject { dst, fields } => {
+                let mut object = Value::new_object();
+                for (key, value) in fields {
+                    let (key, value) = (self.operand(base, *key)?, self.operand(base, *value)?);
+                    ops::insert(&mut object, key.clone(), value.clone()).ok_or_else(|| conflict(frame))?;
+                }
+                self.set(base, *dst, object)
+            }
+            Stmt::Scan { src, key, value, block } => self.scan(frame, *src, (*key, *value), *block),
+            Stmt::Every { src, key, value, block } => self.every(frame, *src, (*key, *value), *block),
+            Stmt::Not { block } => Ok(holds(self.block(*block, frame)? == Flow::Failed)),
+            Stmt::Try { block } => {
+                self.block(*block, frame)?;
+                Ok(Flow::Done)
+            }
+            Stmt::First { blocks } => {
+                for block in blocks {
+                    if self.block(*block, frame)? != Flow::Failed {
+                        break;
+                    }
+                }
+                Ok(Flow::Done)
+            }
+            Stmt::Push { acc, value } => {
+                let value = self.operand(base, *value)?.clone();
+                self.slot(base, *acc)?.as_array_mut().map_err(|_| EvalError::Malformed)?.push(value);
+                Ok(Flow::Done)
+            }
+            Stmt::Add { acc, value } => {
+                let value = self.operand(base, *value)?.clone();
+                self.slot(base, *acc)?.as_set_mut().map_err(|_| EvalError::Malformed)?.insert(value);
+                Ok(Flow::Done)
+            }
+            Stmt::Insert { acc, key, value } => {
+                let (key, value) = (self.operand(base, *key)?.clone(), self.operand(base, *value)?.clone());
+                ops::insert(self.slot(base, *acc)?, key, value).ok_or_else(|| conflict(frame))?;
+                Ok(Flow::Done)
+            }
+            Stmt::Yield { value } => self.give(frame, *value),
+            Stmt::Stop => Ok(Flow::Stopped),
+        }
+    }
+
+    fn operands(&self, base: usize, operands: &[Operand]) -> Result<Vec<Value>, EvalError> {
+        operands.iter().map(|operand| self.operand(base, *operand).cloned()).collect()
+    }
+
+    fn compare(
+        &mut self,
+        base: usize,
+        op: crate::plan::Compare,
+        a: Operand,
+        b: Operand,
+    ) -> Result<bool, EvalError> {
+        let (a, b) = (self.operand(base, a)?, self.operand(base, b)?);
+        let (steps, value) = (ops::weight(a).min(ops::weight(b)), ops::compare(op, a, b));
+        self.charge(steps)?;
+        Ok(value)
+    }
+
+    fn builtin(&mut self, base: usize, dst: Reg, builtin: u16, args: &[Operand]) -> Result<Flow, EvalError> {
+        let image = self.image;
+        let builtin = image.builtins.get(usize::from(builtin)).ok_or(EvalError::Malformed)?;
+        let args = self.operands(base, args)?;
+        // Charged before the call, so that one call cannot do more work than the budget allows.
+        self.charge(builtin.cost(&args))?;
+        let value = builtin.call(&args);
+        self.charge(ops::weight(&value))?;
+        self.store(base, dst, value)
+    }
+
+    fn give(&mut self, frame: Frame<'a>, value: Operand) -> Result<Flow, EvalError> {
+        let value = self.operand(frame.base, value)?.clone();
+        let slot = self.slot(frame.base, frame.func.params)?;
+        if *slot == Value::Undefined {
+            *slot = value;
+        } else if *slot != value {
+            return Err(conflict(frame));
+        }
+        Ok(Flow::Done)
+    }
+
+    fn bind(
+        &mut self,
+        base: usize,
+        (key, value): (Option<Reg>, Option<Reg>),
+        element: (Value, Value),
+    ) -> Result<(), EvalError> {
+        self.charge(1)?;
+        if let Some(reg) = key {
+            self.set(base, reg, element.0)?;
+        }
+        if let Some(reg) = value {
+            self.set(base, reg, element.1)?;
+        }
+        Ok(())
+    }
+
+    fn scan(
+        &mut self,
+        frame: Frame<'a>,
+        src: Operand,
+        vars: (Option<Reg>, Option<Reg>),
+        block: BlockId,
+    ) -> Result<Flow, EvalError> {
+        let src = self.operand(frame.base, src)?.clone();
+        let mut flow = Flow::Failed;
+        for element in ops::elements(&src).into_iter().flatten() {
+            self.bind(frame.base, vars, element)?;
+            match self.block(block, frame)? {
+                Flow::Failed => {}
+                Flow::Done => flow = Flow::Done,
+                Flow::Stopped => return Ok(Flow::Stopped),
+            }
+        }
+        Ok(flow)
+    }
+
+    fn every(
+        &mut self,
+        frame: Frame<'a>,
+        src: Operand,
+        vars: (Option<Reg>, Option<Reg>),
+        block: BlockId,
+    ) -> Result<Flow, EvalError> {
+        let src = self.operand(frame.base, src)?.clone();
+        let Some(elements) = ops::elements(&src) else { return Ok(Flow::Failed) };
+        for element in elements {
+            self.bind(frame.base, vars, element)?;
+            if self.block(block, frame)? == Flow::Failed {
+                return Ok(Flow::Failed);
+            }
+        }
+        Ok(Flow::Done)
+    }
+}
+
+fn holds(condition: bool) -> Flow {
+    if condition { Flow::Done } else { Flow::Failed }
+}
+
+fn conflict(frame: Frame<'_>) -> EvalError {
+    EvalError::Conflict(frame.func.name.clone())
+}

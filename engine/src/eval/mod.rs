@@ -1,0 +1,38 @@
+//! The evaluator: runs a plan on one input, within bounds.
+
+mod builtins;
+mod machine;
+mod ops;
+
+pub use builtins::Builtin;
+pub(crate) use machine::Machine;
+
+/// Why an evaluation has no value. In enforce mode each is a deny.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EvalError {
+    /// No bundle has been loaded yet.
+    #[error("no policy is loaded")]
+    NoPolicy,
+    /// Two rules, or two solutions of one, give different values for the same document; OPA's
+    /// `eval_conflict_error`.
+    #[error("conflicting values in {0}")]
+    Conflict(String),
+    /// The step budget is used up.
+    #[error("evaluation needs more than {0} steps")]
+    Steps(u64),
+    /// The plan breaks a rule that loading should have caught.
+    #[error("compiled policy is not well-formed")]
+    Malformed,
+}
+
+impl EvalError {
+    /// Stable code: metric label and log field.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoPolicy => "no_policy",
+            Self::Conflict(_) => "eval_conflict",
+            Self::Steps(_) => "eval_steps",
+            Self::Malformed => "eval_malformed",
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Operations on values, as OPA defines them.
+
+use regorus::Value;
+
+use crate::plan::{Compare, Operator};
+
+/// Steps that handling a value costs beyond the statement itself: one for 64 bytes or 4 elements, so
+/// that work on big values is charged by what it moves.
+pub(super) fn weight(value: &Value) -> u64 {
+    let (size, unit) = match value {
+        Value::String(s) => (s.len(), 64),
+        Value::Array(a) => (a.len(), 4),
+        Value::Set(s) => (s.len(), 4),
+        Value::Object(o) => (o.len(), 4),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Undefined => return 0,
+    };
+    u64::try_from(size / unit).unwrap_or(u64::MAX)
+}
+
+/// Whether a collection of `len` elements has the length a pattern asks for.
+pub(super) fn has_len(len: usize, wanted: u32) -> bool {
+    u32::try_from(len) == Ok(wanted)
+}
+
+/// `a op b` by Rego's order over all values.
+pub(super) fn compare(op: Compare, a: &Value, b: &Value) -> bool {
+    match op {
+        Compare::Eq => a == b,
+        Compare::Ne => a != b,
+        Compare::Lt => a < b,
+        Compare::Le => a <= b,
+        Compare::Gt => a > b,
+        Compare::Ge => a >= b,
+    }
+}
+
+/// `a op b`; undefined where the operator does not take these types or the result does not exist, as a
+/// builtin's error is in OPA's plugin.
+pub(super) fn operate(op: Operator, a: &Value, b: &Value) -> Value {
+    match (a, b) {
+        (Value::Number(x), Value::Number(y)) => {
+            let zero = matches!(op, Operator::Div | Operator::Rem) && *b == Value::from(0_u64);
+            if zero {
+                return Value::Undefined;
+            }
+            let number = match op {
+                Operator::Add => x.add(y),
+                Operator::Sub => x.sub(y),
+                Operator::Mul => x.mul(y),
+                Operator::Div => x.clone().divide(y),
+                Operator::Rem if x.is_integer() && y.is_integer() => x.clone().modulo(y),
+                Operator::Rem | Operator::And | Operator::Or => return Value::Undefined,
+            };
+            number.map_or(Value::Undefined, Value::from)
+        }
+        (Value::Set(x), Value::Set(y)) => match op {
+            Operator::Sub => x.difference(y).into_value(),
+            Operator::And => x.intersection(y).into_value(),
+            Operator::Or => x.union(y).into_value(),
+            Operator::Add | Operator::Mul | Operator::Div | Operator::Rem => Value::Undefined,
+        },
+        _ => Value::Undefined,
+    }
+}
+
+/// `value in of` and `key, value in of`; no element where `of` is no collection.
+pub(super) fn member(key: Option<&Value>, value: &Value, of: &Value) -> bool {
+    match (of, key) {
+        (Value::Array(items), None) => items.contains(value),
+        (Value::Set(items), None) => items.contains(value),
+        (Value::Object(fields), None) => fields.values().any(|v| v == value),
+        (Value::Set(items), Some(key)) => key == value && items.contains(value),
+        (Value::Array(_) | Value::Object(_), Some(key)) => of[key] == *value,
+        _ => false,
+    }
+}
+
+/// Inserts into an object; `None` if it is no object or has another value there.
+pub(super) fn insert(object: &mut Value, key: Value, value: Value) -> Option<()> {
+    let fields = object.as_object_mut().ok()?;
+    match fields.get(&key) {
+        Some(before) => (*before == value).then_some(()),
+        None => {
+            fields.insert(key, value);
+            Some(())
+        }
+    }
+}
+
+/// The elements of a collection with their keys, in Rego's order: index of an array's, the element
+/// itself in a set. `None` if it is no collection.
+pub(super) fn elements(value: &Value) -> Option<Box<dyn Iterator<Item = (Value, Value)> + '_>> {
+    match value {
+        Value::Array(items) => {
+            Some(Box::new(items.iter().enumerate().map(|(at, v)| (Value::from(at), v.clone()))))
+        }
+        Value::Set(items) => Some(Box::new(items.iter_sorted().map(|v| (v.clone(), v.clone())))),
+        Value::Object(fields) => Some(Box::new(fields.iter_sorted().map(|(k, v)| (k.clone(), v.clone())))),
+        _ => None,
+    }
+}

@@ -1,0 +1,48 @@
+//! `sidegate.bin`: a plan as bytes.
+
+use super::{Image, Program};
+
+/// First bytes of every plan.
+const MAGIC: &[u8; 4] = b"SDGT";
+
+/// The version of the format that this build writes and reads.
+pub const FORMAT: u16 = 1;
+
+/// Why bytes are no plan that can be run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// Not a plan at all.
+    #[error("expected a compiled policy, got other bytes; build the bundle with `sidegate build`")]
+    Magic,
+    /// A plan of another version.
+    #[error("expected format {FORMAT}, got {0}; build the bundle with the `sidegate` of this version")]
+    Version(u16),
+    /// Cut off, or followed by something else.
+    #[error("compiled policy is damaged; build the bundle again")]
+    Damaged,
+    /// Decoded, but it breaks a rule that the evaluator relies on.
+    #[error("compiled policy is not well-formed: {0}")]
+    Malformed(&'static str),
+}
+
+/// The bytes of `program`. The same program gives the same bytes.
+pub fn encode(program: &Program) -> Result<Vec<u8>, FormatError> {
+    let mut out = MAGIC.to_vec();
+    out.extend_from_slice(&FORMAT.to_le_bytes());
+    postcard::to_extend(program, out).map_err(|_| FormatError::Damaged)
+}
+
+/// The plan in `bytes`, checked and ready to run.
+pub fn decode(bytes: &[u8]) -> Result<Image, FormatError> {
+    let rest = bytes.strip_prefix(MAGIC).ok_or(FormatError::Magic)?;
+    let (version, payload) = rest.split_first_chunk::<2>().ok_or(FormatError::Damaged)?;
+    let version = u16::from_le_bytes(*version);
+    if version != FORMAT {
+        return Err(FormatError::Version(version));
+    }
+    let (program, rest) = postcard::take_from_bytes::<Program>(payload).map_err(|_| FormatError::Damaged)?;
+    if !rest.is_empty() {
+        return Err(FormatError::Damaged);
+    }
+    Image::new(program)
+}

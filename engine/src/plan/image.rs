@@ -1,0 +1,62 @@
+//! A plan ready to run.
+
+use regorus::Value;
+
+use super::codec::FormatError;
+use super::{Entry, Func, FuncId, Program, Stmt, consts, validate};
+use crate::eval::Builtin;
+
+/// A checked plan with its constants as values and its builtins resolved.
+#[derive(Debug)]
+pub struct Image {
+    revision: String,
+    pub(crate) consts: Vec<Value>,
+    pub(crate) builtins: Vec<Builtin>,
+    pub(crate) blocks: Vec<Vec<Stmt>>,
+    pub(crate) funcs: Vec<Func>,
+    entries: Vec<Entry>,
+    depth: u32,
+}
+
+impl Image {
+    /// Checks `program` and makes it ready to run.
+    pub fn new(program: Program) -> Result<Self, FormatError> {
+        let depth = validate::depth(&program).map_err(FormatError::Malformed)?;
+        let Program { revision, consts, builtins, blocks, funcs, entries } = program;
+        let consts = consts::values(&consts).map_err(FormatError::Malformed)?;
+        let builtins = builtins
+            .iter()
+            .map(|name| Builtin::find(name).ok_or(FormatError::Malformed("a builtin is not known")))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { revision, consts, builtins, blocks, funcs, entries, depth })
+    }
+
+    /// Revision of the bundle the plan came in.
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// What can be asked.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The entry point at `path` (`envoy/authz/allow`).
+    pub fn entry(&self, path: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.path == path)
+    }
+
+    /// Nested calls and blocks of the deepest evaluation possible.
+    pub fn depth(&self) -> u32 {
+        self.depth
+    }
+
+    /// Functions, blocks and constants: what `sidegate inspect` shows.
+    pub fn sizes(&self) -> (usize, usize, usize) {
+        (self.funcs.len(), self.blocks.len(), self.consts.len())
+    }
+
+    pub(crate) fn func(&self, id: FuncId) -> Option<&Func> {
+        self.funcs.get(usize::try_from(id).ok()?)
+    }
+}
