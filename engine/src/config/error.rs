@@ -11,6 +11,12 @@ pub enum ConfigError {
         /// What the parser says, with line and column.
         reason: String,
     },
+    /// Not even text. Envoy unwraps a `StringValue` and a `BytesValue`; any other message reaches the
+    /// plugin in protobuf's binary form (seen with Envoy 1.40).
+    #[error(
+        "expected the configuration as JSON in a `google.protobuf.StringValue`, got binary data, as Envoy passes on a `google.protobuf.Struct`"
+    )]
+    Binary,
     /// There is no configuration at all: the plugin's `configuration` field is missing or empty.
     #[error("expected the configuration as a JSON object, got no configuration")]
     Empty,
@@ -63,6 +69,7 @@ impl ConfigError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Syntax { .. } => "config_syntax",
+            Self::Binary => "config_binary",
             Self::Empty => "config_empty",
             Self::UnknownKey { .. } => "config_unknown_key",
             Self::DuplicateKey { .. } => "config_duplicate_key",

@@ -26,6 +26,10 @@ pub(super) enum Number {
 /// The largest whole number that a double tells from its neighbours (2^53).
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
+/// With its feature `arbitrary_precision`, which the engine needs elsewhere, `serde_json` hands over a
+/// number that is no 64-bit integer as an object with this one key and the digits as text.
+const NUMBER_TOKEN: &str = "$serde_json::private::Number";
+
 impl Node {
     /// What this is, in words for a message; text is escaped and cut.
     pub(super) fn describe(&self) -> String {
@@ -137,9 +141,14 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Node, A::Error> {
-        let mut members = Vec::new();
+        let mut members: Vec<(String, Node)> = Vec::new();
         while let Some(member) = map.next_entry()? {
             members.push(member);
+        }
+        if let [(key, Node::Text(text))] = members.as_slice()
+            && key == NUMBER_TOKEN
+        {
+            return text.parse().map(|value| Node::Number(Number::Float(value))).map_err(Error::custom);
         }
         Ok(Node::Object(members))
     }

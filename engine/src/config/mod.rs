@@ -70,7 +70,7 @@ impl Config {
         if json.trim_ascii().is_empty() {
             return Err(ConfigError::Empty);
         }
-        let node = serde_json::from_slice(json).map_err(|e| ConfigError::Syntax { reason: e.to_string() })?;
+        let node = serde_json::from_slice(json).map_err(|e| syntax(json, &e))?;
         let mut top = Reader::open(
             "",
             node,
@@ -102,6 +102,14 @@ impl Config {
         verify(&mut top)?;
         let inline = bundle(&mut top, limits.bundle_bytes)?;
         Ok(Self { entrypoint, mode, on_error_status, limits, inline })
+    }
+}
+
+fn syntax(json: &[u8], error: &serde_json::Error) -> ConfigError {
+    if json.iter().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()) {
+        ConfigError::Binary
+    } else {
+        ConfigError::Syntax { reason: error.to_string() }
     }
 }
 
