@@ -7,7 +7,11 @@
 
 pub mod actions;
 pub mod attributes;
+pub mod decide;
+pub mod decision;
+pub mod input;
 pub mod limits;
+pub mod needs;
 pub mod policy;
 
 pub use regorus::Value;
