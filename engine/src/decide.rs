@@ -73,7 +73,7 @@ impl DecideError {
     pub fn status(&self, error_status: u16) -> u16 {
         match self {
             Self::Request(_) => BAD_REQUEST,
-            Self::Eval(EvalError::NoPolicy) => SERVICE_UNAVAILABLE,
+            Self::Eval(error) if *error == EvalError::NoPolicy => SERVICE_UNAVAILABLE,
             Self::Eval(_) | Self::Decision(_) => error_status,
         }
     }

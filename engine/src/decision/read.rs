@@ -291,7 +291,7 @@ fn weigh(value: &Value, budget: &mut Budget) -> Result<(), DecisionError> {
     while let Some(value) = pending.pop() {
         match value {
             Value::String(text) => budget.take(text.len())?,
-            other => budget.take(SCALAR_BYTES)?,
+            _ => budget.take(SCALAR_BYTES)?,
         }
         match value {
             Value::Object(object) => {
