@@ -160,12 +160,15 @@ fn with_query(path: &[u8], set: &[(String, String)], remove: &[String]) -> Vec<u
     let mut parts = path.splitn(2, |byte| *byte == b'?');
     let mut new = parts.next().unwrap_or_default().to_vec();
     let query = parts.next().unwrap_or_default();
-    // A trailing `&` is no parameter, a doubled one is an empty parameter.
-    let query = query.strip_suffix(b"&").unwrap_or(query);
 
     let mut parameters = BTreeMap::<&[u8], Vec<&[u8]>>::new();
-    if !query.is_empty() || path.ends_with(b"&") && path.contains(&b'?') {
-        for pair in query.split(|byte| *byte == b'&') {
+    if !query.is_empty() {
+        // A trailing `&` is no parameter, a leading or doubled one is an empty parameter.
+        for pair in query
+            .strip_suffix(b"&")
+            .unwrap_or(query)
+            .split(|byte| *byte == b'&')
+        {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let name = halves.next().unwrap_or_default();
             parameters

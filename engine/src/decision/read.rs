@@ -267,7 +267,11 @@ fn read_object(
     for (name, value) in object.iter_sorted() {
         let name = match name {
             Value::String(name) => Cow::Borrowed(name.as_ref()),
-            other => Cow::Owned(other.to_string()),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {
+                Cow::Owned(name.to_json_str().unwrap_or_default())
+            }
+            // Its JSON text has brackets or braces, which neither a header nor a parameter may have.
+            other => return Err(wrong(key, VALUES, other)),
         };
         match value {
             Value::String(value) => put(&name, value)?,

@@ -19,9 +19,10 @@ mod uri;
 
 use std::collections::{BTreeMap, HashMap};
 
-use regorus::Value;
+use regorus::value::Object;
+use regorus::{Rc, Value};
 
-use crate::attributes::{Attributes, Phase, Workload};
+use crate::attributes::{Attributes, Workload};
 use crate::needs::{Group, HeaderNeeds, Needs};
 use identity::Spiffe;
 use keys::{COMMON_HEADERS, Keys};
@@ -48,7 +49,7 @@ pub struct InputBuilder {
 
 /// The fields of an object under construction.
 #[derive(Default)]
-struct Fields(Vec<(Value, Value)>);
+struct Fields(Object);
 
 impl InputBuilder {
     /// A builder for the proxy of `workload`.
@@ -275,8 +276,7 @@ impl InputBuilder {
             sidegate.put_some(&keys.direction, direction);
         }
         if needs.contains(Group::Fixed) {
-            let Attributes { phase, .. } = attributes;
-            sidegate.put(&keys.phase, Value::from(Phase::name(*phase)));
+            sidegate.put(&keys.phase, Value::from(attributes.phase.name()));
             sidegate.put(&keys.workload, self.workload.clone());
         }
         sidegate
@@ -329,7 +329,7 @@ impl InputBuilder {
 
 impl Fields {
     fn put(&mut self, key: &Value, value: Value) {
-        self.0.push((key.clone(), value));
+        self.0.insert(key.clone(), value);
     }
 
     fn put_some(&mut self, key: &Value, value: Option<Value>) {
@@ -353,7 +353,7 @@ impl Fields {
     }
 
     fn into_value(self) -> Value {
-        Value::from(self.0.into_iter().collect::<BTreeMap<_, _>>())
+        Value::Object(Rc::new(self.0))
     }
 }
 
@@ -375,11 +375,12 @@ fn joined(attributes: &Attributes, name: &[u8]) -> String {
 }
 
 fn parameters(query: &str) -> Result<Value, RequestError> {
-    let parameters = uri::parameters(query)?.into_iter().map(|(name, values)| {
+    let entry = |(name, values): (String, Vec<String>)| {
         let values = values.into_iter().map(Value::from).collect::<Vec<_>>();
         (Value::from(name), Value::from(values))
-    });
-    Ok(Value::from(parameters.collect::<BTreeMap<_, _>>()))
+    };
+    let parameters: Object = uri::parameters(query)?.into_iter().map(entry).collect();
+    Ok(Value::Object(Rc::new(parameters)))
 }
 
 #[cfg(test)]
