@@ -6,3 +6,26 @@
 //! little that can be tested without it.
 
 pub mod pairs;
+
+#[cfg(target_arch = "wasm32")]
+mod attributes;
+#[cfg(target_arch = "wasm32")]
+mod configure;
+#[cfg(target_arch = "wasm32")]
+mod contexts;
+#[cfg(target_arch = "wasm32")]
+#[expect(
+    unsafe_code,
+    reason = "the ABI is raw pointers and exported names; this is the one place that has them"
+)]
+mod host;
+#[cfg(target_arch = "wasm32")]
+mod metrics;
+#[cfg(target_arch = "wasm32")]
+mod policy;
+#[cfg(target_arch = "wasm32")]
+mod refuse;
+#[cfg(target_arch = "wasm32")]
+mod request;
+#[cfg(target_arch = "wasm32")]
+mod response;

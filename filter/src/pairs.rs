@@ -29,16 +29,17 @@ pub fn decode(buffer: &[u8]) -> Option<Vec<Pair>> {
 }
 
 /// Writes pairs; `None` if a length does not fit 32 bits.
-pub fn encode(pairs: &[Pair]) -> Option<Vec<u8>> {
+pub fn encode<T: AsRef<[u8]>>(pairs: &[(T, T)]) -> Option<Vec<u8>> {
     let mut buffer = Vec::new();
     buffer.extend(u32::try_from(pairs.len()).ok()?.to_le_bytes());
     for (name, value) in pairs {
-        buffer.extend(u32::try_from(name.len()).ok()?.to_le_bytes());
-        buffer.extend(u32::try_from(value.len()).ok()?.to_le_bytes());
+        for text in [name, value] {
+            buffer.extend(u32::try_from(text.as_ref().len()).ok()?.to_le_bytes());
+        }
     }
     for (name, value) in pairs {
         for text in [name, value] {
-            buffer.extend_from_slice(text);
+            buffer.extend_from_slice(text.as_ref());
             buffer.push(0);
         }
     }

@@ -5,7 +5,7 @@ use std::ptr;
 use super::abi;
 use super::memory;
 use super::status::Status;
-use crate::pairs;
+use crate::pairs::{self, Pair};
 
 /// Severity of a log line, in the host's numbering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub(crate) fn property(path: &[u8]) -> Result<Option<Vec<u8>>, Status> {
 }
 
 /// Every header of a map in its order, repeated names repeated.
-pub(crate) fn header_map(map: Map) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Status> {
+pub(crate) fn header_map(map: Map) -> Result<Vec<Pair>, Status> {
     // SAFETY: the host writes one address and one length.
     let buffer =
         received(|data, length| unsafe { abi::proxy_get_header_map_pairs(map as u32, data, length) })?;
@@ -109,7 +109,7 @@ pub(crate) fn remove_header(map: Map, name: &[u8]) -> Result<(), Status> {
 pub(crate) fn send_local_response(
     status: u16,
     details: &str,
-    headers: &[(Vec<u8>, Vec<u8>)],
+    headers: &[(String, String)],
     body: &[u8],
 ) -> Result<(), Status> {
     let headers = pairs::encode(headers).ok_or(Status::BadArgument)?;
