@@ -72,8 +72,7 @@ impl Actions {
             query_parameters_to_remove,
             dynamic_metadata,
         } = allow;
-        let is_query_changed =
-            !(query_parameters_to_set.is_empty() && query_parameters_to_remove.is_empty());
+        let is_query_changed = !(query_parameters_to_set.is_empty() && query_parameters_to_remove.is_empty());
         let path = match (is_query_changed, path) {
             (false, _) => None,
             (true, None) => return Err(DecisionError::NoPath),
@@ -97,18 +96,8 @@ impl Actions {
 
 impl From<Deny> for Actions {
     fn from(deny: Deny) -> Self {
-        let Deny {
-            status,
-            headers,
-            body,
-            dynamic_metadata,
-        } = deny;
-        Self::Deny {
-            status,
-            headers,
-            body,
-            dynamic_metadata,
-        }
+        let Deny { status, headers, body, dynamic_metadata } = deny;
+        Self::Deny { status, headers, body, dynamic_metadata }
     }
 }
 
@@ -139,18 +128,11 @@ fn response_ops(
     let mut ops: Vec<_> = remove.into_iter().map(HeaderOp::Remove).collect();
     for (name, values) in replaced {
         for (index, value) in values.into_iter().enumerate() {
-            let op = if index == 0 {
-                HeaderOp::Set
-            } else {
-                HeaderOp::Add
-            };
+            let op = if index == 0 { HeaderOp::Set } else { HeaderOp::Add };
             ops.push(op(name.clone(), value));
         }
     }
-    ops.extend(
-        add.into_iter()
-            .map(|(name, value)| HeaderOp::Add(name, value)),
-    );
+    ops.extend(add.into_iter().map(|(name, value)| HeaderOp::Add(name, value)));
     ops
 }
 
@@ -164,17 +146,10 @@ fn with_query(path: &[u8], set: &[(String, String)], remove: &[String]) -> Vec<u
     let mut parameters = BTreeMap::<&[u8], Vec<&[u8]>>::new();
     if !query.is_empty() {
         // A trailing `&` is no parameter, a leading or doubled one is an empty parameter.
-        for pair in query
-            .strip_suffix(b"&")
-            .unwrap_or(query)
-            .split(|byte| *byte == b'&')
-        {
+        for pair in query.strip_suffix(b"&").unwrap_or(query).split(|byte| *byte == b'&') {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
             let name = halves.next().unwrap_or_default();
-            parameters
-                .entry(name)
-                .or_default()
-                .push(halves.next().unwrap_or_default());
+            parameters.entry(name).or_default().push(halves.next().unwrap_or_default());
         }
     }
     for (name, value) in set {
@@ -201,10 +176,7 @@ mod tests {
     use super::*;
 
     fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     fn names(names: &[&str]) -> Vec<String> {
@@ -213,10 +185,8 @@ mod tests {
 
     #[test]
     fn on_a_request_the_last_value_wins_and_removal_over_all() {
-        let ops = request_ops(
-            pairs(&[("b", "1"), ("a", "1"), ("a", "2"), ("gone", "1")]),
-            names(&["gone", "x"]),
-        );
+        let ops =
+            request_ops(pairs(&[("b", "1"), ("a", "1"), ("a", "2"), ("gone", "1")]), names(&["gone", "x"]));
         let expected = [
             HeaderOp::Set("a".into(), "2".into()),
             HeaderOp::Set("b".into(), "1".into()),
@@ -250,10 +220,7 @@ mod tests {
         for (path, expected) in [
             ("/a", "/a?lang=en&new=%20"),
             ("/a?", "/a?lang=en&new=%20"),
-            (
-                "/a?z=1&b=2&b=1&token=x&lang=fr&lang=it",
-                "/a?b=2&b=1&lang=en&new=%20&z=1",
-            ),
+            ("/a?z=1&b=2&b=1&token=x&lang=fr&lang=it", "/a?b=2&b=1&lang=en&new=%20&z=1"),
             ("/a?flag&x=1=2", "/a?flag=&lang=en&new=%20&x=1=2"),
             ("/a?x=%zz?y", "/a?lang=en&new=%20&x=%zz?y"),
             ("/a?x=1&", "/a?lang=en&new=%20&x=1"),
@@ -270,10 +237,7 @@ mod tests {
     #[test]
     fn a_path_is_given_only_where_it_changes() {
         let allow = |names: &[&str]| {
-            Decision::Allow(Allow {
-                query_parameters_to_remove: self::names(names),
-                ..Default::default()
-            })
+            Decision::Allow(Allow { query_parameters_to_remove: self::names(names), ..Default::default() })
         };
         let path_of = |decision, path| match Actions::new(decision, path) {
             Ok(Actions::Allow { path, .. }) => Ok(path),
@@ -281,13 +245,7 @@ mod tests {
         };
         assert_eq!(path_of(allow(&[]), Some(b"/?b&a")), Ok(None));
         assert_eq!(path_of(allow(&["c"]), Some(b"/?a=1&b=2")), Ok(None));
-        assert_eq!(
-            path_of(allow(&["c"]), Some(b"/?b&a")),
-            Ok(Some(b"/?a=&b=".to_vec()))
-        );
-        assert_eq!(
-            path_of(allow(&["c"]), None),
-            Err(Err(DecisionError::NoPath))
-        );
+        assert_eq!(path_of(allow(&["c"]), Some(b"/?b&a")), Ok(Some(b"/?a=&b=".to_vec())));
+        assert_eq!(path_of(allow(&["c"]), None), Err(Err(DecisionError::NoPath)));
     }
 }

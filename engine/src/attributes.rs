@@ -72,29 +72,18 @@ pub struct Workload {
 impl Attributes {
     /// The first value of the header `name` (in lower case), raw. For pseudo-headers, which cannot repeat.
     pub fn header(&self, name: &[u8]) -> Option<&[u8]> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_slice())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
     }
 
     /// What Envoy takes for the peer's principal (`setAttrContextPeer`): its first URI SAN, else its first
     /// DNS SAN, else its subject; `None` on plaintext.
     pub fn peer_principal(&self) -> Option<&[u8]> {
-        first_filled([
-            self.peer_uri_sans.first(),
-            self.peer_dns_san.as_ref(),
-            self.peer_subject.as_ref(),
-        ])
+        first_filled([self.peer_uri_sans.first(), self.peer_dns_san.as_ref(), self.peer_subject.as_ref()])
     }
 
     /// The principal of this proxy's own certificate, chosen as the peer's.
     pub fn local_principal(&self) -> Option<&[u8]> {
-        first_filled([
-            self.local_uri_san.as_ref(),
-            self.local_dns_san.as_ref(),
-            self.local_subject.as_ref(),
-        ])
+        first_filled([self.local_uri_san.as_ref(), self.local_dns_san.as_ref(), self.local_subject.as_ref()])
     }
 }
 
@@ -110,11 +99,7 @@ impl Phase {
 }
 
 fn first_filled(candidates: [Option<&Vec<u8>>; 3]) -> Option<&[u8]> {
-    candidates
-        .into_iter()
-        .flatten()
-        .map(Vec::as_slice)
-        .find(|value| !value.is_empty())
+    candidates.into_iter().flatten().map(Vec::as_slice).find(|value| !value.is_empty())
 }
 
 #[cfg(test)]
@@ -123,30 +108,18 @@ mod tests {
 
     #[test]
     fn principal_prefers_uri_then_dns_then_subject() {
-        let mut attributes = Attributes {
-            peer_subject: Some(b"CN=a".to_vec()),
-            ..Default::default()
-        };
+        let mut attributes = Attributes { peer_subject: Some(b"CN=a".to_vec()), ..Default::default() };
         assert_eq!(attributes.peer_principal(), Some(b"CN=a".as_slice()));
         attributes.peer_dns_san = Some(b"a.example".to_vec());
         assert_eq!(attributes.peer_principal(), Some(b"a.example".as_slice()));
-        attributes.peer_uri_sans = vec![
-            b"spiffe://td/ns/n/sa/s".to_vec(),
-            b"spiffe://other".to_vec(),
-        ];
-        assert_eq!(
-            attributes.peer_principal(),
-            Some(b"spiffe://td/ns/n/sa/s".as_slice())
-        );
+        attributes.peer_uri_sans = vec![b"spiffe://td/ns/n/sa/s".to_vec(), b"spiffe://other".to_vec()];
+        assert_eq!(attributes.peer_principal(), Some(b"spiffe://td/ns/n/sa/s".as_slice()));
         assert_eq!(attributes.local_principal(), None);
     }
 
     #[test]
     fn an_empty_attribute_is_no_principal() {
-        let attributes = Attributes {
-            peer_uri_sans: vec![Vec::new()],
-            ..Default::default()
-        };
+        let attributes = Attributes { peer_uri_sans: vec![Vec::new()], ..Default::default() };
         assert_eq!(attributes.peer_principal(), None);
     }
 }

@@ -52,10 +52,7 @@ const SERVICE_UNAVAILABLE: u16 = 503;
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            error_status: 403,
-            limits: Limits::default(),
-        }
+        Self { error_status: 403, limits: Limits::default() }
     }
 }
 
@@ -101,12 +98,7 @@ pub fn decide(
     let actions = Decision::read(&result, &settings.limits)
         .and_then(|decision| Actions::new(decision, attributes.header(b":path")));
     match actions {
-        Ok(actions) => Verdict {
-            actions,
-            error: None,
-            input,
-            result,
-        },
+        Ok(actions) => Verdict { actions, error: None, input, result },
         Err(error) => Verdict::failed(error.into(), input, result, settings),
     }
 }
@@ -114,12 +106,7 @@ pub fn decide(
 impl Verdict {
     fn failed(error: DecideError, input: Value, result: Value, settings: &Settings) -> Self {
         let actions = Actions::deny(error.status(settings.error_status));
-        Self {
-            actions,
-            error: Some(error),
-            input,
-            result,
-        }
+        Self { actions, error: Some(error), input, result }
     }
 }
 
@@ -129,18 +116,10 @@ mod tests {
     use crate::attributes::Workload;
 
     fn decide_path(path: &[u8]) -> Verdict {
-        let attributes = Attributes {
-            headers: vec![(b":path".to_vec(), path.to_vec())],
-            ..Attributes::default()
-        };
+        let attributes =
+            Attributes { headers: vec![(b":path".to_vec(), path.to_vec())], ..Attributes::default() };
         let builder = InputBuilder::new(&Workload::default());
-        decide(
-            &Policy::none(),
-            &Needs::none(),
-            &builder,
-            &attributes,
-            &Settings::default(),
-        )
+        decide(&Policy::none(), &Needs::none(), &builder, &attributes, &Settings::default())
     }
 
     #[test]

@@ -68,33 +68,18 @@ const LOCATIONS: &[(Group, &[&str])] = &[
     (Group::Http, &["attributes", "request", "http", "path"]),
     (Group::Http, &["attributes", "request", "http", "host"]),
     (Group::Http, &["attributes", "request", "http", "scheme"]),
-    (
-        Group::Headers,
-        &["attributes", "request", "http", "headers"],
-    ),
+    (Group::Headers, &["attributes", "request", "http", "headers"]),
     (Group::ParsedPath, &["parsed_path"]),
     (Group::ParsedQuery, &["parsed_query"]),
     (Group::Time, &["attributes", "request", "time"]),
-    (
-        Group::Protocol,
-        &["attributes", "request", "http", "protocol"],
-    ),
+    (Group::Protocol, &["attributes", "request", "http", "protocol"]),
     (Group::SourceAddress, &["attributes", "source", "address"]),
     (Group::SourceService, &["attributes", "source", "service"]),
-    (
-        Group::SourcePrincipal,
-        &["attributes", "source", "principal"],
-    ),
+    (Group::SourcePrincipal, &["attributes", "source", "principal"]),
     (Group::SourcePrincipal, &["source_principal"]),
     (Group::SourcePrincipal, &["sidegate", "source"]),
-    (
-        Group::DestinationAddress,
-        &["attributes", "destination", "address"],
-    ),
-    (
-        Group::DestinationPrincipal,
-        &["attributes", "destination", "principal"],
-    ),
+    (Group::DestinationAddress, &["attributes", "destination", "address"]),
+    (Group::DestinationPrincipal, &["attributes", "destination", "principal"]),
     (Group::Tls, &["sidegate", "tls"]),
     (Group::Direction, &["sidegate", "direction"]),
 ];
@@ -181,13 +166,8 @@ impl Needs {
 
     /// The whole input.
     pub fn all() -> Self {
-        let groups = Group::ALL
-            .into_iter()
-            .fold(0, |bits, group| bits | group.bit());
-        Self {
-            groups,
-            headers: HeaderNeeds::All,
-        }
+        let groups = Group::ALL.into_iter().fold(0, |bits, group| bits | group.bit());
+        Self { groups, headers: HeaderNeeds::All }
     }
 
     /// What the input references `paths` need; a path has no leading `input`, and ends where the policy
@@ -212,9 +192,7 @@ impl Needs {
     pub fn extend(&mut self, other: &Self) {
         self.groups |= other.groups;
         match (&mut self.headers, &other.headers) {
-            (HeaderNeeds::Named(mine), HeaderNeeds::Named(more)) => {
-                mine.extend(more.iter().cloned())
-            }
+            (HeaderNeeds::Named(mine), HeaderNeeds::Named(more)) => mine.extend(more.iter().cloned()),
             (mine, HeaderNeeds::All) => *mine = HeaderNeeds::All,
             (HeaderNeeds::All, HeaderNeeds::Named(_)) => {}
         }
@@ -258,12 +236,7 @@ mod tests {
     fn needs(paths: &[&str]) -> Needs {
         let paths: Vec<Vec<String>> = paths
             .iter()
-            .map(|path| {
-                path.split('/')
-                    .filter(|key| !key.is_empty())
-                    .map(str::to_owned)
-                    .collect()
-            })
+            .map(|path| path.split('/').filter(|key| !key.is_empty()).map(str::to_owned).collect())
             .collect();
         Needs::from_paths(paths.iter().map(Vec::as_slice))
     }
@@ -280,21 +253,12 @@ mod tests {
             (vec!["attributes/request/http/method"], "http"),
             (vec!["attributes/request/http/headers/x-role"], "headers"),
             (vec!["attributes/request/http"], "http headers protocol"),
-            (
-                vec!["attributes/source"],
-                "source_address source_service source_principal",
-            ),
-            (
-                vec!["attributes/source/address/socketAddress/portValue"],
-                "source_address",
-            ),
+            (vec!["attributes/source"], "source_address source_service source_principal"),
+            (vec!["attributes/source/address/socketAddress/portValue"], "source_address"),
             (vec!["source_principal"], "source_principal"),
             (vec!["sidegate/source/namespace"], "source_principal"),
             (vec!["sidegate"], "fixed source_principal tls direction"),
-            (
-                vec!["parsed_path/0", "parsed_query"],
-                "parsed_path parsed_query",
-            ),
+            (vec!["parsed_path/0", "parsed_query"], "parsed_path parsed_query"),
             (vec!["version/ext_authz"], "fixed"),
         ];
         for (paths, expected) in cases {
@@ -311,10 +275,7 @@ mod tests {
     fn headers_are_named_where_the_policy_names_them() {
         let one = needs(&["attributes/request/http/headers/x-role"]);
         assert!(one.headers().contains("x-role") && !one.headers().contains("x-other"));
-        let all = needs(&[
-            "attributes/request/http/headers/x-role",
-            "attributes/request",
-        ]);
+        let all = needs(&["attributes/request/http/headers/x-role", "attributes/request"]);
         assert_eq!(all.headers(), &HeaderNeeds::All);
         let mut both = one.clone();
         both.extend(&needs(&["attributes/request/http/headers/x-b"]));
@@ -326,10 +287,7 @@ mod tests {
     #[test]
     fn every_group_has_a_location_and_its_own_bit() {
         for group in Group::ALL {
-            assert!(
-                LOCATIONS.iter().any(|(other, _)| *other == group),
-                "{group:?}"
-            );
+            assert!(LOCATIONS.iter().any(|(other, _)| *other == group), "{group:?}");
         }
         assert_eq!(Needs::all().iter().count(), Group::ALL.len());
     }

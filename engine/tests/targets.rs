@@ -28,16 +28,9 @@ fn targets_read_as_in_go() {
     let builder = InputBuilder::new(&Workload::default());
     for case in cases {
         let header = (b":path".to_vec(), case.target.clone().into_bytes());
-        let attributes = Attributes {
-            headers: vec![header],
-            ..Attributes::default()
-        };
+        let attributes = Attributes { headers: vec![header], ..Attributes::default() };
         let target = &case.target;
-        assert_eq!(
-            builder.build(&Needs::none(), &attributes).is_err(),
-            case.error,
-            "{target:?}"
-        );
+        assert_eq!(builder.build(&Needs::none(), &attributes).is_err(), case.error, "{target:?}");
         match builder.build(&Needs::all(), &attributes) {
             Ok(input) => {
                 let expected = |json: &Option<serde_json::Value>| {

@@ -45,7 +45,11 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
         (Err(findings), Format::Text) => Err(Failure::Findings(findings)),
         (Err(findings), Format::Json) => {
             json(out, &Report { files: 0, rules: 0, findings: findings.clone() })?;
-            Ok(if Failure::Findings(findings).code() == 1 { Answer::No } else { return Err(Failure::other("could not read the folder")) })
+            Ok(if Failure::Findings(findings).code() == 1 {
+                Answer::No
+            } else {
+                return Err(Failure::other("could not read the folder"));
+            })
         }
     }
 }

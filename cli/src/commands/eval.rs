@@ -41,7 +41,8 @@ struct Report<'a> {
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
     let (_, bundle) = super::open(&args.bundle)?;
     let first = bundle.image().entries().first().map(|entry| entry.path.clone());
-    let entrypoint = args.path.clone().or(first).ok_or_else(|| Failure::other("the bundle has no entry point"))?;
+    let entrypoint =
+        args.path.clone().or(first).ok_or_else(|| Failure::other("the bundle has no entry point"))?;
     let policy = Policy::load(bundle.accept_unsigned(), &entrypoint, Limits::default())
         .map_err(|error| Failure::other(format!("{error} [{}]", error.code())))?;
     let input = input(&args.input)?;
@@ -50,7 +51,10 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
     let defined = (value != Value::Undefined).then_some(&value);
     match args.format {
         Format::Json => {
-            json(out, &Report { entrypoint: &entrypoint, revision: policy.revision(), steps, result: defined })?;
+            json(
+                out,
+                &Report { entrypoint: &entrypoint, revision: policy.revision(), steps, result: defined },
+            )?;
         }
         Format::Text => match defined {
             Some(value) => json(out, value)?,
@@ -84,5 +88,6 @@ fn input(text: &str) -> Result<Value, Failure> {
         String::from_utf8(read(Path::new(text))?)
             .map_err(|_| Failure::other(format!("expected JSON in `{text}`, got bytes that are no text")))?
     };
-    Value::from_json_str(&json).map_err(|error| Failure::other(format!("expected JSON as the input: {error}")))
+    Value::from_json_str(&json)
+        .map_err(|error| Failure::other(format!("expected JSON as the input: {error}")))
 }

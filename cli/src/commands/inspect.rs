@@ -76,10 +76,17 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
 fn text(report: &Report, out: &mut dyn Write) -> Result<(), Failure> {
     let Report { revision, format, functions, blocks, constants, depth, entrypoints, files } = report;
     writeln!(out, "revision  {revision}")?;
-    writeln!(out, "plan      format {format}, {functions} functions, {blocks} blocks, {constants} constants, depth {depth}")?;
+    writeln!(
+        out,
+        "plan      format {format}, {functions} functions, {blocks} blocks, {constants} constants, depth {depth}"
+    )?;
     for Entry { entrypoint, reads } in entrypoints {
         let reads: Vec<_> = reads.iter().map(|path| shown(path)).collect();
-        writeln!(out, "entry     {entrypoint}, reads {}", if reads.is_empty() { "nothing".into() } else { reads.join(", ") })?;
+        writeln!(
+            out,
+            "entry     {entrypoint}, reads {}",
+            if reads.is_empty() { "nothing".into() } else { reads.join(", ") }
+        )?;
     }
     for File { name, bytes } in files {
         writeln!(out, "file      {name}, {bytes} bytes")?;

@@ -70,9 +70,7 @@ impl Decision {
             Value::Bool(false) => return Ok(Self::Deny(Deny::bare(FORBIDDEN))),
             Value::Object(object) => Fields::new(object.iter()),
             other => {
-                return Err(DecisionError::Type {
-                    got: read::kind(other),
-                });
+                return Err(DecisionError::Type { got: read::kind(other) });
             }
         };
         let mut budget = Budget::new(limits.output_bytes);
@@ -82,11 +80,9 @@ impl Decision {
                 request_headers_to_remove: fields.request_header_names(&mut budget)?,
                 response_headers_to_add: fields.headers("response_headers_to_add", &mut budget)?,
                 response_headers_to_set: fields.headers("response_headers_to_set", &mut budget)?,
-                response_headers_to_remove: fields
-                    .header_names("response_headers_to_remove", &mut budget)?,
+                response_headers_to_remove: fields.header_names("response_headers_to_remove", &mut budget)?,
                 query_parameters_to_set: fields.parameters(&mut budget)?,
-                query_parameters_to_remove: fields
-                    .strings("query_parameters_to_remove", &mut budget)?,
+                query_parameters_to_remove: fields.strings("query_parameters_to_remove", &mut budget)?,
                 dynamic_metadata: fields.metadata(&mut budget)?,
             }))
         } else {
@@ -103,12 +99,7 @@ impl Decision {
 impl Deny {
     /// A deny without headers and body.
     pub fn bare(status: u16) -> Self {
-        Self {
-            status,
-            headers: Vec::new(),
-            body: String::new(),
-            dynamic_metadata: None,
-        }
+        Self { status, headers: Vec::new(), body: String::new(), dynamic_metadata: None }
     }
 }
 

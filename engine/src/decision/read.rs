@@ -39,10 +39,7 @@ impl Budget {
     }
 
     fn take(&mut self, bytes: usize) -> Result<(), DecisionError> {
-        self.left = self
-            .left
-            .checked_sub(bytes)
-            .ok_or(DecisionError::OutputBytes { limit: self.limit })?;
+        self.left = self.left.checked_sub(bytes).ok_or(DecisionError::OutputBytes { limit: self.limit })?;
         Ok(())
     }
 }
@@ -71,19 +68,13 @@ impl<'a> Fields<'a> {
     ) -> Result<Vec<(String, String)>, DecisionError> {
         let headers = self.headers("headers", budget)?;
         match headers.iter().find(|(name, _)| name == "host") {
-            Some((name, _)) => Err(DecisionError::HeaderReserved {
-                key: "headers",
-                name: name.clone(),
-            }),
+            Some((name, _)) => Err(DecisionError::HeaderReserved { key: "headers", name: name.clone() }),
             None => Ok(headers),
         }
     }
 
     /// `request_headers_to_remove` without `host`, which ext_authz skips in silence.
-    pub(super) fn request_header_names(
-        &self,
-        budget: &mut Budget,
-    ) -> Result<Vec<String>, DecisionError> {
+    pub(super) fn request_header_names(&self, budget: &mut Budget) -> Result<Vec<String>, DecisionError> {
         let mut names = self.header_names("request_headers_to_remove", budget)?;
         names.retain(|name| name != "host");
         Ok(names)
@@ -116,10 +107,7 @@ impl<'a> Fields<'a> {
         budget: &mut Budget,
     ) -> Result<Vec<String>, DecisionError> {
         let names = self.strings(key, budget)?;
-        names
-            .iter()
-            .map(|name| wire::header_name(key, name))
-            .collect()
+        names.iter().map(|name| wire::header_name(key, name)).collect()
     }
 
     pub(super) fn strings(
@@ -142,10 +130,7 @@ impl<'a> Fields<'a> {
     }
 
     /// `query_parameters_to_set`: an object; values are strings or arrays of strings.
-    pub(super) fn parameters(
-        &self,
-        budget: &mut Budget,
-    ) -> Result<Vec<(String, String)>, DecisionError> {
+    pub(super) fn parameters(&self, budget: &mut Budget) -> Result<Vec<(String, String)>, DecisionError> {
         const KEY: &str = "query_parameters_to_set";
         let Some(value) = self.get(KEY) else {
             return Ok(Vec::new());
@@ -174,14 +159,10 @@ impl<'a> Fields<'a> {
     pub(super) fn status(&self) -> Result<Option<u16>, DecisionError> {
         match self.get("http_status") {
             Some(Value::Number(number)) => {
-                let status = number
-                    .as_i64()
-                    .and_then(|status| u16::try_from(status).ok());
+                let status = number.as_i64().and_then(|status| u16::try_from(status).ok());
                 match status.filter(|status| wire::is_status(*status)) {
                     Some(status) => Ok(Some(status)),
-                    None => Err(DecisionError::HttpStatus {
-                        got: wire::shown(&number.format_decimal()),
-                    }),
+                    None => Err(DecisionError::HttpStatus { got: wire::shown(&number.format_decimal()) }),
                 }
             }
             Some(other) => Err(wrong("http_status", "a number", other)),
@@ -201,10 +182,7 @@ impl<'a> Fields<'a> {
     }
 
     fn get(&self, key: &'static str) -> Option<&'a Value> {
-        self.0
-            .iter()
-            .find(|(name, _)| *name == key)
-            .map(|(_, value)| *value)
+        self.0.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
     }
 }
 
@@ -223,11 +201,7 @@ pub(super) fn kind(value: &Value) -> &'static str {
 }
 
 fn wrong(key: &'static str, expected: &'static str, got: &Value) -> DecisionError {
-    DecisionError::KeyType {
-        key,
-        expected,
-        got: kind(got),
-    }
+    DecisionError::KeyType { key, expected, got: kind(got) }
 }
 
 /// The elements of an array, or of a set in its order.
@@ -298,9 +272,7 @@ fn weigh(value: &Value, budget: &mut Budget) -> Result<(), DecisionError> {
             _ => budget.take(SCALAR_BYTES)?,
         }
         match value {
-            Value::Object(object) => {
-                pending.extend(object.iter().flat_map(|(key, value)| [key, value]))
-            }
+            Value::Object(object) => pending.extend(object.iter().flat_map(|(key, value)| [key, value])),
             Value::Array(_) | Value::Set(_) => pending.extend(items(value).unwrap_or_default()),
             _ => {}
         }

@@ -5,31 +5,16 @@ fn read(text: &str) -> Result<Decision, DecisionError> {
 }
 
 fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect()
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
 #[test]
 fn booleans_and_bare_objects() {
-    for allowed in [
-        "true",
-        r#"{"allowed":true}"#,
-        r#"{"allowed":true,"unknown":1}"#,
-    ] {
-        assert_eq!(
-            read(allowed),
-            Ok(Decision::Allow(Allow::default())),
-            "{allowed}"
-        );
+    for allowed in ["true", r#"{"allowed":true}"#, r#"{"allowed":true,"unknown":1}"#] {
+        assert_eq!(read(allowed), Ok(Decision::Allow(Allow::default())), "{allowed}");
     }
     for denied in ["false", r#"{"allowed":false}"#] {
-        assert_eq!(
-            read(denied),
-            Ok(Decision::Deny(Deny::bare(403))),
-            "{denied}"
-        );
+        assert_eq!(read(denied), Ok(Decision::Deny(Deny::bare(403))), "{denied}");
     }
 }
 
@@ -98,95 +83,29 @@ fn what_is_no_decision() {
         (r#"{"allowed":true,"headers":"x"}"#, "decision_key_type"),
         (r#"{"allowed":true,"headers":["x"]}"#, "decision_key_type"),
         (r#"{"allowed":true,"headers":{"x":1}}"#, "decision_key_type"),
-        (
-            r#"{"allowed":true,"headers":{"x":["a",1]}}"#,
-            "decision_key_type",
-        ),
-        (
-            r#"{"allowed":true,"headers":{"x":null}}"#,
-            "decision_key_type",
-        ),
-        (
-            r#"{"allowed":true,"request_headers_to_remove":"x"}"#,
-            "decision_key_type",
-        ),
-        (
-            r#"{"allowed":true,"request_headers_to_remove":[1]}"#,
-            "decision_key_type",
-        ),
-        (
-            r#"{"allowed":true,"query_parameters_to_set":[{"a":"b"}]}"#,
-            "decision_key_type",
-        ),
-        (
-            r#"{"allowed":true,"query_parameters_to_set":{"a":1}}"#,
-            "decision_key_type",
-        ),
-        (
-            r#"{"allowed":true,"query_parameters_to_set":{"a":"b c"}}"#,
-            "decision_query_parameter",
-        ),
-        (
-            r#"{"allowed":true,"dynamic_metadata":[]}"#,
-            "decision_key_type",
-        ),
-        (
-            r#"{"allowed":true,"headers":{"x":"a\r\nb: c"}}"#,
-            "decision_header_value",
-        ),
-        (
-            r#"{"allowed":true,"headers":{"x y":"a"}}"#,
-            "decision_header_name",
-        ),
-        (
-            r#"{"allowed":true,"headers":{"":"a"}}"#,
-            "decision_header_name",
-        ),
-        (
-            r#"{"allowed":true,"headers":{":path":"/"}}"#,
-            "decision_header_reserved",
-        ),
-        (
-            r#"{"allowed":true,"headers":{"Host":"a"}}"#,
-            "decision_header_reserved",
-        ),
-        (
-            r#"{"allowed":true,"request_headers_to_remove":[":method"]}"#,
-            "decision_header_reserved",
-        ),
-        (
-            r#"{"allowed":false,"headers":{":status":"200"}}"#,
-            "decision_header_reserved",
-        ),
+        (r#"{"allowed":true,"headers":{"x":["a",1]}}"#, "decision_key_type"),
+        (r#"{"allowed":true,"headers":{"x":null}}"#, "decision_key_type"),
+        (r#"{"allowed":true,"request_headers_to_remove":"x"}"#, "decision_key_type"),
+        (r#"{"allowed":true,"request_headers_to_remove":[1]}"#, "decision_key_type"),
+        (r#"{"allowed":true,"query_parameters_to_set":[{"a":"b"}]}"#, "decision_key_type"),
+        (r#"{"allowed":true,"query_parameters_to_set":{"a":1}}"#, "decision_key_type"),
+        (r#"{"allowed":true,"query_parameters_to_set":{"a":"b c"}}"#, "decision_query_parameter"),
+        (r#"{"allowed":true,"dynamic_metadata":[]}"#, "decision_key_type"),
+        (r#"{"allowed":true,"headers":{"x":"a\r\nb: c"}}"#, "decision_header_value"),
+        (r#"{"allowed":true,"headers":{"x y":"a"}}"#, "decision_header_name"),
+        (r#"{"allowed":true,"headers":{"":"a"}}"#, "decision_header_name"),
+        (r#"{"allowed":true,"headers":{":path":"/"}}"#, "decision_header_reserved"),
+        (r#"{"allowed":true,"headers":{"Host":"a"}}"#, "decision_header_reserved"),
+        (r#"{"allowed":true,"request_headers_to_remove":[":method"]}"#, "decision_header_reserved"),
+        (r#"{"allowed":false,"headers":{":status":"200"}}"#, "decision_header_reserved"),
         (r#"{"allowed":false,"body":1}"#, "decision_key_type"),
-        (
-            r#"{"allowed":false,"http_status":"403"}"#,
-            "decision_key_type",
-        ),
-        (
-            r#"{"allowed":false,"http_status":403.5}"#,
-            "decision_http_status",
-        ),
-        (
-            r#"{"allowed":false,"http_status":0}"#,
-            "decision_http_status",
-        ),
-        (
-            r#"{"allowed":false,"http_status":100}"#,
-            "decision_http_status",
-        ),
-        (
-            r#"{"allowed":false,"http_status":418}"#,
-            "decision_http_status",
-        ),
-        (
-            r#"{"allowed":false,"http_status":-403}"#,
-            "decision_http_status",
-        ),
-        (
-            r#"{"allowed":false,"http_status":65939}"#,
-            "decision_http_status",
-        ),
+        (r#"{"allowed":false,"http_status":"403"}"#, "decision_key_type"),
+        (r#"{"allowed":false,"http_status":403.5}"#, "decision_http_status"),
+        (r#"{"allowed":false,"http_status":0}"#, "decision_http_status"),
+        (r#"{"allowed":false,"http_status":100}"#, "decision_http_status"),
+        (r#"{"allowed":false,"http_status":418}"#, "decision_http_status"),
+        (r#"{"allowed":false,"http_status":-403}"#, "decision_http_status"),
+        (r#"{"allowed":false,"http_status":65939}"#, "decision_http_status"),
     ];
     for (text, code) in cases {
         assert_eq!(read(text).expect_err(text).code(), code, "{text}");
@@ -216,10 +135,7 @@ fn sets_are_arrays_and_other_keys_are_json_text() {
 
 #[test]
 fn output_is_bounded_in_sum() {
-    let limits = Limits {
-        output_bytes: 10,
-        ..Limits::default()
-    };
+    let limits = Limits { output_bytes: 10, ..Limits::default() };
     let read = |text: &str| Decision::read(&Value::from_json_str(text).unwrap(), &limits);
     assert!(read(r#"{"allowed":false,"body":"0123456789"}"#).is_ok());
     assert!(read(r#"{"allowed":true,"headers":{"ab":"012","cd":"345"}}"#).is_ok());
@@ -230,10 +146,6 @@ fn output_is_bounded_in_sum() {
         r#"{"allowed":true,"query_parameters_to_set":{"abcdef":"ghijk"}}"#,
         r#"{"allowed":true,"dynamic_metadata":{"abc":1}}"#,
     ] {
-        assert_eq!(
-            read(text),
-            Err(DecisionError::OutputBytes { limit: 10 }),
-            "{text}"
-        );
+        assert_eq!(read(text), Err(DecisionError::OutputBytes { limit: 10 }), "{text}");
     }
 }

@@ -8,9 +8,9 @@ const SHOWN_CHARS: usize = 64;
 /// Status codes in Envoy's `StatusCode` (`envoy/type/v3/http_status.proto`), which is all that the plugin
 /// lets through, but for 100: an interim response is no answer to a denied request.
 const STATUS_CODES: &[u16] = &[
-    200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 307, 308, 400,
-    401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422,
-    423, 424, 426, 428, 429, 431, 500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511,
+    200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 307, 308, 400, 401, 402,
+    403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 416, 417, 421, 422, 423, 424, 426, 428,
+    429, 431, 500, 501, 502, 503, 504, 505, 506, 507, 508, 510, 511,
 ];
 
 /// Whether Envoy sends a local reply with `status`.
@@ -22,35 +22,19 @@ pub(super) fn is_status(status: u16) -> bool {
 /// pseudo-header's.
 pub(super) fn header_name(key: &'static str, name: &str) -> Result<String, DecisionError> {
     if name.starts_with(':') {
-        return Err(DecisionError::HeaderReserved {
-            key,
-            name: shown(name),
-        });
+        return Err(DecisionError::HeaderReserved { key, name: shown(name) });
     }
     if name.is_empty() || !name.bytes().all(is_token) {
-        return Err(DecisionError::HeaderName {
-            key,
-            name: shown(name),
-        });
+        return Err(DecisionError::HeaderName { key, name: shown(name) });
     }
     Ok(name.to_ascii_lowercase())
 }
 
 /// Fails where `value` has a control character other than the tab: RFC 9110, section 5.5, and what Envoy's
 /// codecs refuse.
-pub(super) fn check_header_value(
-    key: &'static str,
-    name: &str,
-    value: &str,
-) -> Result<(), DecisionError> {
-    if value
-        .bytes()
-        .any(|byte| byte.is_ascii_control() && byte != b'\t')
-    {
-        return Err(DecisionError::HeaderValue {
-            key,
-            name: shown(name),
-        });
+pub(super) fn check_header_value(key: &'static str, name: &str, value: &str) -> Result<(), DecisionError> {
+    if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
+        return Err(DecisionError::HeaderValue { key, name: shown(name) });
     }
     Ok(())
 }
@@ -58,27 +42,17 @@ pub(super) fn check_header_value(
 /// Fails where a name or value would not be one parameter of a query. Envoy's ext_authz puts both into the
 /// path as they are, so they have to be URL-encoded already; it can refuse others itself
 /// (`validate_mutations`), and here they always are.
-pub(super) fn check_parameter(
-    key: &'static str,
-    name: &str,
-    value: &str,
-) -> Result<(), DecisionError> {
+pub(super) fn check_parameter(key: &'static str, name: &str, value: &str) -> Result<(), DecisionError> {
     if is_encoded(name, false) && is_encoded(value, true) {
         Ok(())
     } else {
-        Err(DecisionError::QueryParameter {
-            key,
-            name: shown(name),
-        })
+        Err(DecisionError::QueryParameter { key, name: shown(name) })
     }
 }
 
 /// A policy's text for an error message or a log: cut, control characters escaped.
 pub(super) fn shown(text: &str) -> String {
-    text.chars()
-        .take(SHOWN_CHARS)
-        .flat_map(char::escape_debug)
-        .collect()
+    text.chars().take(SHOWN_CHARS).flat_map(char::escape_debug).collect()
 }
 
 fn is_token(byte: u8) -> bool {
@@ -93,9 +67,7 @@ fn is_encoded(text: &str, is_value: bool) -> bool {
         let is_valid = match byte {
             b'%' => {
                 let digits = [bytes.next(), bytes.next()];
-                digits
-                    .iter()
-                    .all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit()))
+                digits.iter().all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit()))
             }
             b'=' => is_value,
             other => other.is_ascii_alphanumeric() || b"-._~!$'()*+,:@/?".contains(&other),
@@ -123,27 +95,17 @@ mod tests {
             (":path", "decision_header_reserved"),
             (":", "decision_header_reserved"),
         ] {
-            assert_eq!(
-                header_name("headers", name).unwrap_err().code(),
-                code,
-                "{name:?}"
-            );
+            assert_eq!(header_name("headers", name).unwrap_err().code(), code, "{name:?}");
         }
     }
 
     #[test]
     fn header_values_have_no_control_characters() {
         for value in ["", "a b\tc", "h\u{e9}llo", "a,b;c=\"d\""] {
-            assert!(
-                check_header_value("headers", "x", value).is_ok(),
-                "{value:?}"
-            );
+            assert!(check_header_value("headers", "x", value).is_ok(), "{value:?}");
         }
         for value in ["a\rb", "a\nb", "a\0b", "\x7f", "\x1b[0m"] {
-            assert!(
-                check_header_value("headers", "x", value).is_err(),
-                "{value:?}"
-            );
+            assert!(check_header_value("headers", "x", value).is_err(), "{value:?}");
         }
     }
 
@@ -152,15 +114,9 @@ mod tests {
         for (name, value) in [("a", ""), ("a", "b+c%20d"), ("a.b", "x=y/z?"), ("", "")] {
             assert!(check_parameter("k", name, value).is_ok(), "{name}={value}");
         }
-        for (name, value) in [
-            ("a=b", ""),
-            ("a", "b&c=d"),
-            ("a", "b c"),
-            ("a", "b#c"),
-            ("a", "%zz"),
-            ("a", "%2"),
-            ("a;b", ""),
-        ] {
+        for (name, value) in
+            [("a=b", ""), ("a", "b&c=d"), ("a", "b c"), ("a", "b#c"), ("a", "%zz"), ("a", "%2"), ("a;b", "")]
+        {
             assert!(check_parameter("k", name, value).is_err(), "{name}={value}");
         }
         assert!(check_parameter("k", "a", "h\u{e9}").is_err());
@@ -171,9 +127,7 @@ mod tests {
         for status in [200, 204, 302, 403, 429, 503, 511] {
             assert!(is_status(status), "{status}");
         }
-        for status in [
-            0, 99, 100, 101, 199, 299, 306, 418, 425, 451, 509, 512, 600, 999,
-        ] {
+        for status in [0, 99, 100, 101, 199, 299, 306, 418, 425, 451, 509, 512, 600, 999] {
             assert!(!is_status(status), "{status}");
         }
     }

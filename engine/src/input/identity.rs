@@ -13,27 +13,15 @@ impl<'a> Spiffe<'a> {
     /// decoding (SPIFFE IDs have none) and no folding of case.
     pub(super) fn parse(uri: &'a str) -> Option<Self> {
         let mut parts = uri.strip_prefix("spiffe://")?.split('/');
-        let identity = match (
-            parts.next()?,
-            parts.next()?,
-            parts.next()?,
-            parts.next()?,
-            parts.next()?,
-        ) {
-            (trust_domain, "ns", namespace, "sa", service_account) => Self {
-                trust_domain,
-                namespace,
-                service_account,
-            },
+        let identity = match (parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?) {
+            (trust_domain, "ns", namespace, "sa", service_account) => {
+                Self { trust_domain, namespace, service_account }
+            }
             _ => return None,
         };
-        let all_named = [
-            identity.trust_domain,
-            identity.namespace,
-            identity.service_account,
-        ]
-        .iter()
-        .all(|part| is_plain(part));
+        let all_named = [identity.trust_domain, identity.namespace, identity.service_account]
+            .iter()
+            .all(|part| is_plain(part));
         (parts.next().is_none() && all_named).then_some(identity)
     }
 }
@@ -41,9 +29,7 @@ impl<'a> Spiffe<'a> {
 /// Letters, digits, `.`, `-` and `_`: what a SPIFFE ID may be made of (SPIFFE-ID, sections 2.1 and 2.2).
 fn is_plain(part: &str) -> bool {
     !part.is_empty()
-        && part
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+        && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
 }
 
 #[cfg(test)]
@@ -54,11 +40,7 @@ mod tests {
     fn only_the_whole_form_is_an_identity() {
         assert_eq!(
             Spiffe::parse("spiffe://cluster.local/ns/default/sa/a.b"),
-            Some(Spiffe {
-                trust_domain: "cluster.local",
-                namespace: "default",
-                service_account: "a.b"
-            })
+            Some(Spiffe { trust_domain: "cluster.local", namespace: "default", service_account: "a.b" })
         );
         for other in [
             "",

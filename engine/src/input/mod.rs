@@ -61,9 +61,7 @@ impl InputBuilder {
         let mut identity = Fields::default();
         identity.put_filled(&keys.namespace, &workload.namespace);
         identity.put_filled(&keys.name, &workload.name);
-        let header_names = COMMON_HEADERS
-            .iter()
-            .map(|name| (name.as_bytes(), Value::from(*name)));
+        let header_names = COMMON_HEADERS.iter().map(|name| (name.as_bytes(), Value::from(*name)));
         Self {
             header_names: header_names.collect(),
             version: version.into_value(),
@@ -84,25 +82,16 @@ impl InputBuilder {
         uri::check(path, query)?;
 
         let mut input = Fields::default();
-        input.put_object(
-            &keys.attributes,
-            self.attributes(needs, attributes, &target),
-        );
+        input.put_object(&keys.attributes, self.attributes(needs, attributes, &target));
         if needs.contains(Group::ParsedPath) {
-            let segments = uri::segments(path)?
-                .into_iter()
-                .map(Value::from)
-                .collect::<Vec<_>>();
+            let segments = uri::segments(path)?.into_iter().map(Value::from).collect::<Vec<_>>();
             input.put(&keys.parsed_path, Value::from(segments));
         }
         if needs.contains(Group::ParsedQuery) {
             input.put(&keys.parsed_query, parameters(query)?);
         }
         if needs.contains(Group::SourcePrincipal) {
-            input.put_filled(
-                &keys.source_principal,
-                &principal(attributes.peer_principal()),
-            );
+            input.put_filled(&keys.source_principal, &principal(attributes.peer_principal()));
         }
         input.put_object(&keys.sidegate, self.sidegate(needs, attributes));
         if needs.contains(Group::Fixed) {
@@ -117,10 +106,7 @@ impl InputBuilder {
         let keys = &self.keys;
         let mut source = Fields::default();
         if needs.contains(Group::SourceAddress) {
-            source.put_some(
-                &keys.address,
-                self.address(attributes.source_address.as_deref()),
-            );
+            source.put_some(&keys.address, self.address(attributes.source_address.as_deref()));
         }
         if needs.contains(Group::SourcePrincipal) {
             source.put_filled(&keys.principal, &principal(attributes.peer_principal()));
@@ -130,22 +116,14 @@ impl InputBuilder {
         }
         let mut destination = Fields::default();
         if needs.contains(Group::DestinationAddress) {
-            destination.put_some(
-                &keys.address,
-                self.address(attributes.destination_address.as_deref()),
-            );
+            destination.put_some(&keys.address, self.address(attributes.destination_address.as_deref()));
         }
         if needs.contains(Group::DestinationPrincipal) {
             destination.put_filled(&keys.principal, &principal(attributes.local_principal()));
         }
         let mut request = Fields::default();
         if needs.contains(Group::Time) {
-            request.put_some(
-                &keys.time,
-                attributes
-                    .request_time_ns
-                    .map(|nanos| self.timestamp(nanos)),
-            );
+            request.put_some(&keys.time, attributes.request_time_ns.map(|nanos| self.timestamp(nanos)));
         }
         request.put_object(&keys.http, self.http(needs, attributes, target));
 
@@ -165,22 +143,14 @@ impl InputBuilder {
         let mut http = Fields::default();
         if needs.contains(Group::Http) {
             http.put_filled(&keys.path, target);
-            for (key, name) in [
-                (&keys.method, ":method"),
-                (&keys.host, ":authority"),
-                (&keys.scheme, ":scheme"),
-            ] {
-                http.put_filled(
-                    key,
-                    &sanitize(attributes.header(name.as_bytes()).unwrap_or_default()),
-                );
+            for (key, name) in
+                [(&keys.method, ":method"), (&keys.host, ":authority"), (&keys.scheme, ":scheme")]
+            {
+                http.put_filled(key, &sanitize(attributes.header(name.as_bytes()).unwrap_or_default()));
             }
         }
         if needs.contains(Group::Protocol) {
-            http.put_filled(
-                &keys.protocol,
-                &sanitize(attributes.protocol.as_deref().unwrap_or_default()),
-            );
+            http.put_filled(&keys.protocol, &sanitize(attributes.protocol.as_deref().unwrap_or_default()));
         }
         if needs.contains(Group::Headers) {
             http.put_some(&keys.headers, self.headers(needs.headers(), attributes));
@@ -242,15 +212,9 @@ impl InputBuilder {
             &keys.pipe
         } else {
             let (ip, port) = text.rsplit_once(':')?;
-            let ip = ip
-                .strip_prefix('[')
-                .and_then(|ip| ip.strip_suffix(']'))
-                .unwrap_or(ip);
+            let ip = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
             inner.put_filled(&keys.address, ip);
-            inner.put(
-                &keys.port_value,
-                Value::from(u64::from(port.parse::<u16>().ok()?)),
-            );
+            inner.put(&keys.port_value, Value::from(u64::from(port.parse::<u16>().ok()?)));
             &keys.socket_address
         };
         let mut address = Fields::default();
@@ -286,21 +250,13 @@ impl InputBuilder {
     /// several is no SPIFFE identity (X509-SVID, section 2).
     fn caller(&self, attributes: &Attributes) -> Value {
         let keys = &self.keys;
-        let sans: Vec<_> = attributes
-            .peer_uri_sans
-            .iter()
-            .filter(|san| !san.is_empty())
-            .map(|san| sanitize(san))
-            .collect();
+        let sans: Vec<_> =
+            attributes.peer_uri_sans.iter().filter(|san| !san.is_empty()).map(|san| sanitize(san)).collect();
         let mut source = Fields::default();
         if let [only] = sans.as_slice()
             && let Some(identity) = Spiffe::parse(only)
         {
-            let Spiffe {
-                trust_domain,
-                namespace,
-                service_account,
-            } = identity;
+            let Spiffe { trust_domain, namespace, service_account } = identity;
             source.put_filled(&keys.trust_domain, trust_domain);
             source.put_filled(&keys.namespace, namespace);
             source.put_filled(&keys.service_account, service_account);
@@ -315,10 +271,7 @@ impl InputBuilder {
         let mut tls = Fields::default();
         let version = attributes.tls_version.as_deref().unwrap_or_default();
         if !version.is_empty() {
-            let server_name = attributes
-                .requested_server_name
-                .as_deref()
-                .unwrap_or_default();
+            let server_name = attributes.requested_server_name.as_deref().unwrap_or_default();
             tls.put_filled(&self.keys.version, &sanitize(version));
             tls.put_filled(&self.keys.sni, &sanitize(server_name));
             tls.put_some(&self.keys.mtls, attributes.mtls.map(Value::Bool));
@@ -358,8 +311,7 @@ impl Fields {
 }
 
 fn is_needed(needs: &HeaderNeeds, name: &[u8]) -> bool {
-    matches!(needs, HeaderNeeds::All)
-        || std::str::from_utf8(name).is_ok_and(|name| needs.contains(name))
+    matches!(needs, HeaderNeeds::All) || std::str::from_utf8(name).is_ok_and(|name| needs.contains(name))
 }
 
 fn principal(bytes: Option<&[u8]>) -> std::borrow::Cow<'_, str> {
@@ -368,10 +320,7 @@ fn principal(bytes: Option<&[u8]>) -> std::borrow::Cow<'_, str> {
 
 fn joined(attributes: &Attributes, name: &[u8]) -> String {
     let values = attributes.headers.iter().filter(|(key, _)| key == name);
-    values
-        .map(|(_, value)| sanitize(value))
-        .collect::<Vec<_>>()
-        .join(",")
+    values.map(|(_, value)| sanitize(value)).collect::<Vec<_>>().join(",")
 }
 
 fn parameters(query: &str) -> Result<Value, RequestError> {

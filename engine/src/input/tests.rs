@@ -34,10 +34,7 @@ fn request() -> Attributes {
 }
 
 fn builder() -> InputBuilder {
-    InputBuilder::new(&Workload {
-        namespace: "default".into(),
-        name: "people".into(),
-    })
+    InputBuilder::new(&Workload { namespace: "default".into(), name: "people".into() })
 }
 
 fn json(text: &str) -> Value {
@@ -92,10 +89,7 @@ fn the_whole_input() {
         }
     }"#,
     );
-    assert_eq!(
-        builder().build(&Needs::all(), &request()).unwrap(),
-        expected
-    );
+    assert_eq!(builder().build(&Needs::all(), &request()).unwrap(), expected);
 }
 
 #[test]
@@ -112,26 +106,16 @@ fn only_what_is_needed() {
             r#"{"attributes":{"request":{"http":{"headers":{"x-two":"a,b"}}}}}"#,
         ),
         ("attributes.request.http.headers.X-Two", "{}"),
-        (
-            "sidegate.direction",
-            r#"{"sidegate":{"direction":"inbound"}}"#,
-        ),
+        ("sidegate.direction", r#"{"sidegate":{"direction":"inbound"}}"#),
     ];
     for (path, expected) in cases {
-        assert_eq!(
-            builder().build(&needs(path), &request()).unwrap(),
-            json(expected),
-            "{path}"
-        );
+        assert_eq!(builder().build(&needs(path), &request()).unwrap(), json(expected), "{path}");
     }
 }
 
 #[test]
 fn plaintext_has_no_identity() {
-    let plain = Attributes {
-        headers: request().headers,
-        ..Attributes::default()
-    };
+    let plain = Attributes { headers: request().headers, ..Attributes::default() };
     let input = builder().build(&needs("sidegate"), &plain).unwrap();
     let expected = r#"{"phase":"request","source":{"uri_sans":[]},
         "workload":{"namespace":"default","name":"people"}}"#;
@@ -145,53 +129,31 @@ fn plaintext_has_no_identity() {
 #[test]
 fn several_uri_sans_are_no_spiffe_identity() {
     let mut attributes = request();
-    attributes
-        .peer_uri_sans
-        .push(b"spiffe://cluster.local/ns/default/sa/other".to_vec());
-    let input = builder()
-        .build(&needs("sidegate.source"), &attributes)
-        .unwrap();
+    attributes.peer_uri_sans.push(b"spiffe://cluster.local/ns/default/sa/other".to_vec());
+    let input = builder().build(&needs("sidegate.source"), &attributes).unwrap();
     let expected = r#"{"uri_sans":["spiffe://cluster.local/ns/default/sa/frontend",
         "spiffe://cluster.local/ns/default/sa/other"]}"#;
     assert_eq!(input["sidegate"]["source"], json(expected));
-    assert_eq!(
-        input["source_principal"],
-        Value::from("spiffe://cluster.local/ns/default/sa/frontend")
-    );
+    assert_eq!(input["source_principal"], Value::from("spiffe://cluster.local/ns/default/sa/frontend"));
 }
 
 #[test]
 fn addresses_of_every_kind() {
     let cases: [(&[u8], &str); 6] = [
-        (
-            b"10.0.0.1:0",
-            r#"{"socketAddress":{"address":"10.0.0.1","portValue":0}}"#,
-        ),
-        (
-            b"[::1]:65535",
-            r#"{"socketAddress":{"address":"::1","portValue":65535}}"#,
-        ),
+        (b"10.0.0.1:0", r#"{"socketAddress":{"address":"10.0.0.1","portValue":0}}"#),
+        (b"[::1]:65535", r#"{"socketAddress":{"address":"::1","portValue":65535}}"#),
         (b"/run/x.sock", r#"{"pipe":{"path":"/run/x.sock"}}"#),
         (b"@abstract", r#"{"pipe":{"path":"@abstract"}}"#),
         (
             b"envoy://connect_originate/10.0.0.1:80",
             r#"{"envoyInternalAddress":{"serverListenerName":"connect_originate","endpointId":"10.0.0.1:80"}}"#,
         ),
-        (
-            b"envoy://main/",
-            r#"{"envoyInternalAddress":{"serverListenerName":"main"}}"#,
-        ),
+        (b"envoy://main/", r#"{"envoyInternalAddress":{"serverListenerName":"main"}}"#),
     ];
     for (address, expected) in cases {
         assert_eq!(builder().address(Some(address)), Some(json(expected)));
     }
-    for broken in [
-        b"".as_slice(),
-        b"10.0.0.1",
-        b"10.0.0.1:",
-        b"10.0.0.1:65536",
-        b"10.0.0.1:-1",
-    ] {
+    for broken in [b"".as_slice(), b"10.0.0.1", b"10.0.0.1:", b"10.0.0.1:65536", b"10.0.0.1:-1"] {
         assert_eq!(builder().address(Some(broken)), None);
     }
 }
@@ -211,25 +173,16 @@ fn timestamps_leave_out_zeros() {
 
 #[test]
 fn connect_has_no_path() {
-    let connect = Attributes {
-        headers: vec![pair(":method", b"CONNECT")],
-        ..Attributes::default()
-    };
+    let connect = Attributes { headers: vec![pair(":method", b"CONNECT")], ..Attributes::default() };
     let input = builder().build(&Needs::all(), &connect).unwrap();
-    assert_eq!(
-        input["attributes"]["request"]["http"]["path"],
-        Value::Undefined
-    );
+    assert_eq!(input["attributes"]["request"]["http"]["path"], Value::Undefined);
     assert_eq!(input["parsed_path"], json(r#"[""]"#));
     assert_eq!(input["parsed_query"], json("{}"));
 }
 
 #[test]
 fn raw_bytes_of_a_path_are_sanitized_before_decoding() {
-    let raw = Attributes {
-        headers: vec![pair(":path", b"/\xff/%ff?\xfe=%fe")],
-        ..Attributes::default()
-    };
+    let raw = Attributes { headers: vec![pair(":path", b"/\xff/%ff?\xfe=%fe")], ..Attributes::default() };
     let input = builder().build(&Needs::all(), &raw).unwrap();
     assert_eq!(input["parsed_path"], json(r#"["!", "\ufffd"]"#));
     assert_eq!(input["parsed_query"], json(r#"{"!": ["\ufffd"]}"#));

@@ -54,11 +54,7 @@ pub(super) fn check(path: &str, query: &str) -> Result<(), RequestError> {
 /// Fails where a percent escape is broken.
 pub(super) fn segments(path: &str) -> Result<Vec<String>, RequestError> {
     let decoded = unescape(path, false).ok_or(RequestError::PathEscape)?;
-    Ok(decoded
-        .trim_start_matches('/')
-        .split('/')
-        .map(str::to_owned)
-        .collect())
+    Ok(decoded.trim_start_matches('/').split('/').map(str::to_owned).collect())
 }
 
 /// The decoded query: name to values in their order. Fails as `url.ParseQuery` does; the plugin gives up on
@@ -70,10 +66,7 @@ pub(super) fn parameters(query: &str) -> Result<BTreeMap<String, Vec<String>>, R
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let name = unescape(name, true).ok_or(RequestError::QueryEscape)?;
         let value = unescape(value, true).ok_or(RequestError::QueryEscape)?;
-        parameters
-            .entry(name.into_owned())
-            .or_default()
-            .push(value.into_owned());
+        parameters.entry(name.into_owned()).or_default().push(value.into_owned());
     }
     Ok(parameters)
 }
@@ -87,11 +80,7 @@ fn check_query(query: &str) -> Result<(), RequestError> {
         return Err(RequestError::QuerySeparator);
     }
     // An escape cannot reach over `&` or `=`: neither is a hexadecimal digit.
-    if escapes_are_valid(query) {
-        Ok(())
-    } else {
-        Err(RequestError::QueryEscape)
-    }
+    if escapes_are_valid(query) { Ok(()) } else { Err(RequestError::QueryEscape) }
 }
 
 fn escapes_are_valid(text: &str) -> bool {
@@ -122,11 +111,7 @@ fn unescape(text: &str, plus_is_space: bool) -> Option<Cow<'_, str>> {
 }
 
 fn hex_pair(high: Option<&u8>, low: Option<&u8>) -> Option<u8> {
-    let digit = |byte: &u8| {
-        char::from(*byte)
-            .to_digit(16)
-            .and_then(|digit| u8::try_from(digit).ok())
-    };
+    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     Some(high.and_then(digit)? << 4 | low.and_then(digit)?)
 }
 
@@ -172,9 +157,6 @@ mod tests {
     fn as_many_parameters_as_go_takes() {
         let most = "a&".repeat(MAX_QUERY_PARAMETERS - 1);
         assert_eq!(parameters(&most).unwrap().len(), 1);
-        assert_eq!(
-            parameters(&(most + "&")).unwrap_err(),
-            RequestError::QueryParameters
-        );
+        assert_eq!(parameters(&(most + "&")).unwrap_err(), RequestError::QueryParameters);
     }
 }
