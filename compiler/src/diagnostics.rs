@@ -41,14 +41,15 @@ impl Diagnostic {
 
     /// A finding at a place in a Rego file.
     pub(crate) fn at(span: &Span, code: &'static str, message: impl Into<String>) -> Self {
+        let (line, column) = place(span);
         Self {
             file: span.source.file().clone(),
-            line: span.line,
-            column: span.col,
+            line,
+            column,
             code,
             message: message.into(),
             help: None,
-            source: span.source.line(span.line.saturating_sub(1)).to_owned(),
+            source: span.source.line(line.saturating_sub(1)).to_owned(),
         }
     }
 
@@ -76,7 +77,9 @@ impl Diagnostic {
         let line = numbers.next().and_then(|text| text.parse().ok()).unwrap_or(0);
         let prefix = format!("{line} |");
         let source = error.lines().find_map(|text| text.trim_start().strip_prefix(&prefix)).unwrap_or("");
-        Self { line, column, source: source.trim_end().to_owned(), ..Self::file(file, "rego_parse", message) }
+        let source = source.strip_prefix(' ').unwrap_or(source).trim_end().to_owned();
+        let column = characters(&source, column);
+        Self { line, column, source, ..Self::file(file, "rego_parse", message) }
     }
 }
 
@@ -96,6 +99,30 @@ impl fmt::Display for Diagnostic {
         }
         Ok(())
     }
+}
+
+/// Line and column of the first character. The parser's own column is that of a reference's last part
+/// and counts a tab as four.
+fn place(span: &Span) -> (u32, u32) {
+    let start = usize::try_from(span.start).unwrap_or(usize::MAX);
+    let Some(before) = span.source.contents().get(..start) else { return (span.line, span.col) };
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).saturating_add(1);
+    let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count());
+    (count(before.matches('\n').count()), count(column))
+}
+
+/// The column in characters for one in which a tab counts as four.
+fn characters(source: &str, column: u32) -> u32 {
+    let mut at = 1;
+    let mut width = 1;
+    for c in source.chars() {
+        if width >= column {
+            return at;
+        }
+        width = width.saturating_add(if c == '\t' { 4 } else { 1 });
+        at = at.saturating_add(1);
+    }
+    column.saturating_sub(width).saturating_add(at)
 }
 
 /// The line with tabs as four spaces, and how far in the column is then.
@@ -157,8 +184,8 @@ mod tests {
     fn a_parser_error_keeps_its_place() {
         let error = "\n--> p.rego:3:5\n  |\n3 | \tx := \n  |     ^\nerror: expecting expression";
         let finding = Diagnostic::parse("p.rego", error);
-        assert_eq!((finding.line, finding.column), (3, 5));
+        assert_eq!((finding.line, finding.column), (3, 2));
         assert_eq!(finding.message, "expecting expression");
-        assert_eq!(finding.source, " \tx :=");
+        assert_eq!(finding.source, "\tx :=");
     }
 }
