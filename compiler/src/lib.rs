@@ -1,1 +1,18 @@
-//! placeholder
+//! From Rego to a bundle: read the sources, parse, plan, pack.
+//!
+//! [`Sources`] are what a folder holds; [`build`] turns them into a bundle that OPA and the proxy both
+//! load; [`reference::evaluate`] asks regorus's interpreter the same question, for tests. What cannot be
+//! planned exactly as OPA answers is a [`Diagnostic`] that names the place, never a silent difference.
+
+mod archive;
+mod build;
+mod diagnostics;
+mod lower;
+pub mod reference;
+mod rego;
+mod sources;
+
+pub use archive::files;
+pub use build::{BuildOptions, Built, EntryReport, build, check};
+pub use diagnostics::{Diagnostic, Diagnostics};
+pub use sources::{Manifest, Sources};

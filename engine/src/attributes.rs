@@ -1,10 +1,125 @@
 //! What the host knows of one request.
+//!
+//! Flat, and raw bytes wherever the wire or a certificate has bytes: filling it costs the host one copy of
+//! each attribute, and everything that has to be judged (UTF-8, percent escapes, SPIFFE) is judged in the
+//! engine, where it is tested.
 
-/// The raw facts of one request, as bytes where the wire has bytes. The host fills in what
-/// `Policy::needs` asks for; the rest stays `None` and must not be read as "absent on the wire".
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The raw facts of one request. The host fills in the groups that the policy's
+/// [`Needs`](crate::needs::Needs) name; the rest stays `None` and must not be read as "absent on the wire".
+///
+/// Each field says which Envoy attribute (a path of `proxy_get_property`) it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
-    /// Every header in the order of the header map, repeated ones repeated, pseudo-headers included,
-    /// names in lower case as Envoy keeps them.
+    /// The header map (`proxy_get_header_map_pairs`, always fetched): every header in order, repeated ones
+    /// repeated, pseudo-headers included, names in lower case as Envoy keeps them.
     pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// `request.time`: when the first byte arrived, nanoseconds since the Unix epoch.
+    pub request_time_ns: Option<i64>,
+    /// `request.protocol`: `HTTP/1.0`, `HTTP/1.1`, `HTTP/2` or `HTTP/3`.
+    pub protocol: Option<Vec<u8>>,
+    /// `source.address`: `ip:port` of the downstream peer, `[ip]:port` for IPv6; the path of a Unix socket;
+    /// `envoy://listener/endpoint` for an internal listener.
+    pub source_address: Option<Vec<u8>>,
+    /// `destination.address`, in the same forms: the local address of the downstream connection.
+    pub destination_address: Option<Vec<u8>>,
+    /// `connection.uri_san_peer_certificate`: the URI SANs of the downstream peer's certificate in their
+    /// order. Envoy's attribute has the first one only; a host that reads the certificate itself
+    /// (`connection.peer_certificate`) puts all of them here. Empty on plaintext.
+    pub peer_uri_sans: Vec<Vec<u8>>,
+    /// `connection.dns_san_peer_certificate`: the first DNS SAN; only asked for where there is no URI SAN.
+    pub peer_dns_san: Option<Vec<u8>>,
+    /// `connection.subject_peer_certificate`; only asked for where there is no SAN at all.
+    pub peer_subject: Option<Vec<u8>>,
+    /// `connection.uri_san_local_certificate`: the first URI SAN of this proxy's own certificate.
+    pub local_uri_san: Option<Vec<u8>>,
+    /// `connection.dns_san_local_certificate`; only asked for where there is no URI SAN.
+    pub local_dns_san: Option<Vec<u8>>,
+    /// `connection.subject_local_certificate`; only asked for where there is no SAN at all.
+    pub local_subject: Option<Vec<u8>>,
+    /// `connection.tls_version`, such as `TLSv1.3`; `None` or empty on plaintext.
+    pub tls_version: Option<Vec<u8>>,
+    /// `connection.requested_server_name`: the SNI of the downstream connection.
+    pub requested_server_name: Option<Vec<u8>>,
+    /// `connection.mtls`: whether the peer presented a certificate.
+    pub mtls: Option<bool>,
+    /// `xds.listener_direction`: 1 is inbound, 2 is outbound, 0 says nothing.
+    pub listener_direction: Option<i64>,
+    /// The callback that asks; not an attribute.
+    pub phase: Phase,
+}
+
+/// When the policy is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Before the request goes upstream.
+    #[default]
+    Request,
+    /// Before the response goes to the client.
+    Response,
+    /// On a connection, before any of its bytes go upstream.
+    Connection,
+}
+
+/// The workload that this proxy stands in front of, known when the plugin is configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Workload {
+    /// Kubernetes namespace; empty if unknown.
+    pub namespace: String,
+    /// Canonical name of the workload; empty if unknown.
+    pub name: String,
+}
+
+impl Attributes {
+    /// The first value of the header `name` (in lower case), raw. For pseudo-headers, which cannot repeat.
+    pub fn header(&self, name: &[u8]) -> Option<&[u8]> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
+    }
+
+    /// What Envoy takes for the peer's principal (`setAttrContextPeer`): its first URI SAN, else its first
+    /// DNS SAN, else its subject; `None` on plaintext.
+    pub fn peer_principal(&self) -> Option<&[u8]> {
+        first_filled([self.peer_uri_sans.first(), self.peer_dns_san.as_ref(), self.peer_subject.as_ref()])
+    }
+
+    /// The principal of this proxy's own certificate, chosen as the peer's.
+    pub fn local_principal(&self) -> Option<&[u8]> {
+        first_filled([self.local_uri_san.as_ref(), self.local_dns_san.as_ref(), self.local_subject.as_ref()])
+    }
+}
+
+impl Phase {
+    /// The value of `input.sidegate.phase`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Response => "response",
+            Self::Connection => "connection",
+        }
+    }
+}
+
+fn first_filled(candidates: [Option<&Vec<u8>>; 3]) -> Option<&[u8]> {
+    candidates.into_iter().flatten().map(Vec::as_slice).find(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn principal_prefers_uri_then_dns_then_subject() {
+        let mut attributes = Attributes { peer_subject: Some(b"CN=a".to_vec()), ..Default::default() };
+        assert_eq!(attributes.peer_principal(), Some(b"CN=a".as_slice()));
+        attributes.peer_dns_san = Some(b"a.example".to_vec());
+        assert_eq!(attributes.peer_principal(), Some(b"a.example".as_slice()));
+        attributes.peer_uri_sans = vec![b"spiffe://td/ns/n/sa/s".to_vec(), b"spiffe://other".to_vec()];
+        assert_eq!(attributes.peer_principal(), Some(b"spiffe://td/ns/n/sa/s".as_slice()));
+        assert_eq!(attributes.local_principal(), None);
+    }
+
+    #[test]
+    fn an_empty_attribute_is_no_principal() {
+        let attributes = Attributes { peer_uri_sans: vec![Vec::new()], ..Default::default() };
+        assert_eq!(attributes.peer_principal(), None);
+    }
 }

@@ -8,8 +8,13 @@
 pub mod actions;
 pub mod attributes;
 pub mod bundle;
+pub mod config;
+pub mod decide;
+pub mod decision;
 pub mod eval;
+pub mod input;
 pub mod limits;
+pub mod needs;
 pub mod plan;
 pub mod policy;
 

@@ -1,0 +1,89 @@
+//! `sidegate build DIR -o FILE`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use sidegate_compiler::{BuildOptions, EntryReport, Sources, build};
+
+use crate::output::{Answer, Failure, Format, json};
+
+/// Compile a folder of policies into a bundle that the proxy and OPA both load.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Folder with `*.rego`, `data.json`, `data.yaml`, `.manifest`.
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+    /// Where to write the bundle.
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Document that can be asked for; may be repeated [default: envoy/authz/allow].
+    #[arg(short, long, value_name = "PATH")]
+    entrypoint: Vec<String>,
+    /// Revision [default: that of `.manifest`, else a hash of the sources].
+    #[arg(long, value_name = "TEXT")]
+    revision: Option<String>,
+    /// Show what each entry point depends on.
+    #[arg(long)]
+    report: bool,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    output: String,
+    bytes: usize,
+    revision: &'a str,
+    functions: usize,
+    blocks: usize,
+    constants: usize,
+    depth: u32,
+    entrypoints: &'a [EntryReport],
+}
+
+pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
+    let Args { dir, output, entrypoint, revision, report, format } = args;
+    let options = BuildOptions { entrypoints: entrypoint.clone(), revision: revision.clone() };
+    let sources = Sources::read_dir(dir).map_err(Failure::Findings)?;
+    let built = build(&sources, &options).map_err(Failure::Findings)?;
+    std::fs::write(output, &built.bundle).map_err(|error| {
+        Failure::other(format!("expected to write the bundle to `{}`: {error}", output.display()))
+    })?;
+    let (functions, blocks, constants) = built.image.sizes();
+    let shown = Report {
+        output: output.display().to_string(),
+        bytes: built.bundle.len(),
+        revision: &built.revision,
+        functions,
+        blocks,
+        constants,
+        depth: built.image.depth(),
+        entrypoints: &built.entries,
+    };
+    match format {
+        Format::Json => json(out, &shown)?,
+        Format::Text => text(&shown, *report, out)?,
+    }
+    Ok(Answer::Yes)
+}
+
+fn text(shown: &Report<'_>, report: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let Report { output, bytes, revision, functions, blocks, constants, depth, entrypoints } = shown;
+    writeln!(out, "{output}: {bytes} bytes, revision {revision}")?;
+    if !report {
+        return Ok(());
+    }
+    writeln!(out, "plan: {functions} functions, {blocks} blocks, {constants} constants, depth {depth}")?;
+    for EntryReport { entrypoint, reads } in *entrypoints {
+        writeln!(out, "entry point {entrypoint} reads")?;
+        for path in reads {
+            writeln!(out, "  {}", super::inspect::shown(path))?;
+        }
+        if reads.is_empty() {
+            writeln!(out, "  nothing of the input")?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! `sidegate inspect FILE`
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use sidegate_compiler::files;
+use sidegate_engine::plan::FORMAT;
+
+use crate::output::{Answer, Failure, Format, json};
+
+/// Show what a bundle holds.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The bundle.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Serialize)]
+struct Report {
+    revision: String,
+    format: u16,
+    functions: usize,
+    blocks: usize,
+    constants: usize,
+    depth: u32,
+    entrypoints: Vec<Entry>,
+    files: Vec<File>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    entrypoint: String,
+    reads: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct File {
+    name: String,
+    bytes: u64,
+}
+
+pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
+    let (bytes, bundle) = super::open(&args.file)?;
+    let image = bundle.image();
+    let (functions, blocks, constants) = image.sizes();
+    let files = files(&bytes).map_err(|error| Failure::other(format!("expected a bundle: {error}")))?;
+    let report = Report {
+        revision: image.revision().to_owned(),
+        format: FORMAT,
+        functions,
+        blocks,
+        constants,
+        depth: image.depth(),
+        entrypoints: image
+            .entries()
+            .iter()
+            .map(|entry| Entry {
+                entrypoint: entry.path.clone(),
+                reads: entry.reads.iter().map(|path| path.join(".")).collect(),
+            })
+            .collect(),
+        files: files.into_iter().map(|(name, bytes)| File { name, bytes }).collect(),
+    };
+    match args.format {
+        Format::Json => json(out, &report)?,
+        Format::Text => text(&report, out)?,
+    }
+    Ok(Answer::Yes)
+}
+
+fn text(report: &Report, out: &mut dyn Write) -> Result<(), Failure> {
+    let Report { revision, format, functions, blocks, constants, depth, entrypoints, files } = report;
+    writeln!(out, "revision  {revision}")?;
+    writeln!(
+        out,
+        "plan      format {format}, {functions} functions, {blocks} blocks, {constants} constants, depth {depth}"
+    )?;
+    for Entry { entrypoint, reads } in entrypoints {
+        let reads: Vec<_> = reads.iter().map(|path| shown(path)).collect();
+        writeln!(
+            out,
+            "entry     {entrypoint}, reads {}",
+            if reads.is_empty() { "nothing".into() } else { reads.join(", ") }
+        )?;
+    }
+    for File { name, bytes } in files {
+        writeln!(out, "file      {name}, {bytes} bytes")?;
+    }
+    Ok(())
+}
+
+/// A path below `input` as a person would write it.
+pub(crate) fn shown(path: &str) -> String {
+    if path.is_empty() { "input".to_owned() } else { format!("input.{path}") }
+}

@@ -1,0 +1,135 @@
+//! From sources to a bundle.
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use sidegate_engine::plan::{self, Image};
+
+use crate::archive;
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::lower::Planner;
+use crate::rego::{Modules, Node, Tree};
+use crate::sources::Sources;
+
+/// The entry point where none is named: the one of OPA's Envoy plugin.
+const DEFAULT_ENTRYPOINT: &str = "envoy/authz/allow";
+
+/// What to build.
+#[derive(Clone, Debug, Default)]
+pub struct BuildOptions {
+    /// Documents that can be asked for (`envoy/authz/allow`); OPA's default where there is none.
+    pub entrypoints: Vec<String>,
+    /// Revision; the manifest's where there is none, else the hash of the sources.
+    pub revision: Option<String>,
+}
+
+/// A built bundle.
+#[derive(Debug)]
+pub struct Built {
+    /// The bundle: a gzipped tar, the same bytes for the same sources.
+    pub bundle: Vec<u8>,
+    /// Its revision.
+    pub revision: String,
+    /// What each entry point depends on.
+    pub entries: Vec<EntryReport>,
+    /// The compiled policy.
+    pub image: Image,
+}
+
+/// What `build --report` shows of an entry point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EntryReport {
+    /// Its path.
+    pub entrypoint: String,
+    /// Paths below `input` that it may read.
+    pub reads: Vec<String>,
+}
+
+/// Compiles the sources and packs them.
+pub fn build(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagnostics> {
+    let modules = Modules::parse(sources)?;
+    let tree = Tree::new(&modules)?;
+    let default = [DEFAULT_ENTRYPOINT.to_owned()];
+    let entrypoints = if options.entrypoints.is_empty() { &default[..] } else { &options.entrypoints };
+    let mut planner = Planner::new(&modules, &tree, &sources.data);
+    let mut findings = Vec::new();
+    for entrypoint in entrypoints {
+        let path = normal(entrypoint);
+        let parts: Vec<&str> = path.split('/').collect();
+        findings.extend(planner.entry(&parts).err());
+    }
+    if !findings.is_empty() {
+        return Err(Diagnostics::new(findings));
+    }
+    let revision = revision(sources, options);
+    let program = planner.finish(&revision);
+    let internal = |error: &dyn std::fmt::Display| {
+        Diagnostics::from(Diagnostic::file(&sources.root, "internal", format!("internal error: {error}")))
+    };
+    let plan = plan::encode(&program).map_err(|error| internal(&error))?;
+    // What cannot be loaded must not be shipped.
+    let image = plan::decode(&plan).map_err(|error| internal(&error))?;
+    let bundle = archive::pack(sources, &revision, plan).map_err(|error| internal(&error))?;
+    let entries = image
+        .entries()
+        .iter()
+        .map(|entry| EntryReport {
+            entrypoint: entry.path.clone(),
+            reads: entry.reads.iter().map(|path| path.join(".")).collect(),
+        })
+        .collect();
+    Ok(Built { bundle, revision, entries, image })
+}
+
+/// Compiles every rule of the sources, whether an entry point reaches it or not.
+pub fn check(sources: &Sources) -> Result<usize, Diagnostics> {
+    let modules = Modules::parse(sources)?;
+    let tree = Tree::new(&modules)?;
+    let mut planner = Planner::new(&modules, &tree, &sources.data);
+    let mut findings = Vec::new();
+    let rules = check_below(&mut planner, &tree.root, &mut Vec::new(), &mut findings);
+    if findings.is_empty() { Ok(rules) } else { Err(Diagnostics::new(findings)) }
+}
+
+fn check_below<'a>(
+    planner: &mut Planner<'a>,
+    node: &'a Node<'a>,
+    path: &mut Vec<&'a str>,
+    findings: &mut Vec<Diagnostic>,
+) -> usize {
+    let mut rules = usize::from(node.has_rules());
+    if node.has_rules() {
+        findings.extend(planner.document(path, node, None).err());
+    }
+    for (key, child) in &node.children {
+        path.push(key);
+        rules = rules.saturating_add(check_below(planner, child, path, findings));
+        path.pop();
+    }
+    rules
+}
+
+/// `data.envoy.authz.allow` and `/envoy/authz/allow` are written too.
+fn normal(entrypoint: &str) -> String {
+    match entrypoint.strip_prefix("data.") {
+        Some(dotted) => dotted.replace('.', "/"),
+        None => entrypoint.trim_matches('/').to_owned(),
+    }
+}
+
+fn revision(sources: &Sources, options: &BuildOptions) -> String {
+    let named = options.revision.clone().or_else(|| sources.manifest.as_ref().map(|m| m.revision.clone()));
+    named.filter(|revision| !revision.is_empty()).unwrap_or_else(|| {
+        let mut hash = Sha256::new();
+        let mut part = |bytes: &[u8]| {
+            hash.update(bytes.len().to_le_bytes());
+            hash.update(bytes);
+        };
+        for (name, text) in &sources.modules {
+            part(name.as_bytes());
+            part(text.as_bytes());
+        }
+        part(sources.data.to_string().as_bytes());
+        let digest = hash.finalize();
+        digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    })
+}

@@ -1,0 +1,186 @@
+//! From rules to a plan.
+//!
+//! A rule becomes a plan function. A body becomes statements in an order in which every variable is
+//! bound before it is used (`order`); what iterates opens a nested block for the rest of the body, so
+//! that all solutions are found by plain nesting. Only what the entry points reach is planned.
+
+mod builder;
+mod calls;
+mod documents;
+mod order;
+mod query;
+mod refs;
+mod rules;
+mod unify;
+mod values;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regorus::Value;
+use regorus::unstable::Span;
+use sidegate_engine::plan::{BlockId, BuiltinId, ConstPool, Entry, Func, FuncId, Operand, Program, Stmt};
+
+use crate::diagnostics::Diagnostic;
+use crate::rego::{Modules, Tree};
+
+type Result<T> = std::result::Result<T, Diagnostic>;
+
+/// A path below `data`.
+type Path = Vec<String>;
+
+/// Builds one program.
+pub(crate) struct Planner<'a> {
+    modules: &'a Modules,
+    tree: &'a Tree<'a>,
+    data: &'a Value,
+    consts: ConstPool,
+    builtins: Vec<String>,
+    blocks: Vec<Vec<Stmt>>,
+    funcs: Vec<Func>,
+    /// What each function depends on, in the order of `funcs`.
+    facts: Vec<Facts>,
+    planned: BTreeMap<Path, State>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Planning,
+    Planned(FuncId),
+}
+
+/// What a function's answer depends on.
+#[derive(Clone, Debug, Default)]
+struct Facts {
+    /// Paths below `input`.
+    reads: BTreeSet<Path>,
+    callees: BTreeSet<FuncId>,
+}
+
+impl<'a> Planner<'a> {
+    pub(crate) fn new(modules: &'a Modules, tree: &'a Tree<'a>, data: &'a Value) -> Self {
+        Self {
+            modules,
+            tree,
+            data,
+            consts: ConstPool::default(),
+            builtins: Vec::new(),
+            blocks: Vec::new(),
+            funcs: Vec::new(),
+            facts: Vec::new(),
+            planned: BTreeMap::new(),
+            entries: Vec::new(),
+        }
+    }
+
+    /// Plans an entry point by its path (`["envoy", "authz", "allow"]`).
+    pub(crate) fn entry(&mut self, path: &[&str]) -> Result<()> {
+        let name = path.join("/");
+        let func = match self.tree.at(path) {
+            Some(node) if node.is_function() => {
+                let message = format!("expected a document at `{name}`, got a function");
+                return Err(Diagnostic::file("", "entrypoint", message).help("ask for a rule that calls it"));
+            }
+            Some(node) => self.document(path, node, None)?,
+            None => {
+                let message = format!("expected a rule or package at `data.{}`, got none", path.join("."));
+                return Err(Diagnostic::file("", "entrypoint", message));
+            }
+        };
+        let reads = self.reads(func);
+        self.entries.push(Entry { path: name, func, reads });
+        Ok(())
+    }
+
+    /// The finished program.
+    pub(crate) fn finish(self, revision: &str) -> Program {
+        Program {
+            revision: revision.to_owned(),
+            consts: self.consts.into_nodes(),
+            builtins: self.builtins,
+            blocks: self.blocks,
+            funcs: self.funcs,
+            entries: self.entries,
+        }
+    }
+
+    /// Everything below `input` that a function and what it calls may read, without paths that another
+    /// one covers.
+    fn reads(&self, func: FuncId) -> Vec<Path> {
+        let mut reads = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut pending = vec![func];
+        while let Some(id) = pending.pop() {
+            let facts = usize::try_from(id).ok().and_then(|at| self.facts.get(at));
+            if let Some(facts) = facts.filter(|_| seen.insert(id)) {
+                reads.extend(facts.reads.iter().cloned());
+                pending.extend(facts.callees.iter().copied());
+            }
+        }
+        let covered =
+            |path: &Path| (0..path.len()).any(|len| path.get(..len).is_some_and(|p| reads.contains(p)));
+        reads.iter().filter(|path| !covered(path)).cloned().collect()
+    }
+
+    fn constant(&mut self, value: &Value, span: Option<&Span>) -> Result<Operand> {
+        let limit = "expected fewer constants: the policy is too large";
+        self.consts.add(value).map(Operand::Const).ok_or_else(|| too_large(span, limit))
+    }
+
+    fn block(&mut self, stmts: Vec<Stmt>) -> Result<BlockId> {
+        let id = BlockId::try_from(self.blocks.len()).map_err(|_| too_large(None, "too many blocks"))?;
+        self.blocks.push(stmts);
+        Ok(id)
+    }
+
+    fn builtin(&mut self, name: &str) -> Result<BuiltinId> {
+        let at = self.builtins.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.builtins.push(name.to_owned());
+            self.builtins.len().saturating_sub(1)
+        });
+        BuiltinId::try_from(at).map_err(|_| too_large(None, "too many builtins"))
+    }
+
+    fn add(&mut self, func: Func, facts: Facts) -> Result<FuncId> {
+        let id = FuncId::try_from(self.funcs.len()).map_err(|_| too_large(None, "too many functions"))?;
+        self.funcs.push(func);
+        self.facts.push(facts);
+        Ok(id)
+    }
+
+    /// Plans what is at `path` once. `span` is the place that asks for it.
+    fn once(
+        &mut self,
+        path: &[&str],
+        span: Option<&Span>,
+        plan: impl FnOnce(&mut Self) -> Result<FuncId>,
+    ) -> Result<FuncId> {
+        let key: Path = path.iter().map(|&part| part.to_owned()).collect();
+        match self.planned.get(&key) {
+            Some(State::Planned(id)) => Ok(*id),
+            Some(State::Planning) => {
+                let message = format!("`data.{}` depends on itself", path.join("."));
+                Err(match span {
+                    Some(span) => Diagnostic::at(span, "rego_recursion", message),
+                    None => Diagnostic::file("", "rego_recursion", message),
+                })
+            }
+            None => {
+                self.planned.insert(key.clone(), State::Planning);
+                let id = plan(self);
+                match &id {
+                    Ok(id) => self.planned.insert(key, State::Planned(*id)),
+                    Err(_) => self.planned.remove(&key),
+                };
+                id
+            }
+        }
+    }
+}
+
+fn too_large(span: Option<&Span>, message: &str) -> Diagnostic {
+    match span {
+        Some(span) => Diagnostic::at(span, "policy_size", message),
+        None => Diagnostic::file("", "policy_size", message),
+    }
+}

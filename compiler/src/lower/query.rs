@@ -1,0 +1,169 @@
+//! Bodies: which variables belong to them, and one statement after the other.
+
+use std::collections::BTreeMap;
+
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Query, Span};
+use sidegate_engine::plan::{Reg, Stmt};
+
+use super::Result;
+use super::builder::{Builder, Var, unsafe_var};
+use super::order::Ready;
+use crate::diagnostics::Diagnostic;
+use crate::rego::{Names, declared, direct, direct_in, free_in_stmt};
+
+impl<'a> Builder<'_, 'a> {
+    /// Plans a query and, where it has a solution, `finish`; `heads` are terms that `finish` evaluates.
+    pub(super) fn query(
+        &mut self,
+        stmts: &'a [LiteralStmt],
+        heads: &[&'a Expr],
+        finish: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> Result<()> {
+        let scope = self.scope(stmts, heads)?;
+        self.scopes.push(scope);
+        let mut pending: Vec<&'a LiteralStmt> = stmts.iter().collect();
+        while !pending.is_empty() {
+            // The first that can run now, as OPA orders a body.
+            let ready = pending.iter().position(|stmt| Ready::new(self).stmt(stmt).is_ok());
+            let Some(at) = ready else {
+                let stuck = pending.first().and_then(|stmt| Ready::new(self).stmt(stmt).err());
+                return Err(stuck.map_or_else(|| Diagnostic::file("", "internal", "no order"), unsafe_var));
+            };
+            let stmt = pending.remove(at);
+            self.stmt(stmt)?;
+        }
+        finish(self)?;
+        self.scopes.pop();
+        Ok(())
+    }
+
+    /// The variables of a query, none bound yet.
+    fn scope(&mut self, stmts: &'a [LiteralStmt], heads: &[&'a Expr]) -> Result<BTreeMap<&'a str, Var>> {
+        let mut scope = BTreeMap::new();
+        let mut mentioned = Names::new();
+        for stmt in stmts {
+            for span in declared(stmt) {
+                let name = span.text();
+                if self.scopes.len() == 1 && self.scopes.first().is_some_and(|args| args.contains_key(name)) {
+                    let message = format!("expected a new name, got the parameter `{name}`");
+                    return Err(Diagnostic::at(span, "rego_redeclared", message));
+                }
+                if scope.contains_key(name) {
+                    let message = format!("expected a new name, got `{name}`, which is declared above");
+                    return Err(Diagnostic::at(span, "rego_redeclared", message));
+                }
+                if mentioned.contains_key(name) {
+                    let message = format!("expected a new name, got `{name}`, which is used above");
+                    return Err(Diagnostic::at(span, "rego_redeclared", message));
+                }
+                let var = Var { reg: self.reg()?, bound: false };
+                scope.insert(name, var);
+            }
+            free_in_stmt(stmt, &mut mentioned);
+        }
+        let mut occurring: Vec<&'a Span> = Vec::new();
+        stmts.iter().for_each(|stmt| direct(stmt, &mut occurring));
+        heads.iter().for_each(|head| direct_in(head, &mut occurring));
+        for span in occurring {
+            let name = span.text();
+            let known = scope.contains_key(name) || self.local(name).is_some() || self.global(name).is_some();
+            if !known {
+                let var = Var { reg: self.reg()?, bound: false };
+                scope.insert(name, var);
+            }
+        }
+        Ok(scope)
+    }
+
+    fn stmt(&mut self, stmt: &'a LiteralStmt) -> Result<()> {
+        if let Some(with) = stmt.with_mods.first() {
+            let help = "pass what differs to a function as an argument";
+            return Err(Diagnostic::unsupported(&with.span, "`with` in a policy", help));
+        }
+        match &stmt.literal {
+            Literal::SomeVars { .. } => Ok(()),
+            Literal::SomeIn { key, value, collection, .. } => {
+                self.some_in(key.as_ref().map(AsRef::as_ref), value, collection)
+            }
+            Literal::Expr { expr, .. } => self.condition(expr),
+            Literal::NotExpr { expr, .. } => {
+                let block = self.block(|b| {
+                    b.condition(expr)?;
+                    b.emit(Stmt::Stop);
+                    Ok(())
+                })?;
+                self.emit(Stmt::Not { block });
+                Ok(())
+            }
+            Literal::Every { key, value, domain, query, .. } => {
+                self.every(key.as_ref(), value, domain, query)
+            }
+        }
+    }
+
+    /// An expression as a statement: it must be defined and not `false`.
+    fn condition(&mut self, expr: &'a Expr) -> Result<()> {
+        match expr {
+            Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } => {
+                let value = self.value(rhs)?;
+                self.destructure(lhs, value)
+            }
+            Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => self.unify(lhs, rhs),
+            Expr::BoolExpr { op, lhs, rhs, .. } => {
+                let (a, b) = (self.value(lhs)?, self.value(rhs)?);
+                self.emit(Stmt::Check { op: super::values::comparison(op), a, b });
+                Ok(())
+            }
+            Expr::Call { fcn, params, span, .. } => self.call_condition(span, fcn, params),
+            _ => {
+                let src = self.value(expr)?;
+                self.emit(Stmt::Truthy { src });
+                Ok(())
+            }
+        }
+    }
+
+    /// `some key, value in collection`
+    fn some_in(&mut self, key: Option<&'a Expr>, value: &'a Expr, collection: &'a Expr) -> Result<()> {
+        let src = self.value(collection)?;
+        let key_reg = key.map(|_| self.reg()).transpose()?;
+        let value_reg = self.reg()?;
+        self.scan(src, key_reg, Some(value_reg));
+        if let (Some(key), Some(reg)) = (key, key_reg) {
+            self.destructure(key, sidegate_engine::plan::Operand::Reg(reg))?;
+        }
+        self.destructure(value, sidegate_engine::plan::Operand::Reg(value_reg))
+    }
+
+    /// `every key, value in domain { query }`
+    fn every(
+        &mut self,
+        key: Option<&'a Span>,
+        value: &'a Span,
+        domain: &'a Expr,
+        query: &'a Query,
+    ) -> Result<()> {
+        let src = self.value(domain)?;
+        let mut scope = BTreeMap::new();
+        let mut declare = |b: &mut Self, span: &'a Span| -> Result<Option<Reg>> {
+            if span.text() == "_" {
+                return Ok(None);
+            }
+            let reg = b.reg()?;
+            scope.insert(span.text(), Var { reg, bound: true });
+            Ok(Some(reg))
+        };
+        let key = key.map(|span| declare(self, span)).transpose()?.flatten();
+        let value = declare(self, value)?;
+        self.scopes.push(scope);
+        let block = self.block(|b| {
+            b.query(&query.stmts, &[], |b| {
+                b.emit(Stmt::Stop);
+                Ok(())
+            })
+        })?;
+        self.scopes.pop();
+        self.emit(Stmt::Every { src, key, value, block });
+        Ok(())
+    }
+}

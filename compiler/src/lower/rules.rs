@@ -1,0 +1,217 @@
+//! Rules and functions.
+
+use std::collections::BTreeMap;
+
+use regorus::Value;
+use regorus::unstable::{Expr, Ref, RuleBody, Span};
+use sidegate_engine::plan::{BlockId, ConstId, Func, FuncId, Operand, Reg, Stmt};
+
+use super::builder::{Builder, Var};
+use super::calls::params;
+use super::{Planner, Result};
+use crate::diagnostics::Diagnostic;
+use crate::rego::{Clause, Kind, Node, constant, declared_in};
+
+/// A body of a rule with the value it gives.
+struct Body<'a> {
+    query: Option<&'a RuleBody>,
+    value: Option<&'a Expr>,
+}
+
+impl<'a> Planner<'a> {
+    /// Plans the rules of a node: one function.
+    pub(super) fn rules(&mut self, path: &[&str], node: &'a Node<'a>, span: Option<&Span>) -> Result<FuncId> {
+        self.once(path, span, |planner| {
+            let default = planner.default(node)?;
+            let params = params(node).unwrap_or(0);
+            let mut builder = Builder::new(planner, params)?;
+            let result = builder.regs.saturating_sub(1);
+            let body = match node.clauses.first().map(|clause| clause.kind) {
+                Some(Kind::Set(_)) => builder.partial(path, node, &Value::new_set(), result),
+                Some(Kind::Object(..)) => builder.partial(path, node, &Value::new_object(), result),
+                Some(Kind::Complete(_) | Kind::Function(..)) | None => builder.complete(node),
+            }?;
+            let Builder { facts, regs, .. } = builder;
+            let name = format!("data.{}", path.join("."));
+            let params = Reg::try_from(params).unwrap_or(Reg::MAX);
+            planner.add(Func { name, params, regs, body, default }, facts)
+        })
+    }
+
+    fn default(&mut self, node: &Node<'_>) -> Result<Option<ConstId>> {
+        let Some((_, _, _, value)) = node.default else { return Ok(None) };
+        let Some(known) = constant(value) else {
+            let help = "write the value out, or give it in a rule without a body";
+            return Err(Diagnostic::unsupported(value.span(), "a default that is computed", help));
+        };
+        match self.constant(&known, Some(value.span()))? {
+            Operand::Const(id) => Ok(Some(id)),
+            Operand::Reg(_) => Ok(None),
+        }
+    }
+}
+
+impl<'a> Builder<'_, 'a> {
+    /// `r := value` and `f(x) := value`: one value, from any of the clauses.
+    fn complete(&mut self, node: &'a Node<'a>) -> Result<BlockId> {
+        let mut chains = Vec::new();
+        for clause in &node.clauses {
+            self.module = Some(clause.module);
+            for chain in chains_of(clause) {
+                let blocks = chain.iter().map(|body| self.body(clause, body)).collect::<Result<Vec<_>>>()?;
+                chains.push((blocks, chain));
+            }
+        }
+        // Where all clauses give one value, the first success decides, as in OPA.
+        let first = chains.first().and_then(|(_, chain)| value_of(chain));
+        let one_value = first.is_some() && chains.iter().all(|(_, chain)| value_of(chain) == first);
+        self.block(|b| {
+            if one_value {
+                let blocks = chains.into_iter().flat_map(|(blocks, _)| blocks).collect();
+                b.emit(Stmt::First { blocks });
+            } else {
+                chains.into_iter().for_each(|(blocks, _)| b.emit(Stmt::First { blocks }));
+            }
+            Ok(())
+        })
+    }
+
+    fn body(&mut self, clause: &Clause<'a>, body: &Body<'a>) -> Result<BlockId> {
+        let args = match clause.kind {
+            Kind::Function(args, _) => args,
+            Kind::Complete(_) | Kind::Set(_) | Kind::Object(..) => &[],
+        };
+        let stmts = body.query.map_or(&[][..], |body| &body.query.stmts);
+        let heads: Vec<&'a Expr> = body.value.into_iter().collect();
+        let known = body.value.map_or(Some(Value::Bool(true)), constant);
+        let block = self.block(|b| {
+            b.arguments(args)?;
+            b.query(stmts, &heads, |b| {
+                let value = match (&known, body.value) {
+                    (Some(value), _) => b.constant(value)?,
+                    (None, Some(expr)) => b.value(expr)?,
+                    (None, None) => b.constant(&Value::Bool(true))?,
+                };
+                b.emit(Stmt::Yield { value });
+                if known.is_some() {
+                    b.emit(Stmt::Stop);
+                }
+                Ok(())
+            })
+        })?;
+        self.scopes.clear();
+        Ok(block)
+    }
+
+    /// Opens the scope of the parameters, which are the first registers, and matches patterns.
+    fn arguments(&mut self, args: &'a [Ref<Expr>]) -> Result<()> {
+        let mut scope: BTreeMap<&'a str, Var> = BTreeMap::new();
+        for (arg, reg) in args.iter().zip(0..) {
+            match arg.as_ref() {
+                Expr::Var { span, .. } if span.text() == "_" => {}
+                Expr::Var { span, .. } => {
+                    scope.entry(span.text()).or_insert(Var { reg, bound: true });
+                }
+                pattern => {
+                    for span in declared_in(pattern) {
+                        if !scope.contains_key(span.text()) {
+                            let var = Var { reg: self.reg()?, bound: false };
+                            scope.insert(span.text(), var);
+                        }
+                    }
+                }
+            }
+        }
+        self.scopes.push(scope);
+        for (arg, reg) in args.iter().zip(0..) {
+            let own = matches!(arg.as_ref(), Expr::Var { span, .. }
+                if span.text() == "_" || self.local(span.text()).is_some_and(|var| var.reg == reg));
+            if !own {
+                self.destructure(arg, Operand::Reg(reg))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `r contains x` and `r[k] := v`: everything that any clause gives.
+    fn partial(&mut self, path: &[&str], node: &'a Node<'a>, empty: &Value, acc: Reg) -> Result<BlockId> {
+        let src = self.constant(empty)?;
+        let mut blocks = Vec::new();
+        // Keys that are written out (`r["x"] := 1`) are rules of their own below this one.
+        for (key, child) in &node.children {
+            blocks.push(self.child(path, key, child, acc)?);
+        }
+        for clause in &node.clauses {
+            self.module = Some(clause.module);
+            for chain in chains_of(clause) {
+                for body in chain {
+                    if body.query.is_some_and(|query| query.is_else) {
+                        let message = "expected no `else` in a set or an object";
+                        return Err(Diagnostic::at(clause.span, "rego_parse", message));
+                    }
+                    blocks.push(self.element(clause, &body, acc)?);
+                }
+            }
+        }
+        self.block(|b| {
+            b.emit(Stmt::Assign { dst: acc, src });
+            blocks.into_iter().for_each(|block| b.emit(Stmt::Try { block }));
+            Ok(())
+        })
+    }
+
+    fn element(&mut self, clause: &Clause<'a>, body: &Body<'a>, acc: Reg) -> Result<BlockId> {
+        let stmts = body.query.map_or(&[][..], |body| &body.query.stmts);
+        let heads: Vec<&'a Expr> = match clause.kind {
+            Kind::Set(element) => vec![element],
+            Kind::Object(key, value) => std::iter::once(key).chain(value).collect(),
+            Kind::Complete(_) | Kind::Function(..) => vec![],
+        };
+        let block = self.block(|b| {
+            b.scopes.push(BTreeMap::new());
+            b.query(stmts, &heads, |b| {
+                let mut values =
+                    heads.iter().map(|head| b.value(head)).collect::<Result<Vec<_>>>()?.into_iter();
+                let truth = b.constant(&Value::Bool(true))?;
+                let first = values.next().unwrap_or(truth);
+                b.emit(match clause.kind {
+                    Kind::Object(..) => {
+                        Stmt::Insert { acc, key: first, value: values.next().unwrap_or(truth) }
+                    }
+                    Kind::Set(_) | Kind::Complete(_) | Kind::Function(..) => Stmt::Add { acc, value: first },
+                });
+                Ok(())
+            })
+        })?;
+        self.scopes.clear();
+        Ok(block)
+    }
+}
+
+/// The bodies of a clause: each chain is a body with the `else`s that follow it.
+fn chains_of<'a>(clause: &Clause<'a>) -> Vec<Vec<Body<'a>>> {
+    let value = match clause.kind {
+        Kind::Complete(value) | Kind::Function(_, value) | Kind::Object(_, value) => value,
+        Kind::Set(_) => None,
+    };
+    let mut chains: Vec<Vec<Body<'a>>> = Vec::new();
+    for query in clause.bodies {
+        let own = query.assign.as_ref().map(|assign| assign.value.as_ref());
+        let body = Body { query: Some(query), value: if query.is_else { own } else { value } };
+        match chains.last_mut().filter(|_| query.is_else) {
+            Some(chain) => chain.push(body),
+            None => chains.push(vec![body]),
+        }
+    }
+    if chains.is_empty() {
+        chains.push(vec![Body { query: None, value }]);
+    }
+    chains
+}
+
+/// The value that a chain gives, if it is always the same.
+fn value_of(chain: &[Body<'_>]) -> Option<Value> {
+    let known = |body: &Body<'_>| body.value.map_or(Some(Value::Bool(true)), constant);
+    let first = chain.first().and_then(known)?;
+    chain.iter().all(|body| known(body).as_ref() == Some(&first)).then_some(first)
+}

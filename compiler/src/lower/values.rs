@@ -1,0 +1,145 @@
+//! Terms and expressions as values.
+
+use regorus::Value;
+use regorus::unstable::{ArithOp, BinOp, BoolOp, Expr, Query, Ref};
+use sidegate_engine::plan::{Compare, Operand, Operator, Reg, Stmt};
+
+use super::Result;
+use super::builder::Builder;
+use crate::diagnostics::Diagnostic;
+use crate::rego::{constant, flatten};
+
+/// The plan's comparison for an operator.
+pub(super) fn comparison(op: &BoolOp) -> Compare {
+    match op {
+        BoolOp::Eq => Compare::Eq,
+        BoolOp::Ne => Compare::Ne,
+        BoolOp::Lt => Compare::Lt,
+        BoolOp::Le => Compare::Le,
+        BoolOp::Gt => Compare::Gt,
+        BoolOp::Ge => Compare::Ge,
+    }
+}
+
+impl<'a> Builder<'_, 'a> {
+    /// Where the value of an expression is; the block fails where it has none.
+    pub(super) fn value(&mut self, expr: &'a Expr) -> Result<Operand> {
+        if let Some(value) = constant(expr) {
+            return self.planner.constant(&value, Some(expr.span()));
+        }
+        match expr {
+            Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
+                let (head, args) = flatten(expr);
+                self.reference(head, &args, expr.span())
+            }
+            Expr::Array { items, .. } => {
+                let items = self.values(items)?;
+                self.make(|dst| Stmt::MakeArray { dst, items })
+            }
+            Expr::Set { items, .. } => {
+                let items = self.values(items)?;
+                self.make(|dst| Stmt::MakeSet { dst, items })
+            }
+            Expr::Object { fields, .. } => {
+                let fields = fields
+                    .iter()
+                    .map(|(_, key, value)| Ok((self.value(key)?, self.value(value)?)))
+                    .collect::<Result<_>>()?;
+                self.make(|dst| Stmt::MakeObject { dst, fields })
+            }
+            Expr::ArrayCompr { term, query, .. } => {
+                self.comprehension(&Value::new_array(), query, &[term], |acc, values| match values {
+                    [value] => Some(Stmt::Push { acc, value: *value }),
+                    _ => None,
+                })
+            }
+            Expr::SetCompr { term, query, .. } => {
+                self.comprehension(&Value::new_set(), query, &[term], |acc, values| match values {
+                    [value] => Some(Stmt::Add { acc, value: *value }),
+                    _ => None,
+                })
+            }
+            Expr::ObjectCompr { key, value, query, .. } => {
+                self.comprehension(&Value::new_object(), query, &[key, value], |acc, values| match values {
+                    [key, value] => Some(Stmt::Insert { acc, key: *key, value: *value }),
+                    _ => None,
+                })
+            }
+            Expr::Call { fcn, params, span, .. } => self.call(span, fcn, params),
+            Expr::UnaryExpr { span, .. } => {
+                let finding = Diagnostic::at(span, "rego_parse", "expected a number after `-`");
+                Err(finding.help("write `0 - x`"))
+            }
+            Expr::BinExpr { op, lhs, rhs, .. } => {
+                let op = match op {
+                    BinOp::Intersection => Operator::And,
+                    BinOp::Union => Operator::Or,
+                };
+                self.operate(op, lhs, rhs)
+            }
+            Expr::ArithExpr { op, lhs, rhs, .. } => {
+                let op = match op {
+                    ArithOp::Add => Operator::Add,
+                    ArithOp::Sub => Operator::Sub,
+                    ArithOp::Mul => Operator::Mul,
+                    ArithOp::Div => Operator::Div,
+                    ArithOp::Mod => Operator::Rem,
+                };
+                self.operate(op, lhs, rhs)
+            }
+            Expr::BoolExpr { op, lhs, rhs, .. } => {
+                let (a, b) = (self.value(lhs)?, self.value(rhs)?);
+                self.make(|dst| Stmt::Compare { dst, op: comparison(op), a, b })
+            }
+            Expr::Membership { key, value, collection, .. } => {
+                let key = key.as_ref().map(|key| self.value(key)).transpose()?;
+                let value = self.value(value)?;
+                let of = self.value(collection)?;
+                self.make(|dst| Stmt::Member { dst, key, value, of })
+            }
+            Expr::AssignExpr { span, .. } => {
+                Err(Diagnostic::at(span, "rego_parse", "expected a value, got an assignment"))
+            }
+            Expr::String { .. }
+            | Expr::RawString { .. }
+            | Expr::Number { .. }
+            | Expr::Bool { .. }
+            | Expr::Null { .. } => Err(Diagnostic::at(expr.span(), "internal", "internal error: constant")),
+        }
+    }
+
+    pub(super) fn values(&mut self, exprs: &'a [Ref<Expr>]) -> Result<Vec<Operand>> {
+        exprs.iter().map(|expr| self.value(expr)).collect()
+    }
+
+    fn operate(&mut self, op: Operator, lhs: &'a Expr, rhs: &'a Expr) -> Result<Operand> {
+        let (a, b) = (self.value(lhs)?, self.value(rhs)?);
+        self.make(|dst| Stmt::Operate { dst, op, a, b })
+    }
+
+    /// Collects the values of `heads` for every solution of `query`.
+    fn comprehension(
+        &mut self,
+        empty: &Value,
+        query: &'a Query,
+        heads: &[&'a Expr],
+        collect: impl FnOnce(Reg, &[Operand]) -> Option<Stmt>,
+    ) -> Result<Operand> {
+        let acc = self.reg()?;
+        let src = self.constant(empty)?;
+        let block = self.block(|b| {
+            b.query(&query.stmts, heads, |b| {
+                let values = heads.iter().map(|head| b.value(head)).collect::<Result<Vec<_>>>()?;
+                b.extend(collect(acc, &values));
+                Ok(())
+            })
+        })?;
+        self.emit(Stmt::Assign { dst: acc, src });
+        self.emit(Stmt::Try { block });
+        Ok(Operand::Reg(acc))
+    }
+
+    fn extend(&mut self, stmt: Option<Stmt>) {
+        stmt.into_iter().for_each(|stmt| self.emit(stmt));
+    }
+}

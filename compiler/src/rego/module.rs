@@ -1,0 +1,147 @@
+//! Parsed modules and what a name means in each.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+
+use regorus::unstable::{self as ast, Parser, Source};
+
+use super::terms::{RefArg, flatten};
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::sources::Sources;
+
+/// Longest line that is parsed, in characters.
+const MAX_COLUMNS: u32 = 65_536;
+
+/// A parsed file.
+pub(crate) struct Module {
+    pub(crate) ast: ast::Module,
+    /// `["envoy", "authz"]`
+    pub(crate) package: Vec<String>,
+    /// Alias → path with its root: `["input", "attributes"]`.
+    imports: BTreeMap<String, Vec<String>>,
+}
+
+/// What a name that is no local variable stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// A path below `input`.
+    Input(Vec<String>),
+    /// A path below `data`.
+    Data(Vec<String>),
+}
+
+/// Every module of a policy.
+pub(crate) struct Modules {
+    modules: Vec<Module>,
+    /// Names of the rules of each package.
+    rules: BTreeMap<Vec<String>, BTreeSet<String>>,
+}
+
+impl Modules {
+    /// Parses the sources.
+    pub(crate) fn parse(sources: &Sources) -> Result<Self, Diagnostics> {
+        let mut modules = Vec::new();
+        let mut findings = Vec::new();
+        if let Some(version @ 0) = sources.manifest.as_ref().and_then(|manifest| manifest.rego_version) {
+            let message = format!("expected `rego_version` 1, got {version}");
+            let help = "convert the policy with `opa fmt --write --v0-v1`";
+            findings.push(Diagnostic::file(&sources.shown(".manifest"), "rego_version", message).help(help));
+        }
+        for (name, text) in &sources.modules {
+            match Module::parse(&sources.shown(name), text) {
+                Ok(module) => modules.push(module),
+                Err(finding) => findings.push(finding),
+            }
+        }
+        let mut rules: BTreeMap<Vec<String>, BTreeSet<String>> = BTreeMap::new();
+        for module in &modules {
+            let names = rules.entry(module.package.clone()).or_default();
+            names.extend(module.ast.policy.iter().filter_map(|rule| rule_name(rule)));
+        }
+        if findings.is_empty() { Ok(Self { modules, rules }) } else { Err(Diagnostics::new(findings)) }
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Module> {
+        self.modules.iter()
+    }
+
+    /// What `name` stands for in `module`, where no local variable hides it.
+    pub(crate) fn resolve(&self, module: &Module, name: &str) -> Option<Name> {
+        match name {
+            "input" => return Some(Name::Input(Vec::new())),
+            "data" => return Some(Name::Data(Vec::new())),
+            _ => {}
+        }
+        if let Some((root, path)) = module.imports.get(name).and_then(|path| path.split_first()) {
+            let path = path.to_vec();
+            return Some(if root == "input" { Name::Input(path) } else { Name::Data(path) });
+        }
+        let names = self.rules.get(&module.package)?;
+        names.contains(name).then(|| {
+            let mut path = module.package.clone();
+            path.push(name.to_owned());
+            Name::Data(path)
+        })
+    }
+}
+
+impl Module {
+    fn parse(file: &str, text: &str) -> Result<Self, Diagnostic> {
+        let parse = || {
+            let source = Source::from_contents(file.to_owned(), text.to_owned())?;
+            let mut parser = Parser::new(&source)?;
+            if let Some(columns) = NonZeroU32::new(MAX_COLUMNS) {
+                parser.set_max_col(columns);
+            }
+            parser.enable_rego_v1()?;
+            parser.parse()
+        };
+        let ast = parse().map_err(|error: anyhow::Error| Diagnostic::parse(file, &error.to_string()))?;
+        let package = path(&ast.package.refr)?;
+        let mut imports = BTreeMap::new();
+        for import in &ast.imports {
+            let path = path(&import.refr)?;
+            let root = path.first().map_or("", String::as_str);
+            if matches!(root, "rego" | "future") {
+                continue;
+            }
+            let alias = import.r#as.as_ref().map(|span| span.text().to_owned());
+            let Some(alias) = alias.or_else(|| path.last().cloned()) else { continue };
+            if path.len() == 1 && alias != root {
+                // `import data as x`: legal, and of no use.
+                let what = "an import of the whole document";
+                return Err(Diagnostic::unsupported(&import.span, what, "import a path below it"));
+            }
+            imports.insert(alias, path);
+        }
+        Ok(Self { ast, package, imports })
+    }
+}
+
+/// The components of a reference made of names and strings alone.
+fn path(expr: &ast::Expr) -> Result<Vec<String>, Diagnostic> {
+    let wrong = || Diagnostic::at(expr.span(), "rego_parse", "expected a path of names");
+    let (head, args) = flatten(expr);
+    let ast::Expr::Var { span, .. } = head else { return Err(wrong()) };
+    let mut path = vec![span.text().to_owned()];
+    for arg in args {
+        let RefArg::Key(key) = arg else { return Err(wrong()) };
+        path.push(key.to_owned());
+    }
+    Ok(path)
+}
+
+fn rule_name(rule: &ast::Rule) -> Option<String> {
+    let refr = match rule {
+        ast::Rule::Default { refr, .. } => refr,
+        ast::Rule::Spec { head, .. } => match head {
+            ast::RuleHead::Compr { refr, .. }
+            | ast::RuleHead::Set { refr, .. }
+            | ast::RuleHead::Func { refr, .. } => refr,
+        },
+    };
+    match flatten(refr).0 {
+        ast::Expr::Var { span, .. } => Some(span.text().to_owned()),
+        _ => None,
+    }
+}

@@ -1,0 +1,190 @@
+//! All rules of a policy by the path they define below `data`.
+
+use std::collections::BTreeMap;
+
+use regorus::unstable::{self as ast, Expr, RuleBody, Span};
+
+use super::module::{Module, Modules};
+use super::terms::{RefArg, flatten};
+use crate::diagnostics::{Diagnostic, Diagnostics};
+
+/// What a rule contributes to its document.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind<'a> {
+    /// `r := value`; `true` where no value is written.
+    Complete(Option<&'a Expr>),
+    /// `f(args) := value`
+    Function(&'a [ast::Ref<Expr>], Option<&'a Expr>),
+    /// `r contains element`
+    Set(&'a Expr),
+    /// `r[key] := value`
+    Object(&'a Expr, Option<&'a Expr>),
+}
+
+/// One rule as written.
+#[derive(Clone, Copy)]
+pub(crate) struct Clause<'a> {
+    pub(crate) module: &'a Module,
+    pub(crate) span: &'a Span,
+    pub(crate) kind: Kind<'a>,
+    /// The bodies: one of several apart from `else`, which follow the one before.
+    pub(crate) bodies: &'a [RuleBody],
+}
+
+/// A place below `data`.
+#[derive(Default)]
+pub(crate) struct Node<'a> {
+    pub(crate) children: BTreeMap<&'a str, Node<'a>>,
+    pub(crate) clauses: Vec<Clause<'a>>,
+    pub(crate) default: Option<(&'a Module, &'a Span, &'a [ast::Ref<Expr>], &'a Expr)>,
+    /// A package of this path exists.
+    package: bool,
+}
+
+impl Node<'_> {
+    /// Whether rules define this document itself.
+    pub(crate) fn has_rules(&self) -> bool {
+        !self.clauses.is_empty() || self.default.is_some()
+    }
+
+    /// Whether it is a function.
+    pub(crate) fn is_function(&self) -> bool {
+        matches!(self.clauses.first(), Some(Clause { kind: Kind::Function(..), .. }))
+            || matches!(self.default, Some((_, _, args, _)) if !args.is_empty())
+    }
+}
+
+/// The tree of all rules.
+pub(crate) struct Tree<'a> {
+    pub(crate) root: Node<'a>,
+}
+
+impl<'a> Tree<'a> {
+    /// Puts every rule in its place and checks that they can stand side by side.
+    pub(crate) fn new(modules: &'a Modules) -> Result<Self, Diagnostics> {
+        let mut root = Node::default();
+        let mut findings = Vec::new();
+        for module in modules.iter() {
+            descend(&mut root, module.package.iter().map(String::as_str)).package = true;
+            for rule in &module.ast.policy {
+                findings.extend(insert(&mut root, module, rule).err());
+            }
+        }
+        check(&root, &mut findings);
+        if findings.is_empty() { Ok(Self { root }) } else { Err(Diagnostics::new(findings)) }
+    }
+
+    /// The node at `path`.
+    pub(crate) fn at(&self, path: &[&str]) -> Option<&Node<'a>> {
+        path.iter().try_fold(&self.root, |node, key| node.children.get(*key))
+    }
+}
+
+fn descend<'a, 'n>(root: &'n mut Node<'a>, path: impl Iterator<Item = &'a str>) -> &'n mut Node<'a> {
+    path.fold(root, |node, key| node.children.entry(key).or_default())
+}
+
+fn insert<'a>(root: &mut Node<'a>, module: &'a Module, rule: &'a ast::Rule) -> Result<(), Diagnostic> {
+    let (refr, span) = match rule {
+        ast::Rule::Default { refr, span, .. } => (refr, span),
+        ast::Rule::Spec { head, span, .. } => match head {
+            ast::RuleHead::Compr { refr, .. }
+            | ast::RuleHead::Set { refr, .. }
+            | ast::RuleHead::Func { refr, .. } => (refr, span),
+        },
+    };
+    let (head, args) = flatten(refr);
+    let Expr::Var { span: name, .. } = head else {
+        return Err(Diagnostic::at(span, "rego_parse", "expected a rule that begins with a name"));
+    };
+    let ground: Vec<&str> = args.iter().map_while(key).collect();
+    let rest = args.get(ground.len()..).unwrap_or_default();
+    let path = module.package.iter().map(String::as_str).chain([name.text()]).chain(ground);
+    let node = descend(root, path);
+    let nested = |what: &str| {
+        Err(Diagnostic::unsupported(span, what, "build the document with a comprehension: `r := {…}`"))
+    };
+    match rule {
+        ast::Rule::Default { args, value, .. } => {
+            if !rest.is_empty() {
+                return nested("a default for a key");
+            }
+            if let Some((_, before, ..)) = node.default {
+                let message = format!("expected one default, got another on line {}", before.line);
+                return Err(Diagnostic::at(span, "rego_type", message));
+            }
+            node.default = Some((module, span, args, value));
+        }
+        ast::Rule::Spec { head, bodies, .. } => {
+            let kind = match (head, rest) {
+                (ast::RuleHead::Func { args, assign, .. }, []) => Kind::Function(args, value(assign)),
+                (ast::RuleHead::Compr { assign, .. }, []) => Kind::Complete(value(assign)),
+                (ast::RuleHead::Compr { assign, .. }, [RefArg::Term(key)]) => {
+                    Kind::Object(key, value(assign))
+                }
+                (ast::RuleHead::Set { key: Some(key), span: head, .. }, [])
+                    if head.text().contains("contains") =>
+                {
+                    Kind::Set(key)
+                }
+                (ast::RuleHead::Set { .. }, []) => {
+                    let message = "expected `contains`, `:=` or `if`, got neither";
+                    return Err(Diagnostic::at(span, "rego_parse", message));
+                }
+                _ => return nested("a rule with several variable keys in its head"),
+            };
+            node.clauses.push(Clause { module, span, kind, bodies });
+        }
+    }
+    Ok(())
+}
+
+fn key<'a>(arg: &RefArg<'a>) -> Option<&'a str> {
+    match arg {
+        RefArg::Key(key) => Some(key),
+        RefArg::Term(_) => None,
+    }
+}
+
+fn value(assign: &Option<ast::RuleAssign>) -> Option<&Expr> {
+    assign.as_ref().map(|assign| assign.value.as_ref())
+}
+
+/// Finds documents that are defined as two different things.
+fn check(node: &Node<'_>, findings: &mut Vec<Diagnostic>) {
+    if let Some(first) = node.clauses.first() {
+        let odd = node.clauses.iter().find(|clause| !alike(&first.kind, &clause.kind));
+        findings.extend(odd.map(|odd| {
+            let message =
+                format!("expected the kind of rule that is on line {}, got another", first.span.line);
+            Diagnostic::at(odd.span, "rego_type", message)
+        }));
+        let partial = matches!(first.kind, Kind::Object(..));
+        if node.package || (!partial && !node.children.is_empty()) {
+            let message = "expected one document, got a rule and a package or rules below the same path";
+            findings.push(Diagnostic::at(first.span, "rego_type", message));
+        }
+        if partial && node.children.values().any(|child| !child.children.is_empty() || child.is_function()) {
+            let what = "a rule with a variable key beside rules with longer paths";
+            let help = "build the document with a comprehension: `r := {…}`";
+            findings.push(Diagnostic::unsupported(first.span, what, help));
+        }
+        if let (Some((_, span, ..)), Kind::Set(_) | Kind::Object(..)) = (node.default, first.kind) {
+            findings.push(Diagnostic::at(span, "rego_type", "expected no default for a set or an object"));
+        }
+    }
+    if let (Some((_, span, ..)), [], false) =
+        (node.default, node.clauses.as_slice(), node.children.is_empty())
+    {
+        let message = "expected one document, got a default and rules below the same path";
+        findings.push(Diagnostic::at(span, "rego_type", message));
+    }
+    node.children.values().for_each(|child| check(child, findings));
+}
+
+fn alike(a: &Kind<'_>, b: &Kind<'_>) -> bool {
+    match (a, b) {
+        (Kind::Function(a, _), Kind::Function(b, _)) => a.len() == b.len(),
+        (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+    }
+}

@@ -1,0 +1,175 @@
+//! What a policy is built from: Rego, data and a manifest, in an OPA bundle's layout.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use regorus::Value;
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostics::{Diagnostic, Diagnostics};
+
+/// An OPA bundle's `.manifest`. Keys that are not listed are kept as they are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// What the bundle is called in logs and metrics.
+    #[serde(default)]
+    pub revision: String,
+    /// The parts of `data` it owns.
+    #[serde(default = "everything", skip_serializing_if = "Vec::is_empty")]
+    pub roots: Vec<String>,
+    /// Version of the language of every file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rego_version: Option<u32>,
+    /// The rest.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, serde_json::Value>,
+}
+
+fn everything() -> Vec<String> {
+    vec![String::new()]
+}
+
+/// Sources of a policy.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The folder, for messages; empty where there is none.
+    pub root: String,
+    /// Path inside the folder and text of each Rego file, sorted by path.
+    pub modules: Vec<(String, String)>,
+    /// The data document.
+    pub data: Value,
+    /// The manifest, if there is one.
+    pub manifest: Option<Manifest>,
+}
+
+impl Sources {
+    /// Sources that are at hand: path and text of each Rego file, and the data document.
+    pub fn from_parts(mut modules: Vec<(String, String)>, data: Value) -> Self {
+        modules.sort();
+        Self { root: String::new(), modules, data, manifest: None }
+    }
+
+    /// Reads a folder as OPA reads a bundle's: `*.rego` anywhere (tests aside), `data.json`,
+    /// `data.yaml` and `data.yml` under the path of their folder, `.manifest` at the top.
+    pub fn read_dir(dir: &Path) -> Result<Self, Diagnostics> {
+        let root = dir.display().to_string();
+        let mut sources =
+            Self { root: root.clone(), modules: Vec::new(), data: Value::new_object(), manifest: None };
+        let mut findings = Vec::new();
+        let walk = walkdir::WalkDir::new(dir).sort_by_file_name().follow_links(true);
+        // Hidden folders (`.git`) are no policies.
+        for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden_dir(entry)) {
+            let result = match entry {
+                Ok(entry) if entry.file_type().is_file() => sources.read_file(dir, entry.path()),
+                Ok(_) => Ok(()),
+                Err(error) => Err(Diagnostic::file(
+                    &root,
+                    "source_read",
+                    format!("expected a folder with policies, got an error: {error}"),
+                )),
+            };
+            findings.extend(result.err());
+        }
+        if findings.is_empty() && sources.modules.is_empty() {
+            let message = "expected `*.rego` files, got none";
+            findings.push(Diagnostic::file(&root, "source_empty", message));
+        }
+        sources.modules.sort();
+        if findings.is_empty() { Ok(sources) } else { Err(Diagnostics::new(findings)) }
+    }
+
+    /// A module's path as a person would write it.
+    pub fn shown(&self, module: &str) -> String {
+        Path::new(&self.root).join(module).display().to_string()
+    }
+
+    fn read_file(&mut self, dir: &Path, path: &Path) -> Result<(), Diagnostic> {
+        let shown = path.display().to_string();
+        let inside = path.strip_prefix(dir).unwrap_or(path);
+        let parts: Vec<String> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        let Some((name, folders)) = parts.split_last() else { return Ok(()) };
+        let read = || {
+            fs::read_to_string(path).map_err(|error| {
+                Diagnostic::file(&shown, "source_read", format!("expected a readable text file: {error}"))
+            })
+        };
+        match name.as_str() {
+            ".manifest" if folders.is_empty() => {
+                let manifest = serde_json::from_str(&read()?).map_err(|error| {
+                    Diagnostic::file(&shown, "manifest", format!("expected an OPA manifest: {error}"))
+                })?;
+                self.manifest = Some(manifest);
+            }
+            "data.json" => {
+                let value = Value::from_json_str(&read()?).map_err(|error| {
+                    Diagnostic::file(&shown, "data_json", format!("expected JSON: {error}"))
+                })?;
+                self.add_data(&shown, folders, value)?;
+            }
+            "data.yaml" | "data.yml" => {
+                let value: serde_json::Value = serde_yaml_ng::from_str(&read()?).map_err(|error| {
+                    Diagnostic::file(&shown, "data_yaml", format!("expected YAML: {error}"))
+                })?;
+                self.add_data(&shown, folders, Value::from(value))?;
+            }
+            _ if name.ends_with("_test.rego") => {}
+            _ if name.ends_with(".rego") => self.modules.push((parts.join("/"), read()?)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn add_data(&mut self, file: &str, folders: &[String], value: Value) -> Result<(), Diagnostic> {
+        let conflict = |at: &str| {
+            let message = format!("expected one value for `data.{at}`, got another from another file");
+            Diagnostic::file(file, "data_conflict", message)
+        };
+        if folders.is_empty() && !matches!(value, Value::Object(_)) {
+            return Err(Diagnostic::file(file, "data_root", "expected an object at the root of the data"));
+        }
+        let nested = folders.iter().rev().fold(value, |value, folder| {
+            Value::from(BTreeMap::from([(Value::from(folder.as_str()), value)]))
+        });
+        merge(&mut self.data, &nested, &mut Vec::new()).map_err(|path| conflict(&path.join(".")))
+    }
+}
+
+fn is_hidden_dir(entry: &walkdir::DirEntry) -> bool {
+    entry.file_type().is_dir() && entry.file_name().to_string_lossy().starts_with('.')
+}
+
+/// Merges objects; on two values for one path returns the path.
+fn merge(into: &mut Value, from: &Value, path: &mut Vec<String>) -> Result<(), Vec<String>> {
+    let (Ok(target), Ok(fields)) = (into.as_object_mut(), from.as_object()) else {
+        return Err(path.clone());
+    };
+    for (key, value) in fields.iter_sorted() {
+        path.push(key.as_string().map_or_else(|_| key.to_string(), |s| s.to_string()));
+        match target.get_mut(key) {
+            Some(before) => merge(before, value, path)?,
+            None => {
+                target.insert(key.clone(), value.clone());
+            }
+        }
+        path.pop();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_of_several_files_is_merged_and_a_conflict_is_named() {
+        let mut sources = Sources::from_parts(vec![], Value::new_object());
+        let folders = ["a".to_owned(), "b".to_owned()];
+        let value = |text| Value::from_json_str(text).unwrap();
+        sources.add_data("x/data.json", &folders, value(r#"{"c":1}"#)).unwrap();
+        sources.add_data("data.json", &[], value(r#"{"a":{"d":2}}"#)).unwrap();
+        assert_eq!(sources.data, value(r#"{"a":{"b":{"c":1},"d":2}}"#));
+        let error = sources.add_data("data.json", &[], value(r#"{"a":{"b":{"c":3}}}"#)).unwrap_err();
+        assert!(error.message.contains("`data.a.b.c`"), "{error}");
+    }
+}

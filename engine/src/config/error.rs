@@ -1,0 +1,138 @@
+//! Why a plugin configuration is refused.
+
+use super::json::shown;
+
+/// Why a plugin configuration is refused. The messages name the key by its path in the JSON.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The text is not JSON.
+    #[error("expected the configuration as a JSON object, got text that is not JSON: {reason}")]
+    Syntax {
+        /// What the parser says, with line and column.
+        reason: String,
+    },
+    /// Not even text. Envoy unwraps a `StringValue` and a `BytesValue`; any other message reaches the
+    /// plugin in protobuf's binary form (seen with Envoy 1.40).
+    #[error(
+        "expected the configuration as JSON in a `google.protobuf.StringValue`, got binary data, as Envoy passes on a `google.protobuf.Struct`"
+    )]
+    Binary,
+    /// There is no configuration at all: the plugin's `configuration` field is missing or empty.
+    #[error("expected the configuration as a JSON object, got no configuration")]
+    Empty,
+    /// A key that the contract does not have.
+    #[error("unknown key `{path}`, {advice}")]
+    UnknownKey {
+        /// Path of the key.
+        path: String,
+        /// The key that was probably meant, or those that there are.
+        advice: String,
+    },
+    /// A key that stands twice in one object: which one counts is anybody's guess.
+    #[error("expected `{path}` once, got it twice")]
+    DuplicateKey {
+        /// Path of the key.
+        path: String,
+    },
+    /// A key without a default is missing.
+    #[error("expected `{path}` ({expected}), got no such key")]
+    MissingKey {
+        /// Path of the key.
+        path: String,
+        /// What it has to be.
+        expected: String,
+    },
+    /// A value of the wrong type, outside its range or not one of those allowed.
+    #[error("`{path}`: expected {expected}, got {got}")]
+    Value {
+        /// Path of the key.
+        path: String,
+        /// What it has to be.
+        expected: String,
+        /// What it is.
+        got: String,
+    },
+    /// The contract has it, this version does not.
+    #[error("`{path}`: {what} not available in this version, {instead}")]
+    Unavailable {
+        /// Path of the key.
+        path: String,
+        /// What is missing, with its verb.
+        what: &'static str,
+        /// What to write instead.
+        instead: &'static str,
+    },
+}
+
+impl ConfigError {
+    /// Stable code: what a log line and a test go by.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Syntax { .. } => "config_syntax",
+            Self::Binary => "config_binary",
+            Self::Empty => "config_empty",
+            Self::UnknownKey { .. } => "config_unknown_key",
+            Self::DuplicateKey { .. } => "config_duplicate_key",
+            Self::MissingKey { .. } => "config_missing_key",
+            Self::Value { .. } => "config_value",
+            Self::Unavailable { .. } => "config_unavailable",
+        }
+    }
+
+    /// An unknown key, with the nearest of those known if one is near, else all of them.
+    pub(super) fn unknown_key(parent: &str, key: &str, known: &[&str]) -> Self {
+        let advice = match nearest(key, known) {
+            Some(near) => format!("did you mean `{}`?", join(parent, near)),
+            None => format!("expected {}", alternatives(known.iter().copied())),
+        };
+        Self::UnknownKey { path: join(parent, &shown(key)), advice }
+    }
+}
+
+/// "`a`, `b` or `c`".
+pub(super) fn alternatives<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
+    match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// The path of `key` inside `parent`; `parent` is empty at the top.
+pub(super) fn join(parent: &str, key: &str) -> String {
+    if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
+}
+
+/// The known key that `key` is most likely a slip of: at most two edits away, and fewer than half of
+/// its letters; letter case and `-` for `_` are no edits.
+fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+    // A key of a hundred letters is no slip; it only costs time.
+    if key.len() > 40 {
+        return None;
+    }
+    let plain = key.to_ascii_lowercase().replace('-', "_");
+    known
+        .iter()
+        .map(|candidate| (distance(&plain, candidate), *candidate))
+        .filter(|(edits, candidate)| *edits <= 2 && edits * 2 < candidate.len())
+        .min_by_key(|(edits, _)| *edits)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (line, x) in a.chars().enumerate() {
+        let mut diagonal = line;
+        let mut left = line + 1;
+        let mut next = vec![left];
+        for (y, above) in b.chars().zip(row.iter().skip(1)) {
+            left = (diagonal + usize::from(x != y)).min(above + 1).min(left + 1);
+            diagonal = *above;
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
+}

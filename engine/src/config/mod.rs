@@ -1,0 +1,261 @@
+//! The plugin configuration: from JSON to values that are ready to use.
+//!
+//! The keys and defaults are a contract with users. Nothing is ignored: a key that is unknown, a value
+//! that is not understood and a feature that this version does not have all refuse the configuration, and
+//! the message says what to write instead. So a configuration that is accepted means what it says.
+
+mod error;
+mod json;
+mod read;
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+pub use self::error::ConfigError;
+
+use self::json::{Node, Number};
+use self::read::{Reader, text_value, value};
+use crate::limits::Limits;
+
+/// The entry point of OPA's Envoy plugin, and so the default here.
+pub const DEFAULT_ENTRYPOINT: &str = "envoy/authz/allow";
+
+/// The largest body that Envoy's HTTP client hands to a Wasm module, and so the largest bundle.
+const BUNDLE_BYTES: u64 = 33_554_432;
+
+/// What the filter does with decisions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Decisions are carried out.
+    Enforce,
+    /// Decisions are made, counted and logged; requests and responses pass unchanged.
+    Shadow,
+    /// Nothing is decided.
+    Off,
+}
+
+/// A plugin configuration that has been checked whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The rule that decides, as a path with slashes: `envoy/authz/allow`.
+    pub entrypoint: String,
+    /// What is done with decisions.
+    pub mode: Mode,
+    /// HTTP status of the answer where there is no decision because of an error.
+    pub on_error_status: u16,
+    /// What one decision and one bundle may cost.
+    pub limits: Limits,
+    /// The bundle, decoded from base64; not yet looked into.
+    pub inline: Vec<u8>,
+}
+
+impl Mode {
+    /// The word for it in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Shadow => "shadow",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl Config {
+    /// Reads a plugin configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for anything that is not understood or not available in this version.
+    pub fn parse(json: &[u8]) -> Result<Self, ConfigError> {
+        if json.trim_ascii().is_empty() {
+            return Err(ConfigError::Empty);
+        }
+        let node = serde_json::from_slice(json).map_err(|e| syntax(json, &e))?;
+        let mut top = Reader::open(
+            "",
+            node,
+            &[
+                "version",
+                "bundle",
+                "entrypoint",
+                "response_entrypoint",
+                "network_entrypoint",
+                "mode",
+                "allow_lowering",
+                "undeclared",
+                "verify",
+                "trust_domain_aliases",
+                "paths",
+                "on_error",
+                "limits",
+                "decision_log",
+            ],
+        )?;
+        version(&mut top)?;
+        refuse_unavailable(&mut top)?;
+        let mode = top
+            .word("mode", &[("enforce", Mode::Enforce), ("shadow", Mode::Shadow), ("off", Mode::Off)])?
+            .unwrap_or(Mode::Enforce);
+        let entrypoint = entrypoint(&mut top)?;
+        let on_error_status = on_error(&mut top)?;
+        let limits = limits(&mut top)?;
+        verify(&mut top)?;
+        let inline = bundle(&mut top, limits.bundle_bytes)?;
+        Ok(Self { entrypoint, mode, on_error_status, limits, inline })
+    }
+}
+
+fn syntax(json: &[u8], error: &serde_json::Error) -> ConfigError {
+    if json.iter().any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace()) {
+        ConfigError::Binary
+    } else {
+        ConfigError::Syntax { reason: error.to_string() }
+    }
+}
+
+fn version(top: &mut Reader) -> Result<(), ConfigError> {
+    match top.require("version", "the number `1`")? {
+        Node::Number(number) if number.whole() == Some(1) => Ok(()),
+        other => Err(value("version", "the number `1`", &other)),
+    }
+}
+
+/// Top-level keys of the contract that only their default is accepted for so far.
+fn refuse_unavailable(top: &mut Reader) -> Result<(), ConfigError> {
+    const LEAVE_OUT: &str = "leave the key out";
+    let null = || Some(Node::Null);
+    let word = |text: &str| Some(Node::Text(text.to_owned()));
+    top.unavailable("response_entrypoint", null(), "the response phase is", LEAVE_OUT)?;
+    top.unavailable("network_entrypoint", null(), "the network phase is", LEAVE_OUT)?;
+    top.unavailable(
+        "allow_lowering",
+        Some(Node::Bool(false)),
+        "lowering the mode from a bundle is",
+        LEAVE_OUT,
+    )?;
+    top.unavailable("undeclared", word("deny"), "any other answer than `deny` is", LEAVE_OUT)?;
+    top.unavailable(
+        "trust_domain_aliases",
+        Some(Node::List(Vec::new())),
+        "trust domain aliases are",
+        LEAVE_OUT,
+    )?;
+    top.unavailable("paths", word("strict"), "any other treatment than `strict` is", LEAVE_OUT)?;
+    top.unavailable("decision_log", None, "decision logs are", LEAVE_OUT)
+}
+
+/// Takes `envoy/authz/allow` and, as OPA's plugin has a `query` too, `data.envoy.authz.allow`.
+fn entrypoint(top: &mut Reader) -> Result<String, ConfigError> {
+    const EXPECTED: &str = "the path of a rule such as `envoy/authz/allow`";
+    let text = match top.take("entrypoint") {
+        None => return Ok(DEFAULT_ENTRYPOINT.to_owned()),
+        Some(Node::Text(text)) => text,
+        Some(other) => return Err(value("entrypoint", EXPECTED, &other)),
+    };
+    let slashes = match text.strip_prefix("data.") {
+        Some(dotted) if !dotted.contains('/') => dotted.replace('.', "/"),
+        _ => text.clone(),
+    };
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let good = |segment: &str| !segment.is_empty() && segment.chars().all(allowed);
+    if slashes.split('/').all(good) { Ok(slashes) } else { Err(text_value("entrypoint", EXPECTED, &text)) }
+}
+
+fn on_error(top: &mut Reader) -> Result<u16, ConfigError> {
+    const DEFAULT: u16 = 403;
+    let Some(node) = top.take("on_error") else { return Ok(DEFAULT) };
+    let mut on_error = Reader::open("on_error", node, &["status"])?;
+    let status = on_error.whole("status", 400, 599, u64::from(DEFAULT))?;
+    Ok(u16::try_from(status).unwrap_or(DEFAULT))
+}
+
+fn limits(top: &mut Reader) -> Result<Limits, ConfigError> {
+    let default = Limits::default();
+    let Some(node) = top.take("limits") else { return Ok(default) };
+    let mut limits = Reader::open(
+        "limits",
+        node,
+        &["body_bytes", "steps", "depth", "output_bytes", "cache_entries", "bundle_bytes"],
+    )?;
+    limits.unavailable("body_bytes", None, "reading request bodies is", "leave the key out")?;
+    limits.unavailable("cache_entries", None, "the decision cache is", "leave the key out")?;
+    let steps = limits.whole("steps", 1, 100_000_000, default.steps)?;
+    let depth = limits.whole("depth", 1, 128, u64::from(default.depth))?;
+    let output_bytes = limits.whole("output_bytes", 1, 1_048_576, default.output_bytes as u64)?;
+    let bundle_bytes = limits.whole("bundle_bytes", 1, BUNDLE_BYTES, default.bundle_bytes as u64)?;
+    Ok(Limits {
+        steps,
+        depth: u32::try_from(depth).unwrap_or(default.depth),
+        output_bytes: usize::try_from(output_bytes).unwrap_or(default.output_bytes),
+        bundle_bytes: usize::try_from(bundle_bytes).unwrap_or(default.bundle_bytes),
+    })
+}
+
+/// Signatures are required by default, and there are none yet: so the key has to be written down.
+fn verify(top: &mut Reader) -> Result<(), ConfigError> {
+    const SIGNATURES: &str = "checking bundle signatures is";
+    const INSTEAD: &str = "write `\"verify\": {\"required\": false}`";
+    let unavailable = || ConfigError::Unavailable {
+        path: "verify.required".to_owned(),
+        what: "checking bundle signatures (the default) is",
+        instead: INSTEAD,
+    };
+    let Some(node) = top.take("verify") else { return Err(unavailable()) };
+    let mut verify = Reader::open("verify", node, &["required", "keys", "scope", "mesh", "min_serial"])?;
+    let empty = || Some(Node::Text(String::new()));
+    let zero = Some(Node::Number(Number::Unsigned(0)));
+    verify.unavailable("keys", Some(Node::List(Vec::new())), SIGNATURES, "leave the key out")?;
+    verify.unavailable("scope", empty(), SIGNATURES, "leave the key out")?;
+    verify.unavailable("mesh", empty(), SIGNATURES, "leave the key out")?;
+    verify.unavailable("min_serial", zero, SIGNATURES, "leave the key out")?;
+    if verify.boolean("required", true)? { Err(unavailable()) } else { Ok(()) }
+}
+
+/// The inline bundle, decoded. White space is passed over: `base64` wraps its lines.
+fn bundle(top: &mut Reader, most: usize) -> Result<Vec<u8>, ConfigError> {
+    const INLINE: &str = "a bundle in base64";
+    let node = top.require("bundle", "an object with `inline`, a bundle in base64")?;
+    let mut bundle = Reader::open("bundle", node, &["inline", "http"])?;
+    bundle.unavailable("http", None, "fetching bundles is", "give the bundle in `bundle.inline`")?;
+    let path = bundle.path("inline");
+    let text = match bundle.require("inline", INLINE)? {
+        Node::Text(text) => text,
+        other => return Err(value(&path, INLINE, &other)),
+    };
+    let refuse = |expected: &str, got: String| ConfigError::Value {
+        path: path.clone(),
+        expected: expected.to_owned(),
+        got,
+    };
+    let mut packed = text.into_bytes();
+    packed.retain(|byte| !byte.is_ascii_whitespace());
+    if packed.is_empty() {
+        return Err(refuse(INLINE, "an empty text".to_owned()));
+    }
+    let decoder = GeneralPurpose::new(
+        &alphabet::STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    // The bytes themselves stay out of the message: there may be millions.
+    let bytes = decoder
+        .decode(&packed)
+        .map_err(|e| refuse(INLINE, format!("text that is not base64 ({})", lower(e))))?;
+    if bytes.len() > most {
+        return Err(refuse(
+            &format!("at most {most} bytes (`limits.bundle_bytes`)"),
+            bytes.len().to_string(),
+        ));
+    }
+    Ok(bytes)
+}
+
+fn lower(error: base64::DecodeError) -> String {
+    match error {
+        base64::DecodeError::InvalidByte(at, byte) => format!("byte 0x{byte:02x} at {at}"),
+        base64::DecodeError::InvalidLength(length) => {
+            format!("{length} characters are no whole number of bytes")
+        }
+        base64::DecodeError::InvalidLastSymbol(at, _) => format!("bits left over at {at}"),
+        base64::DecodeError::InvalidPadding => "wrong padding".to_owned(),
+    }
+}

@@ -1,0 +1,147 @@
+//! From attributes to actions: the whole way of one request.
+
+use regorus::Value;
+
+use crate::actions::Actions;
+use crate::attributes::Attributes;
+use crate::decision::{Decision, DecisionError};
+use crate::eval::EvalError;
+use crate::input::{InputBuilder, RequestError};
+use crate::limits::Limits;
+use crate::needs::Needs;
+use crate::policy::Policy;
+
+/// What a decision depends on besides policy and request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Status of a deny that no decision asked for: `on_error.status`.
+    pub error_status: u16,
+    /// Bounds of the answer.
+    pub limits: Limits,
+}
+
+/// The outcome of one request, in enforce mode. What to do with it in another mode is the host's matter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// What to carry out.
+    pub actions: Actions,
+    /// Why there was no decision; then `actions` is a deny with an empty body, which says nothing of it.
+    pub error: Option<DecideError>,
+    /// The input, for the decision log; undefined where the request cannot be parsed.
+    pub input: Value,
+    /// The policy's answer, for the decision log; undefined where there is none.
+    pub result: Value,
+}
+
+/// Why there is no decision. Every variant is a deny.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecideError {
+    /// The request has no input. OPA's plugin answers 400.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The policy has no answer, or there is none yet.
+    #[error(transparent)]
+    Eval(#[from] EvalError),
+    /// The policy's answer is no decision.
+    #[error(transparent)]
+    Decision(#[from] DecisionError),
+}
+
+const BAD_REQUEST: u16 = 400;
+const SERVICE_UNAVAILABLE: u16 = 503;
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { error_status: 403, limits: Limits::default() }
+    }
+}
+
+impl DecideError {
+    /// Stable code: metric label and log field.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Request(error) => error.code(),
+            Self::Eval(error) => error.code(),
+            Self::Decision(error) => error.code(),
+        }
+    }
+
+    /// The status that answers it: 400 for a request that cannot be parsed, 503 while there is no policy,
+    /// else `error_status`.
+    pub fn status(&self, error_status: u16) -> u16 {
+        match self {
+            Self::Request(_) => BAD_REQUEST,
+            Self::Eval(error) if *error == EvalError::NoPolicy => SERVICE_UNAVAILABLE,
+            Self::Eval(_) | Self::Decision(_) => error_status,
+        }
+    }
+}
+
+/// Decides one request. `needs` are the policy's, and `attributes` must have what they name.
+pub fn decide(
+    policy: &Policy,
+    needs: &Needs,
+    builder: &InputBuilder,
+    attributes: &Attributes,
+    settings: &Settings,
+) -> Verdict {
+    let input = match builder.build(needs, attributes) {
+        Ok(input) => input,
+        Err(error) => {
+            return Verdict::failed(error.into(), Value::Undefined, Value::Undefined, settings);
+        }
+    };
+    let result = match policy.evaluate(&input) {
+        Ok(result) => result,
+        Err(error) => return Verdict::failed(error.into(), input, Value::Undefined, settings),
+    };
+    let actions = Decision::read(&result, &settings.limits)
+        .and_then(|decision| Actions::new(decision, attributes.header(b":path")));
+    match actions {
+        Ok(actions) => Verdict { actions, error: None, input, result },
+        Err(error) => Verdict::failed(error.into(), input, result, settings),
+    }
+}
+
+impl Verdict {
+    fn failed(error: DecideError, input: Value, result: Value, settings: &Settings) -> Self {
+        let actions = Actions::deny(error.status(settings.error_status));
+        Self { actions, error: Some(error), input, result }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attributes::Workload;
+
+    fn decide_path(path: &[u8]) -> Verdict {
+        let attributes =
+            Attributes { headers: vec![(b":path".to_vec(), path.to_vec())], ..Attributes::default() };
+        let builder = InputBuilder::new(&Workload::default());
+        decide(&Policy::none(), &Needs::none(), &builder, &attributes, &Settings::default())
+    }
+
+    #[test]
+    fn without_a_policy_503() {
+        let verdict = decide_path(b"/");
+        assert_eq!(verdict.actions, Actions::deny(503));
+        assert_eq!(verdict.error.unwrap().code(), "no_policy");
+    }
+
+    #[test]
+    fn a_request_that_opa_cannot_parse_is_400_whatever_the_policy_reads() {
+        let verdict = decide_path(b"/?a=%zz");
+        assert_eq!(verdict.actions, Actions::deny(400));
+        assert_eq!(verdict.error.unwrap().code(), "request_query_escape");
+        assert_eq!(verdict.input, Value::Undefined);
+    }
+
+    #[test]
+    fn other_errors_have_the_configured_status() {
+        let error = DecideError::from(DecisionError::Undefined);
+        assert_eq!(error.status(403), 403);
+        assert_eq!(error.status(500), 500);
+        assert_eq!(error.code(), "decision_undefined");
+    }
+}

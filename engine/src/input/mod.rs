@@ -1,0 +1,336 @@
+//! [`Attributes`] to the input document.
+//!
+//! The document is what OPA's Envoy plugin (1.14) makes of Envoy's v3 `CheckRequest`: JSON names, unset and
+//! default fields absent, messages that are set but empty as `{}`, 64-bit integers as numbers. Checked
+//! against the plugin's `envoyauth.RequestToInput` and Envoy's `CheckRequestUtils::createHttpCheck`.
+//!
+//! What cannot be had from inside a proxy-wasm filter is absent, never guessed: `request.http.id` (Envoy's
+//! stream id; the attribute `request.id` is the header `x-request-id`, which a client may choose),
+//! `contextExtensions` and destination labels (configuration of ext_authz), certificate and TLS session
+//! (which ext_authz sends on demand). `size` counts the body bytes that arrived before the check, none at
+//! the request headers, and a default is absent. Without a body from Envoy, `parsed_body` is null and
+//! `truncated_body` false whatever `content-length` says: the plugin looks at the length only to judge a
+//! body, and Envoy drops a client's own `x-envoy-auth-partial-body`.
+
+mod identity;
+mod keys;
+mod text;
+mod uri;
+
+use std::collections::{BTreeMap, HashMap};
+
+use regorus::value::Object;
+use regorus::{Rc, Value};
+
+use crate::attributes::{Attributes, Workload};
+use crate::needs::{Group, HeaderNeeds, Needs};
+use identity::Spiffe;
+use keys::{COMMON_HEADERS, Keys};
+use text::sanitize;
+pub use uri::RequestError;
+
+/// Envoy's own mark on a body it cut; one from the client is not passed on (`CheckRequestUtils`).
+const PARTIAL_BODY: &[u8] = b"x-envoy-auth-partial-body";
+/// The header that Envoy copies to `source.service`.
+const DOWNSTREAM_CLUSTER: &[u8] = b"x-envoy-downstream-service-cluster";
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
+
+/// Builds inputs. Holds what is the same for every request: keys, constants, the workload.
+#[derive(Debug)]
+pub struct InputBuilder {
+    keys: Keys,
+    header_names: HashMap<&'static [u8], Value>,
+    version: Value,
+    workload: Value,
+    empty: Value,
+    inbound: Value,
+    outbound: Value,
+}
+
+/// The fields of an object under construction.
+#[derive(Default)]
+struct Fields(Object);
+
+impl InputBuilder {
+    /// A builder for the proxy of `workload`.
+    pub fn new(workload: &Workload) -> Self {
+        let keys = Keys::new();
+        let mut version = Fields::default();
+        version.put(&keys.ext_authz, Value::from("v3"));
+        version.put(&keys.encoding, Value::from("protojson"));
+        let mut identity = Fields::default();
+        identity.put_filled(&keys.namespace, &workload.namespace);
+        identity.put_filled(&keys.name, &workload.name);
+        let header_names = COMMON_HEADERS.iter().map(|name| (name.as_bytes(), Value::from(*name)));
+        Self {
+            header_names: header_names.collect(),
+            version: version.into_value(),
+            workload: identity.into_value(),
+            empty: Value::new_object(),
+            inbound: Value::from("inbound"),
+            outbound: Value::from("outbound"),
+            keys,
+        }
+    }
+
+    /// The input document, with those parts that `needs` names. Path and query are checked in any case: a
+    /// request that OPA answers with 400 has no input, whatever the policy reads.
+    pub fn build(&self, needs: &Needs, attributes: &Attributes) -> Result<Value, RequestError> {
+        let keys = &self.keys;
+        let target = sanitize(attributes.header(b":path").unwrap_or_default());
+        let (path, query) = uri::cut(&target);
+        uri::check(path, query)?;
+
+        let mut input = Fields::default();
+        input.put_object(&keys.attributes, self.attributes(needs, attributes, &target));
+        if needs.contains(Group::ParsedPath) {
+            let segments = uri::segments(path)?.into_iter().map(Value::from).collect::<Vec<_>>();
+            input.put(&keys.parsed_path, Value::from(segments));
+        }
+        if needs.contains(Group::ParsedQuery) {
+            input.put(&keys.parsed_query, parameters(query)?);
+        }
+        if needs.contains(Group::SourcePrincipal) {
+            input.put_filled(&keys.source_principal, &principal(attributes.peer_principal()));
+        }
+        input.put_object(&keys.sidegate, self.sidegate(needs, attributes));
+        if needs.contains(Group::Fixed) {
+            input.put(&keys.version, self.version.clone());
+            input.put(&keys.parsed_body, Value::Null);
+            input.put(&keys.truncated_body, Value::Bool(false));
+        }
+        Ok(input.into_value())
+    }
+
+    fn attributes(&self, needs: &Needs, attributes: &Attributes, target: &str) -> Fields {
+        let keys = &self.keys;
+        let mut source = Fields::default();
+        if needs.contains(Group::SourceAddress) {
+            source.put_some(&keys.address, self.address(attributes.source_address.as_deref()));
+        }
+        if needs.contains(Group::SourcePrincipal) {
+            source.put_filled(&keys.principal, &principal(attributes.peer_principal()));
+        }
+        if needs.contains(Group::SourceService) {
+            source.put_filled(&keys.service, &joined(attributes, DOWNSTREAM_CLUSTER));
+        }
+        let mut destination = Fields::default();
+        if needs.contains(Group::DestinationAddress) {
+            destination.put_some(&keys.address, self.address(attributes.destination_address.as_deref()));
+        }
+        if needs.contains(Group::DestinationPrincipal) {
+            destination.put_filled(&keys.principal, &principal(attributes.local_principal()));
+        }
+        let mut request = Fields::default();
+        if needs.contains(Group::Time) {
+            request.put_some(&keys.time, attributes.request_time_ns.map(|nanos| self.timestamp(nanos)));
+        }
+        request.put_object(&keys.http, self.http(needs, attributes, target));
+
+        let mut fields = Fields::default();
+        fields.put_object(&keys.source, source);
+        fields.put_object(&keys.destination, destination);
+        fields.put_object(&keys.request, request);
+        if needs.contains(Group::Fixed) {
+            fields.put(&keys.metadata_context, self.empty.clone());
+            fields.put(&keys.route_metadata_context, self.empty.clone());
+        }
+        fields
+    }
+
+    fn http(&self, needs: &Needs, attributes: &Attributes, target: &str) -> Fields {
+        let keys = &self.keys;
+        let mut http = Fields::default();
+        if needs.contains(Group::Http) {
+            http.put_filled(&keys.path, target);
+            for (key, name) in
+                [(&keys.method, ":method"), (&keys.host, ":authority"), (&keys.scheme, ":scheme")]
+            {
+                http.put_filled(key, &sanitize(attributes.header(name.as_bytes()).unwrap_or_default()));
+            }
+        }
+        if needs.contains(Group::Protocol) {
+            http.put_filled(&keys.protocol, &sanitize(attributes.protocol.as_deref().unwrap_or_default()));
+        }
+        if needs.contains(Group::Headers) {
+            http.put_some(&keys.headers, self.headers(needs.headers(), attributes));
+        }
+        http
+    }
+
+    /// Name to value, several values of one name joined by `,` in their order.
+    fn headers(&self, needs: &HeaderNeeds, attributes: &Attributes) -> Option<Value> {
+        let mut headers = BTreeMap::<Value, Value>::new();
+        for (name, value) in &attributes.headers {
+            if name == PARTIAL_BODY || !is_needed(needs, name) {
+                continue;
+            }
+            let key = match self.header_names.get(name.as_slice()) {
+                Some(key) => key.clone(),
+                None => Value::from(sanitize(name).as_ref()),
+            };
+            let value = sanitize(value);
+            headers
+                .entry(key)
+                .and_modify(|present| {
+                    if let Value::String(first) = present {
+                        *present = Value::from([first.as_ref(), value.as_ref()].join(","));
+                    }
+                })
+                .or_insert_with(|| Value::from(value.as_ref()));
+        }
+        (!headers.is_empty()).then(|| Value::from(headers))
+    }
+
+    /// `google.protobuf.Timestamp`: whole seconds, and nanoseconds from 0 to 999,999,999.
+    fn timestamp(&self, nanos: i64) -> Value {
+        let mut time = Fields::default();
+        for (key, part) in [
+            (&self.keys.seconds, nanos.div_euclid(NANOS_PER_SECOND)),
+            (&self.keys.nanos, nanos.rem_euclid(NANOS_PER_SECOND)),
+        ] {
+            if part != 0 {
+                time.put(key, Value::from(part));
+            }
+        }
+        time.into_value()
+    }
+
+    /// `envoy.config.core.v3.Address`, from Envoy's text form. The port is a member of a `oneof`, hence
+    /// present even where it is 0.
+    fn address(&self, address: Option<&[u8]>) -> Option<Value> {
+        let keys = &self.keys;
+        let text = sanitize(address?);
+        let mut inner = Fields::default();
+        let kind = if let Some(name) = text.strip_prefix("envoy://") {
+            let (listener, endpoint) = name.split_once('/').unwrap_or((name, ""));
+            inner.put_filled(&keys.server_listener_name, listener);
+            inner.put_filled(&keys.endpoint_id, endpoint);
+            &keys.envoy_internal_address
+        } else if text.starts_with(['/', '@']) {
+            inner.put(&keys.path, Value::from(text.as_ref()));
+            &keys.pipe
+        } else {
+            let (ip, port) = text.rsplit_once(':')?;
+            let ip = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
+            inner.put_filled(&keys.address, ip);
+            inner.put(&keys.port_value, Value::from(u64::from(port.parse::<u16>().ok()?)));
+            &keys.socket_address
+        };
+        let mut address = Fields::default();
+        address.put(kind, inner.into_value());
+        Some(address.into_value())
+    }
+
+    fn sidegate(&self, needs: &Needs, attributes: &Attributes) -> Fields {
+        let keys = &self.keys;
+        let mut sidegate = Fields::default();
+        if needs.contains(Group::SourcePrincipal) {
+            sidegate.put(&keys.source, self.caller(attributes));
+        }
+        if needs.contains(Group::Tls) {
+            sidegate.put_object(&keys.tls, self.tls(attributes));
+        }
+        if needs.contains(Group::Direction) {
+            let direction = match attributes.listener_direction {
+                Some(1) => Some(self.inbound.clone()),
+                Some(2) => Some(self.outbound.clone()),
+                _ => None,
+            };
+            sidegate.put_some(&keys.direction, direction);
+        }
+        if needs.contains(Group::Fixed) {
+            sidegate.put(&keys.phase, Value::from(attributes.phase.name()));
+            sidegate.put(&keys.workload, self.workload.clone());
+        }
+        sidegate
+    }
+
+    /// All URI SANs, and the parts of the SPIFFE identity where there is exactly one: a certificate with
+    /// several is no SPIFFE identity (X509-SVID, section 2).
+    fn caller(&self, attributes: &Attributes) -> Value {
+        let keys = &self.keys;
+        let sans: Vec<_> =
+            attributes.peer_uri_sans.iter().filter(|san| !san.is_empty()).map(|san| sanitize(san)).collect();
+        let mut source = Fields::default();
+        if let [only] = sans.as_slice()
+            && let Some(identity) = Spiffe::parse(only)
+        {
+            let Spiffe { trust_domain, namespace, service_account } = identity;
+            source.put_filled(&keys.trust_domain, trust_domain);
+            source.put_filled(&keys.namespace, namespace);
+            source.put_filled(&keys.service_account, service_account);
+        }
+        let sans: Vec<_> = sans.iter().map(|san| Value::from(san.as_ref())).collect();
+        source.put(&keys.uri_sans, Value::from(sans));
+        source.into_value()
+    }
+
+    /// Empty, and so absent, on plaintext.
+    fn tls(&self, attributes: &Attributes) -> Fields {
+        let mut tls = Fields::default();
+        let version = attributes.tls_version.as_deref().unwrap_or_default();
+        if !version.is_empty() {
+            let server_name = attributes.requested_server_name.as_deref().unwrap_or_default();
+            tls.put_filled(&self.keys.version, &sanitize(version));
+            tls.put_filled(&self.keys.sni, &sanitize(server_name));
+            tls.put_some(&self.keys.mtls, attributes.mtls.map(Value::Bool));
+        }
+        tls
+    }
+}
+
+impl Fields {
+    fn put(&mut self, key: &Value, value: Value) {
+        self.0.insert(key.clone(), value);
+    }
+
+    fn put_some(&mut self, key: &Value, value: Option<Value>) {
+        if let Some(value) = value {
+            self.put(key, value);
+        }
+    }
+
+    /// A string; the empty one is protobuf's default, and absent.
+    fn put_filled(&mut self, key: &Value, text: &str) {
+        if !text.is_empty() {
+            self.put(key, Value::from(text));
+        }
+    }
+
+    /// An object, if anything of it is needed.
+    fn put_object(&mut self, key: &Value, fields: Fields) {
+        if !fields.0.is_empty() {
+            self.put(key, fields.into_value());
+        }
+    }
+
+    fn into_value(self) -> Value {
+        Value::Object(Rc::new(self.0))
+    }
+}
+
+fn is_needed(needs: &HeaderNeeds, name: &[u8]) -> bool {
+    matches!(needs, HeaderNeeds::All) || std::str::from_utf8(name).is_ok_and(|name| needs.contains(name))
+}
+
+fn principal(bytes: Option<&[u8]>) -> std::borrow::Cow<'_, str> {
+    sanitize(bytes.unwrap_or_default())
+}
+
+fn joined(attributes: &Attributes, name: &[u8]) -> String {
+    let values = attributes.headers.iter().filter(|(key, _)| key == name);
+    values.map(|(_, value)| sanitize(value)).collect::<Vec<_>>().join(",")
+}
+
+fn parameters(query: &str) -> Result<Value, RequestError> {
+    let entry = |(name, values): (String, Vec<String>)| {
+        let values = values.into_iter().map(Value::from).collect::<Vec<_>>();
+        (Value::from(name), Value::from(values))
+    };
+    let parameters: Object = uri::parameters(query)?.into_iter().map(entry).collect();
+    Ok(Value::Object(Rc::new(parameters)))
+}
+
+#[cfg(test)]
+mod tests;

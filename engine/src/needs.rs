@@ -1,0 +1,294 @@
+//! Which parts of the input a policy reads.
+//!
+//! Every call over the VM's border that returns data costs about a microsecond, and so does building a value
+//! that nobody looks at: the host fetches, and the input builder builds, only what [`Needs`] names.
+
+use std::collections::BTreeSet;
+
+/// A part of the input that is fetched or built as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Group {
+    /// What costs nothing: version, body fields, metadata contexts, phase, workload.
+    Fixed,
+    /// Method, path, host and scheme, from the pseudo-headers.
+    Http,
+    /// The header map as a document; [`Needs::headers`] says which headers.
+    Headers,
+    /// The decoded path.
+    ParsedPath,
+    /// The decoded query.
+    ParsedQuery,
+    /// `request.time`.
+    Time,
+    /// `request.protocol`.
+    Protocol,
+    /// `source.address`.
+    SourceAddress,
+    /// `x-envoy-downstream-service-cluster`, from the headers.
+    SourceService,
+    /// The peer's identity: its URI SANs; its DNS SAN and subject where there is none.
+    SourcePrincipal,
+    /// `destination.address`.
+    DestinationAddress,
+    /// This proxy's own identity.
+    DestinationPrincipal,
+    /// `connection.tls_version`, `connection.mtls` and `connection.requested_server_name`.
+    Tls,
+    /// `xds.listener_direction`.
+    Direction,
+}
+
+/// A set of [`Group`]s, and which headers the policy reads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    groups: u32,
+    headers: HeaderNeeds,
+}
+
+/// Which headers the input must have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderNeeds {
+    /// These alone, in lower case.
+    Named(BTreeSet<String>),
+    /// Every header: the policy walks over them, or takes the object as a whole.
+    All,
+}
+
+/// Where in the input each group is found.
+const LOCATIONS: &[(Group, &[&str])] = &[
+    (Group::Fixed, &["version"]),
+    (Group::Fixed, &["parsed_body"]),
+    (Group::Fixed, &["truncated_body"]),
+    (Group::Fixed, &["attributes", "metadataContext"]),
+    (Group::Fixed, &["attributes", "routeMetadataContext"]),
+    (Group::Fixed, &["sidegate", "phase"]),
+    (Group::Fixed, &["sidegate", "workload"]),
+    (Group::Http, &["attributes", "request", "http", "method"]),
+    (Group::Http, &["attributes", "request", "http", "path"]),
+    (Group::Http, &["attributes", "request", "http", "host"]),
+    (Group::Http, &["attributes", "request", "http", "scheme"]),
+    (Group::Headers, &["attributes", "request", "http", "headers"]),
+    (Group::ParsedPath, &["parsed_path"]),
+    (Group::ParsedQuery, &["parsed_query"]),
+    (Group::Time, &["attributes", "request", "time"]),
+    (Group::Protocol, &["attributes", "request", "http", "protocol"]),
+    (Group::SourceAddress, &["attributes", "source", "address"]),
+    (Group::SourceService, &["attributes", "source", "service"]),
+    (Group::SourcePrincipal, &["attributes", "source", "principal"]),
+    (Group::SourcePrincipal, &["source_principal"]),
+    (Group::SourcePrincipal, &["sidegate", "source"]),
+    (Group::DestinationAddress, &["attributes", "destination", "address"]),
+    (Group::DestinationPrincipal, &["attributes", "destination", "principal"]),
+    (Group::Tls, &["sidegate", "tls"]),
+    (Group::Direction, &["sidegate", "direction"]),
+];
+
+impl Group {
+    /// Every group, in the order of [`Needs::iter`].
+    pub const ALL: [Self; 14] = [
+        Self::Fixed,
+        Self::Http,
+        Self::Headers,
+        Self::ParsedPath,
+        Self::ParsedQuery,
+        Self::Time,
+        Self::Protocol,
+        Self::SourceAddress,
+        Self::SourceService,
+        Self::SourcePrincipal,
+        Self::DestinationAddress,
+        Self::DestinationPrincipal,
+        Self::Tls,
+        Self::Direction,
+    ];
+
+    /// Stable name, for reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Http => "http",
+            Self::Headers => "headers",
+            Self::ParsedPath => "parsed_path",
+            Self::ParsedQuery => "parsed_query",
+            Self::Time => "time",
+            Self::Protocol => "protocol",
+            Self::SourceAddress => "source_address",
+            Self::SourceService => "source_service",
+            Self::SourcePrincipal => "source_principal",
+            Self::DestinationAddress => "destination_address",
+            Self::DestinationPrincipal => "destination_principal",
+            Self::Tls => "tls",
+            Self::Direction => "direction",
+        }
+    }
+
+    /// Whether the host has to make a call for it; the other groups come from the headers, which are always
+    /// fetched, or from nothing.
+    pub fn is_fetched(self) -> bool {
+        !matches!(
+            self,
+            Self::Fixed
+                | Self::Http
+                | Self::Headers
+                | Self::ParsedPath
+                | Self::ParsedQuery
+                | Self::SourceService
+        )
+    }
+
+    fn bit(self) -> u32 {
+        1 << self as u8
+    }
+}
+
+impl Default for HeaderNeeds {
+    fn default() -> Self {
+        Self::Named(BTreeSet::new())
+    }
+}
+
+impl HeaderNeeds {
+    /// Whether the input must have the header `name` (in lower case).
+    pub fn contains(&self, name: &str) -> bool {
+        match self {
+            Self::Named(names) => names.contains(name),
+            Self::All => true,
+        }
+    }
+}
+
+impl Needs {
+    /// Nothing of the input.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// The whole input.
+    pub fn all() -> Self {
+        let groups = Group::ALL.into_iter().fold(0, |bits, group| bits | group.bit());
+        Self { groups, headers: HeaderNeeds::All }
+    }
+
+    /// What the input references `paths` need; a path has no leading `input`, and ends where the policy
+    /// stops to follow it by constant keys. A group is needed where its location lies under a path or a path
+    /// lies under its location; the empty path is the whole input.
+    pub fn from_paths<'a>(paths: impl Iterator<Item = &'a [String]>) -> Self {
+        let mut needs = Self::none();
+        for path in paths {
+            for (group, location) in LOCATIONS {
+                if overlap(path, location) {
+                    needs.groups |= group.bit();
+                    if *group == Group::Headers {
+                        needs.add_header(path.get(location.len()));
+                    }
+                }
+            }
+        }
+        needs
+    }
+
+    /// Adds what `other` needs, as for a policy with several entry points.
+    pub fn extend(&mut self, other: &Self) {
+        self.groups |= other.groups;
+        match (&mut self.headers, &other.headers) {
+            (HeaderNeeds::Named(mine), HeaderNeeds::Named(more)) => mine.extend(more.iter().cloned()),
+            (mine, HeaderNeeds::All) => *mine = HeaderNeeds::All,
+            (HeaderNeeds::All, HeaderNeeds::Named(_)) => {}
+        }
+    }
+
+    /// Whether `group` is needed.
+    pub fn contains(&self, group: Group) -> bool {
+        self.groups & group.bit() != 0
+    }
+
+    /// Which headers are needed in the input.
+    pub fn headers(&self) -> &HeaderNeeds {
+        &self.headers
+    }
+
+    /// The groups that are needed, in a fixed order.
+    pub fn iter(&self) -> impl Iterator<Item = Group> + '_ {
+        Group::ALL.into_iter().filter(|group| self.contains(*group))
+    }
+
+    fn add_header(&mut self, name: Option<&String>) {
+        match (name, &mut self.headers) {
+            (Some(name), HeaderNeeds::Named(names)) => {
+                names.insert(name.clone());
+            }
+            (None, headers) => *headers = HeaderNeeds::All,
+            (Some(_), HeaderNeeds::All) => {}
+        }
+    }
+}
+
+/// Whether one of the two is a prefix of the other.
+fn overlap(path: &[String], location: &[&str]) -> bool {
+    path.iter().zip(location).all(|(a, b)| a == b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn needs(paths: &[&str]) -> Needs {
+        let paths: Vec<Vec<String>> = paths
+            .iter()
+            .map(|path| path.split('/').filter(|key| !key.is_empty()).map(str::to_owned).collect())
+            .collect();
+        Needs::from_paths(paths.iter().map(Vec::as_slice))
+    }
+
+    fn names(needs: &Needs) -> String {
+        needs.iter().map(Group::name).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn paths_mark_every_group_they_overlap() {
+        let cases = [
+            (vec![], ""),
+            (vec!["nothing/here"], ""),
+            (vec!["attributes/request/http/method"], "http"),
+            (vec!["attributes/request/http/headers/x-role"], "headers"),
+            (vec!["attributes/request/http"], "http headers protocol"),
+            (vec!["attributes/source"], "source_address source_service source_principal"),
+            (vec!["attributes/source/address/socketAddress/portValue"], "source_address"),
+            (vec!["source_principal"], "source_principal"),
+            (vec!["sidegate/source/namespace"], "source_principal"),
+            (vec!["sidegate"], "fixed source_principal tls direction"),
+            (vec!["parsed_path/0", "parsed_query"], "parsed_path parsed_query"),
+            (vec!["version/ext_authz"], "fixed"),
+        ];
+        for (paths, expected) in cases {
+            assert_eq!(names(&needs(&paths)), expected, "{paths:?}");
+        }
+    }
+
+    #[test]
+    fn the_empty_path_is_the_whole_input() {
+        assert_eq!(needs(&[""]), Needs::all());
+    }
+
+    #[test]
+    fn headers_are_named_where_the_policy_names_them() {
+        let one = needs(&["attributes/request/http/headers/x-role"]);
+        assert!(one.headers().contains("x-role") && !one.headers().contains("x-other"));
+        let all = needs(&["attributes/request/http/headers/x-role", "attributes/request"]);
+        assert_eq!(all.headers(), &HeaderNeeds::All);
+        let mut both = one.clone();
+        both.extend(&needs(&["attributes/request/http/headers/x-b"]));
+        assert!(both.headers().contains("x-role") && both.headers().contains("x-b"));
+        both.extend(&all);
+        assert_eq!(both.headers(), &HeaderNeeds::All);
+    }
+
+    #[test]
+    fn every_group_has_a_location_and_its_own_bit() {
+        for group in Group::ALL {
+            assert!(LOCATIONS.iter().any(|(other, _)| *other == group), "{group:?}");
+        }
+        assert_eq!(Needs::all().iter().count(), Group::ALL.len());
+    }
+}

@@ -1,0 +1,71 @@
+//! Configurations as data: `fixtures/config/NAME.json` is read, `NAME.txt` beside it holds what has to
+//! come out. `BLESS=1 cargo test -p sidegate-engine --test config` writes the answers down anew.
+
+use std::fs;
+use std::path::Path;
+
+use sidegate_engine::config::Config;
+
+fn answer(json: &[u8]) -> String {
+    match Config::parse(json) {
+        Ok(Config { entrypoint, mode, on_error_status, limits, inline }) => {
+            let mode = mode.as_str();
+            let inline = inline.len();
+            format!("{mode} {entrypoint}, {on_error_status} on error, {inline} bytes of bundle\n{limits:?}\n")
+        }
+        Err(error) => format!("{error} [{}]\n", error.code()),
+    }
+}
+
+#[test]
+fn every_configuration_is_answered_as_written_down() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config");
+    let bless = std::env::var_os("BLESS").is_some();
+    let mut seen = 0;
+    let mut wrong = String::new();
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        seen += 1;
+        let got = answer(&fs::read(&path).unwrap());
+        let expected = path.with_extension("txt");
+        if bless {
+            fs::write(&expected, &got).unwrap();
+        }
+        let wanted = fs::read_to_string(&expected).unwrap_or_default();
+        if wanted != got {
+            wrong += &format!("{}\n  expected {wanted}  got      {got}", path.display());
+        }
+    }
+    assert!(seen >= 30, "expected the configurations in {}, got {seen}", folder.display());
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn messages_keep_to_the_rules_of_style() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config");
+    for entry in fs::read_dir(&folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        if let Err(error) = Config::parse(&fs::read(&path).unwrap()) {
+            let text = error.to_string();
+            assert!(!text.ends_with('.') && !text.contains('\n'), "{text}");
+            assert!(!text.starts_with(char::is_uppercase), "{text}");
+            assert!(text.len() < 400, "{text}");
+        }
+    }
+}
+
+#[test]
+fn arbitrary_bytes_are_refused_not_feared() {
+    for byte in 0..=u8::MAX {
+        assert!(Config::parse(&[byte]).is_err());
+        assert!(Config::parse(&[b'{', byte, b'}']).is_err() || byte == b' ');
+    }
+    let deep = "[".repeat(100_000);
+    assert!(Config::parse(deep.as_bytes()).is_err());
+}

@@ -1,0 +1,109 @@
+//! Fetches what the policy reads, and nothing else: a property costs about a microsecond.
+
+use sidegate_engine::attributes::{Attributes, Workload};
+use sidegate_engine::needs::{Group, Needs};
+
+use crate::host::{self, Map, Status};
+
+/// A host call that did not give what the policy needs.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// Stable code: metric label and log field.
+    pub(crate) code: &'static str,
+    /// What the host answered.
+    pub(crate) status: Status,
+}
+
+/// The attributes of the request that is being held. Header names, and attributes and their encodings, are
+/// Envoy's: <https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/advanced/attributes>.
+pub(crate) fn fetch(needs: &Needs) -> Result<Attributes, Failure> {
+    let headers =
+        host::header_map(Map::Request).map_err(|status| Failure { code: "host_headers", status })?;
+    let mut attributes = Attributes { headers, ..Attributes::default() };
+    for group in needs.iter().filter(|group| group.is_fetched()) {
+        fetch_group(group, &mut attributes).map_err(|status| Failure { code: "host_property", status })?;
+    }
+    Ok(attributes)
+}
+
+/// The workload by its labels, as Istio writes them into the node's metadata; only readable while the
+/// plugin is being configured. Outside Istio there is none.
+pub(crate) fn workload() -> Workload {
+    let text = |path: &[u8]| {
+        let value = host::property(path).ok().flatten().unwrap_or_default();
+        String::from_utf8(value).unwrap_or_default()
+    };
+    let canonical = text(b"xds\0node\0metadata\0LABELS\0service.istio.io/canonical-name");
+    let name = if canonical.is_empty() { text(b"xds\0node\0metadata\0WORKLOAD_NAME") } else { canonical };
+    Workload { namespace: text(b"xds\0node\0metadata\0NAMESPACE"), name }
+}
+
+fn fetch_group(group: Group, attributes: &mut Attributes) -> Result<(), Status> {
+    match group {
+        Group::Fixed
+        | Group::Http
+        | Group::Headers
+        | Group::ParsedPath
+        | Group::ParsedQuery
+        | Group::SourceService => {}
+        Group::Time => attributes.request_time_ns = number(b"request\0time")?,
+        Group::Protocol => attributes.protocol = host::property(b"request\0protocol")?,
+        Group::SourceAddress => attributes.source_address = host::property(b"source\0address")?,
+        Group::DestinationAddress => {
+            attributes.destination_address = host::property(b"destination\0address")?
+        }
+        Group::SourcePrincipal => peer(attributes)?,
+        Group::DestinationPrincipal => local(attributes)?,
+        Group::Tls => {
+            attributes.tls_version = host::property(b"connection\0tls_version")?;
+            attributes.requested_server_name = host::property(b"connection\0requested_server_name")?;
+            attributes.mtls = flag(b"connection\0mtls")?;
+        }
+        Group::Direction => attributes.listener_direction = number(b"xds\0listener_direction")?,
+    }
+    Ok(())
+}
+
+/// The peer's identity: the next kind of name is only asked for where the one before is missing.
+fn peer(attributes: &mut Attributes) -> Result<(), Status> {
+    if let Some(uri) = filled(b"connection\0uri_san_peer_certificate")? {
+        attributes.peer_uri_sans.push(uri);
+        return Ok(());
+    }
+    attributes.peer_dns_san = filled(b"connection\0dns_san_peer_certificate")?;
+    if attributes.peer_dns_san.is_none() {
+        attributes.peer_subject = filled(b"connection\0subject_peer_certificate")?;
+    }
+    Ok(())
+}
+
+fn local(attributes: &mut Attributes) -> Result<(), Status> {
+    attributes.local_uri_san = filled(b"connection\0uri_san_local_certificate")?;
+    if attributes.local_uri_san.is_none() {
+        attributes.local_dns_san = filled(b"connection\0dns_san_local_certificate")?;
+    }
+    if attributes.local_uri_san.is_none() && attributes.local_dns_san.is_none() {
+        attributes.local_subject = filled(b"connection\0subject_local_certificate")?;
+    }
+    Ok(())
+}
+
+fn filled(path: &[u8]) -> Result<Option<Vec<u8>>, Status> {
+    Ok(host::property(path)?.filter(|value| !value.is_empty()))
+}
+
+/// A whole number, or a time in nanoseconds: eight bytes, little-endian.
+fn number(path: &[u8]) -> Result<Option<i64>, Status> {
+    let Some(value) = host::property(path)? else { return Ok(None) };
+    let bytes = <[u8; 8]>::try_from(value.as_slice()).map_err(|_| Status::Malformed)?;
+    Ok(Some(i64::from_le_bytes(bytes)))
+}
+
+/// A truth value: one byte.
+fn flag(path: &[u8]) -> Result<Option<bool>, Status> {
+    match host::property(path)?.as_deref() {
+        None => Ok(None),
+        Some([byte]) => Ok(Some(*byte != 0)),
+        Some(_) => Err(Status::Malformed),
+    }
+}

@@ -1,0 +1,156 @@
+//! Host calls as functions that cannot panic.
+
+use std::ptr;
+
+use super::abi;
+use super::memory;
+use super::status::Status;
+use crate::pairs::{self, Pair};
+
+/// Severity of a log line, in the host's numbering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// What an operator wants to see once.
+    Info = 2,
+    /// A request that could not be decided.
+    Warn = 3,
+    /// The filter cannot work as configured.
+    Error = 4,
+    /// The filter itself is broken.
+    Critical = 5,
+}
+
+/// A header map of the stream, in the host's numbering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Map {
+    /// Request headers; there only until the request goes on.
+    Request = 0,
+    /// Response headers; there only in the response callback.
+    Response = 2,
+}
+
+/// The buffer that holds the plugin's configuration.
+const PLUGIN_CONFIGURATION: u32 = 7;
+/// The request side of a stream.
+const REQUEST_STREAM: u32 = 0;
+/// A metric that counts up.
+const COUNTER: u32 = 0;
+/// "No gRPC status": the host then derives one from the HTTP status where the request is gRPC.
+const NO_GRPC_STATUS: i32 = -1;
+
+/// Writes a line to the proxy's log. A line that cannot be written is lost.
+pub(crate) fn log(level: Level, message: &str) {
+    // SAFETY: the host reads `message.len()` bytes at the address during the call.
+    let _ = unsafe { abi::proxy_log(level as u32, message.as_ptr(), message.len()) };
+}
+
+/// The configuration of the plugin; only while it is being configured. Empty if it has none.
+pub(crate) fn plugin_configuration() -> Result<Vec<u8>, Status> {
+    // SAFETY: the host writes one address and one length to the places given.
+    received(|data, length| unsafe {
+        abi::proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, u32::MAX as usize, data, length)
+    })
+}
+
+/// A property by its path, the parts separated by NUL; `None` where the proxy has no such value.
+pub(crate) fn property(path: &[u8]) -> Result<Option<Vec<u8>>, Status> {
+    // SAFETY: the host reads `path.len()` bytes, and writes one address and one length.
+    let value =
+        received(|data, length| unsafe { abi::proxy_get_property(path.as_ptr(), path.len(), data, length) });
+    match value {
+        Ok(value) => Ok(Some(value)),
+        // A value that is absent has no serial form either: Envoy answers with one or the other.
+        Err(Status::NotFound | Status::SerializationFailure) => Ok(None),
+        Err(status) => Err(status),
+    }
+}
+
+/// Every header of a map in its order, repeated names repeated.
+pub(crate) fn header_map(map: Map) -> Result<Vec<Pair>, Status> {
+    // SAFETY: the host writes one address and one length.
+    let buffer =
+        received(|data, length| unsafe { abi::proxy_get_header_map_pairs(map as u32, data, length) })?;
+    let headers = pairs::decode(&buffer).ok_or(Status::Malformed)?;
+    // Envoy answers with success and nothing where the map cannot be read. No message is without
+    // headers, so nothing is never the truth.
+    if headers.is_empty() { Err(Status::Malformed) } else { Ok(headers) }
+}
+
+/// Sets a header to one value; further values under the name go away.
+pub(crate) fn set_header(map: Map, name: &[u8], value: &[u8]) -> Result<(), Status> {
+    // SAFETY: the host reads the two slices during the call.
+    Status::check(unsafe {
+        abi::proxy_replace_header_map_value(
+            map as u32,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
+/// Adds a value to a header, after those that it has.
+pub(crate) fn add_header(map: Map, name: &[u8], value: &[u8]) -> Result<(), Status> {
+    // SAFETY: the host reads the two slices during the call.
+    Status::check(unsafe {
+        abi::proxy_add_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
+}
+
+/// Removes every value of a header.
+pub(crate) fn remove_header(map: Map, name: &[u8]) -> Result<(), Status> {
+    // SAFETY: the host reads the slice during the call.
+    Status::check(unsafe { abi::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
+}
+
+/// Answers the request itself. `details` is for the access log (`%RESPONSE_CODE_DETAILS%`), without
+/// blanks. To a gRPC client the proxy sends status 200 with the `grpc-status` that fits.
+pub(crate) fn send_local_response(
+    status: u16,
+    details: &str,
+    headers: &[(String, String)],
+    body: &[u8],
+) -> Result<(), Status> {
+    let headers = pairs::encode(headers).ok_or(Status::BadArgument)?;
+    // SAFETY: the host reads the three slices during the call.
+    Status::check(unsafe {
+        abi::proxy_send_local_response(
+            u32::from(status),
+            details.as_ptr(),
+            details.len(),
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            NO_GRPC_STATUS,
+        )
+    })
+}
+
+/// Resets the stream without an answer.
+pub(crate) fn close_request() -> Result<(), Status> {
+    Status::check(abi::proxy_close_stream(REQUEST_STREAM))
+}
+
+/// A counter by name; the same name gives the same counter of the proxy.
+pub(crate) fn define_counter(name: &str) -> Result<u32, Status> {
+    let mut id = 0;
+    // SAFETY: the host reads the name and writes one number.
+    Status::check(unsafe { abi::proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) })?;
+    Ok(id)
+}
+
+/// Counts one.
+pub(crate) fn increment_metric(id: u32) -> Result<(), Status> {
+    Status::check(abi::proxy_increment_metric(id, 1))
+}
+
+/// Runs a call that returns data, and takes over the block that the host filled.
+fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, Status> {
+    let mut address = ptr::null_mut();
+    let mut length = 0;
+    let status = Status::check(call(&raw mut address, &raw mut length));
+    let block = memory::claim(address, length);
+    status.and(block)
+}

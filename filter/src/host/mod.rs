@@ -1,0 +1,28 @@
+//! The border to the proxy: proxy-wasm ABI 0.2.1 by hand, the one place where `unsafe` is allowed.
+//!
+//! Why not the SDK: it panics where the host answers what it did not expect (a header that is not
+//! UTF-8 is enough), and a panic takes the VM of that worker down. Here every call returns a
+//! `Result`, data crosses as bytes, and buffers from the host are checked before they are believed.
+//!
+//! The ABI: <https://github.com/proxy-wasm/spec/tree/main/abi-versions/v0.2.1>.
+
+mod abi;
+mod calls;
+mod exports;
+mod memory;
+mod status;
+
+pub(crate) use self::calls::{
+    Level, Map, add_header, close_request, define_counter, header_map, increment_metric, log,
+    plugin_configuration, property, remove_header, send_local_response, set_header,
+};
+pub(crate) use self::status::Status;
+
+/// What a header callback tells the proxy to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Go on with the next filter.
+    Continue,
+    /// Go no further: the request has been answered.
+    Stop,
+}

@@ -1,0 +1,52 @@
+//! The engine, as the filter uses it: opened once when configured, asked for every request.
+
+use sidegate_engine::attributes::{Attributes, Workload};
+use sidegate_engine::bundle::{self, BundleError};
+use sidegate_engine::config::Config;
+use sidegate_engine::decide::{Settings, Verdict, decide};
+use sidegate_engine::input::InputBuilder;
+use sidegate_engine::needs::Needs;
+use sidegate_engine::policy::Policy;
+
+/// A policy with what it takes to ask it.
+pub(crate) struct Gate {
+    policy: Policy,
+    needs: Needs,
+    builder: InputBuilder,
+    settings: Settings,
+}
+
+impl Gate {
+    /// Opens the bundle of a configuration. That it need not be signed has been said there:
+    /// [`Config::parse`] accepts nothing else so far.
+    pub(crate) fn open(config: &Config, workload: &Workload) -> Result<Self, BundleError> {
+        let Config { entrypoint, mode: _, on_error_status, limits, inline } = config;
+        let bundle = bundle::open(inline, limits)?.accept_unsigned();
+        let policy = Policy::load(bundle, entrypoint, *limits)?;
+        let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
+        let settings = Settings { error_status: *on_error_status, limits: *limits };
+        Ok(Self { policy, needs, builder: InputBuilder::new(workload), settings })
+    }
+
+    /// What has to be fetched for every request.
+    pub(crate) fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    /// HTTP status where there is no decision because of an error.
+    pub(crate) fn error_status(&self) -> u16 {
+        self.settings.error_status
+    }
+
+    /// What was loaded, for the log.
+    pub(crate) fn describe(&self) -> String {
+        let reads: Vec<&str> = self.needs.iter().map(|group| group.name()).collect();
+        let reads = if reads.is_empty() { "nothing".to_owned() } else { reads.join(", ") };
+        format!("revision `{}`, reads {reads}", self.policy.revision().escape_default())
+    }
+
+    /// Decides about one request, whose attributes have what [`Gate::needs`] names.
+    pub(crate) fn decide(&self, attributes: &Attributes) -> Verdict {
+        decide(&self.policy, &self.needs, &self.builder, attributes, &self.settings)
+    }
+}

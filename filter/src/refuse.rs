@@ -1,0 +1,56 @@
+//! Requests that are refused because there is no decision about them.
+
+use crate::host::{self, Action, Level, Status};
+use crate::metrics::{self, Outcome};
+
+/// No decision, and so a refusal: the client learns the status, the operator the code.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refusal {
+    /// Stable code: metric label and log field.
+    pub(crate) code: &'static str,
+    /// HTTP status of the answer.
+    pub(crate) status: u16,
+    /// What the host answered, where a host call is the cause.
+    pub(crate) cause: Option<Status>,
+}
+
+impl Refusal {
+    /// A refusal because of something in the engine.
+    pub(crate) fn new(code: &'static str, status: u16) -> Self {
+        Self { code, status, cause: None }
+    }
+
+    /// A refusal because of a host call.
+    pub(crate) fn host(code: &'static str, cause: Status, status: u16) -> Self {
+        Self { code, status, cause: Some(cause) }
+    }
+}
+
+/// Counts and logs an error; the line has its code and nothing that a client sent. `prefix` says what
+/// becomes of the request.
+pub(crate) fn report(refusal: &Refusal, prefix: &str) {
+    let Refusal { code, status, cause } = refusal;
+    metrics::count(Outcome::Error);
+    metrics::count_error(code);
+    let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+    host::log(Level::Warn, &format!("sidegate: {prefix} with {status} [{code}]{cause}"));
+}
+
+/// Reports a refusal and answers the request with it: a status and nothing else.
+pub(crate) fn send(refusal: Refusal) -> Action {
+    report(&refusal, "refused");
+    answer(refusal.status, &format!("sidegate_error_{}", refusal.code), &[], b"")
+}
+
+/// Answers the request. If the host cannot, the stream is reset: it must not go on.
+pub(crate) fn answer(status: u16, details: &str, headers: &[(String, String)], body: &[u8]) -> Action {
+    if let Err(cause) = host::send_local_response(status, details, headers, body) {
+        metrics::count_error("host_local_response");
+        host::log(
+            Level::Error,
+            &format!("sidegate: stream reset, no answer possible [host_local_response]: {cause}"),
+        );
+        let _ = host::close_request();
+    }
+    Action::Stop
+}
