@@ -7,7 +7,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 CARGO ?= cargo
 WASM_CARGO := scripts/wasm-cargo.sh
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
-WASM_OUT := $(TARGET_DIR)/wasm32-unknown-unknown/release
+WASM_OUT := $(TARGET_DIR)/wasm32-unknown-unknown/wasm
 # The crates that only ever run in a proxy are linted for it and left out of what runs here.
 WASM_ONLY := sidegate-filter sidegate-bench-noop
 HOST_CRATES := --workspace $(addprefix --exclude ,$(WASM_ONLY))
@@ -34,7 +34,7 @@ setup-test:
 
 wasm: setup-wasm ## dist/sidegate.wasm, its imports and size checked
 	@echo "wasm: building sidegate-filter"
-	@$(WASM_CARGO) build --release --locked -p sidegate-filter
+	@$(WASM_CARGO) build --profile wasm --locked -p sidegate-filter
 	@mkdir -p dist
 	@cmp -s $(WASM_OUT)/sidegate.wasm dist/sidegate.wasm || cp $(WASM_OUT)/sidegate.wasm dist/sidegate.wasm
 	@$(CARGO) run -q --locked -p sidegate-tests --bin check-wasm -- dist/sidegate.wasm
@@ -43,12 +43,13 @@ cli: ## target/release/sidegate
 	@echo "cli: building sidegate"
 	@$(CARGO) build --release --locked -p sidegate
 
-bundle: cli ## dist/demo-bundle.tar.gz from the demo policy
+# By the program as the tests build it: the demo need not wait for an optimized one.
+bundle: ## dist/demo-bundle.tar.gz from the demo policy
 	@mkdir -p dist
-	@$(TARGET_DIR)/release/sidegate build $(DEMO_POLICY) -o dist/demo-bundle.tar.gz --entrypoint $(DEMO_ENTRYPOINT)
+	@$(CARGO) run -q --locked -p sidegate -- build $(DEMO_POLICY) -o dist/demo-bundle.tar.gz --entrypoint $(DEMO_ENTRYPOINT)
 
 noop:
-	@$(WASM_CARGO) build -q --release --locked -p sidegate-bench-noop
+	@$(WASM_CARGO) build -q --profile wasm --locked -p sidegate-bench-noop
 	@mkdir -p dist
 	@cp $(WASM_OUT)/noop.wasm dist/noop.wasm
 
