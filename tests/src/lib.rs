@@ -1,1 +1,22 @@
-//! placeholder
+//! What the tests, the demo and the bench share: certificates, a real Envoy, an upstream that shows what
+//! it got, a client that sends bytes as they are, and a mock host that runs the built wasm without Envoy.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "test support: a failed assumption is a failed test"
+)]
+
+pub mod bytes;
+pub mod case;
+pub mod certs;
+pub mod client;
+pub mod envoy;
+pub mod envoy_config;
+pub mod paths;
+pub mod places;
+pub mod table;
+pub mod upstream;
+pub mod wasm_host;

@@ -1,0 +1,90 @@
+# Sidegate: every step that CI or a person runs. `make` or `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+CARGO ?= cargo
+WASM_CARGO := scripts/wasm-cargo.sh
+TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+WASM_OUT := $(TARGET_DIR)/wasm32-unknown-unknown/wasm
+# The crates that only ever run in a proxy are linted for it and left out of what runs here.
+WASM_ONLY := sidegate-filter sidegate-bench-noop
+HOST_CRATES := --workspace $(addprefix --exclude ,$(WASM_ONLY))
+DEMO_POLICY := policies/examples/storefront
+DEMO_ENTRYPOINT := storefront/authz/decision
+
+.PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
+	test-cases demo bench noop clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+# --- set-up ---
+
+setup: setup-test ## find or install everything that building, demo, tests and bench need
+setup-wasm:
+	@scripts/setup.sh wasm
+setup-demo:
+	@scripts/setup.sh demo
+setup-test:
+	@scripts/setup.sh test
+
+# --- products ---
+
+wasm: setup-wasm ## dist/sidegate.wasm, its imports and size checked
+	@echo "wasm: building sidegate-filter"
+	@$(WASM_CARGO) build --profile wasm --locked -p sidegate-filter
+	@mkdir -p dist
+	@cmp -s $(WASM_OUT)/sidegate.wasm dist/sidegate.wasm || cp $(WASM_OUT)/sidegate.wasm dist/sidegate.wasm
+	@$(CARGO) run -q --locked -p sidegate-tests --bin check-wasm -- dist/sidegate.wasm
+
+cli: ## target/release/sidegate
+	@echo "cli: building sidegate"
+	@$(CARGO) build --release --locked -p sidegate
+
+# By the program as the tests build it: the demo need not wait for an optimized one.
+bundle: ## dist/demo-bundle.tar.gz from the demo policy
+	@mkdir -p dist
+	@$(CARGO) run -q --locked -p sidegate -- build $(DEMO_POLICY) -o dist/demo-bundle.tar.gz --entrypoint $(DEMO_ENTRYPOINT)
+
+noop:
+	@$(WASM_CARGO) build -q --profile wasm --locked -p sidegate-bench-noop
+	@mkdir -p dist
+	@cp $(WASM_OUT)/noop.wasm dist/noop.wasm
+
+# --- checks ---
+
+lint: setup-wasm ## formatting, clippy on host and wasm32, file sizes, shell scripts
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy -q --locked $(HOST_CRATES) --all-targets -- -D warnings
+	$(WASM_CARGO) clippy -q --locked $(addprefix -p ,$(WASM_ONLY)) -- -D warnings
+	scripts/check-files.sh
+	@if command -v shellcheck >/dev/null; then echo shellcheck scripts/*.sh .ci/run; shellcheck -x scripts/*.sh .ci/run; \
+	else echo "lint: shellcheck is not installed, shell scripts not checked (apt-get install shellcheck)"; fi
+
+deny: ## licences, bans and sources of all dependencies (installs cargo-deny once, minutes)
+	@scripts/deny.sh
+
+test: setup-test wasm bundle test-host test-wasm ## all tests: host crates, wasm32 in Node, cases on four paths
+
+test-host: # every host crate; the tests crate runs the cases, and so needs the wasm and both Envoys
+	$(CARGO) test --locked $(HOST_CRATES)
+
+test-wasm:
+	$(WASM_CARGO) test --locked -p sidegate-engine --lib
+
+test-cases: setup-test wasm ## the cases alone; CASES=word runs those whose name has it
+	$(CARGO) test --locked -p sidegate-tests --test cases -- $(CASES)
+
+# --- to see it work ---
+
+demo: setup-demo wasm bundle ## a real Envoy with mTLS, three callers, a table; KEEP=1 keeps it up
+	@$(CARGO) run -q --locked -p sidegate-tests --bin demo -- $(if $(KEEP),--keep)
+
+bench: setup-demo wasm noop bundle ## CPU per request: no filter, no-op wasm filter, Sidegate
+	@$(CARGO) run -q --locked --release -p sidegate-bench
+
+clean: ## remove what was built (the cache of tools stays)
+	$(CARGO) clean
+	rm -rf dist bench/results

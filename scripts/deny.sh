@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Licences, bans and sources of every dependency, by cargo-deny; advisories too, where their database
+# can be fetched.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+version=0.20.2
+dir=$CACHE/cargo-deny/$version
+mkdir -p "$CACHE"
+if [ ! -x "$dir/bin/cargo-deny" ]; then
+    say "cargo-deny $version: cargo install, takes some minutes once"
+    build=$(mktemp -d "$CACHE/build.XXXXXX")
+    CARGO_TARGET_DIR=$build cargo install -q --locked --root "$dir" --version "=$version" cargo-deny
+    rm -rf "$build"
+fi
+cd "$ROOT"
+"$dir/bin/cargo-deny" --all-features check licenses bans sources
+if ! timeout 60 "$dir/bin/cargo-deny" fetch db >/dev/null 2>&1; then
+    echo "deny: the advisory database cannot be fetched from here, advisories not checked"
+    exit 0
+fi
+"$dir/bin/cargo-deny" --all-features check advisories

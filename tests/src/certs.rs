@@ -1,0 +1,98 @@
+//! A small mesh authority: SPIFFE certificates made on the spot, as PEM files for Envoy and curl and as
+//! DER for our own client.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    SanType,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// The trust domain of every certificate here.
+pub const TRUST_DOMAIN: &str = "cluster.local";
+
+/// Signs identities and writes them below one folder.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    dir: PathBuf,
+}
+
+/// One workload's certificate and key.
+#[derive(Clone)]
+pub struct Identity {
+    /// The SPIFFE id: the certificate's first URI SAN.
+    pub spiffe: String,
+    /// The certificate in PEM.
+    pub cert: PathBuf,
+    /// Its key in PEM.
+    pub key: PathBuf,
+    /// The authority's certificate in PEM.
+    pub ca: PathBuf,
+    client: Arc<rustls::ClientConfig>,
+}
+
+/// The SPIFFE id of a service account, as Istio writes it.
+pub fn spiffe(namespace: &str, service_account: &str) -> String {
+    format!("spiffe://{TRUST_DOMAIN}/ns/{namespace}/sa/{service_account}")
+}
+
+impl Authority {
+    /// A new authority; `dir` gets its certificate and those of all identities.
+    pub fn new(dir: &Path) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "sidegate test authority");
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        fs::create_dir_all(dir).unwrap();
+        fs::write(dir.join("ca.pem"), issuer.pem()).unwrap();
+        Self { issuer, dir: dir.to_owned() }
+    }
+
+    /// A certificate whose first URI SAN is `spiffe`. It also names localhost, so that curl accepts it for
+    /// a server on the loopback.
+    pub fn identity(&self, name: &str, spiffe: &str) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.subject_alt_names = vec![
+            SanType::URI(spiffe.try_into().unwrap()),
+            SanType::DnsName("localhost".try_into().unwrap()),
+            SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()),
+        ];
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let cert = params.signed_by(&key, &self.issuer).unwrap();
+        let path = |kind| self.dir.join(format!("{name}.{kind}.pem"));
+        fs::write(path("cert"), cert.pem()).unwrap();
+        fs::write(path("key"), key.serialize_pem()).unwrap();
+
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        let chain: Vec<CertificateDer<'static>> = vec![cert.der().clone()];
+        let key_der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let client = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_auth_cert(chain, key_der)
+            .unwrap();
+        Identity {
+            spiffe: spiffe.to_owned(),
+            cert: path("cert"),
+            key: path("key"),
+            ca: self.dir.join("ca.pem"),
+            client: Arc::new(client),
+        }
+    }
+}
+
+impl Identity {
+    /// How a TLS client presents this identity.
+    pub fn client_config(&self) -> Arc<rustls::ClientConfig> {
+        Arc::clone(&self.client)
+    }
+}

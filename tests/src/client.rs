@@ -1,0 +1,222 @@
+//! An HTTP/1.1 client that sends what it is told, byte for byte, over plain TCP or mTLS.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
+
+use crate::certs::Identity;
+
+const TIMEOUT: Duration = Duration::from_secs(20);
+const MOST_HEADERS: usize = 512;
+const MOST_BYTES: usize = 8 << 20;
+
+/// A request as it goes over the wire; nothing is added to it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The method.
+    pub method: String,
+    /// The request target.
+    pub target: Vec<u8>,
+    /// The headers in order; `host` among them, if there is to be one.
+    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// A response.
+#[derive(Clone, Debug)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// The headers in order, names in lower case.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The body without transfer coding.
+    pub body: Vec<u8>,
+}
+
+/// A connection that can be used for one request after the other.
+pub struct Connection {
+    stream: Box<dyn Stream>,
+    buffer: Vec<u8>,
+}
+
+trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
+
+impl Request {
+    /// The bytes on the wire.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        out.extend_from_slice(self.method.as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(&self.target);
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        for (name, value) in &self.headers {
+            out.extend_from_slice(name);
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(value);
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        out
+    }
+}
+
+impl Response {
+    /// All values of one header, in order.
+    pub fn values(&self, name: &str) -> Vec<&[u8]> {
+        self.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_slice()).collect()
+    }
+}
+
+impl Connection {
+    /// Connects in plaintext, or over mTLS with `identity`.
+    ///
+    /// # Errors
+    /// The connection is refused or the handshake fails.
+    pub fn open(to: SocketAddr, identity: Option<&Identity>) -> Result<Self, String> {
+        let at = |what: &str, e: &dyn std::fmt::Display| format!("{what} {to}: {e}");
+        let tcp = TcpStream::connect_timeout(&to, TIMEOUT).map_err(|e| at("could not connect to", &e))?;
+        tcp.set_read_timeout(Some(TIMEOUT)).map_err(|e| at("no read timeout on", &e))?;
+        tcp.set_write_timeout(Some(TIMEOUT)).map_err(|e| at("no write timeout on", &e))?;
+        tcp.set_nodelay(true).map_err(|e| at("no nodelay on", &e))?;
+        let stream: Box<dyn Stream> = match identity {
+            None => Box::new(tcp),
+            Some(identity) => {
+                let name = ServerName::try_from("localhost").expect("a valid name");
+                let mut tls =
+                    ClientConnection::new(identity.client_config(), name).map_err(|e| at("no TLS to", &e))?;
+                let mut tcp = tcp;
+                while tls.is_handshaking() {
+                    tls.complete_io(&mut tcp).map_err(|e| at("TLS handshake failed with", &e))?;
+                }
+                Box::new(StreamOwned::new(tls, tcp))
+            }
+        };
+        Ok(Self { stream, buffer: Vec::new() })
+    }
+
+    /// Sends a request and waits for its response, 20 seconds for each read.
+    ///
+    /// # Errors
+    /// The connection breaks or what comes is no HTTP response.
+    pub fn send(&mut self, request: &Request) -> Result<Response, String> {
+        self.send_bytes(&request.to_bytes(), request.method == "CONNECT")
+    }
+
+    /// Sends prepared bytes of one request and waits for its response.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub fn send_bytes(&mut self, bytes: &[u8], connect: bool) -> Result<Response, String> {
+        self.stream
+            .write_all(bytes)
+            .and_then(|()| self.stream.flush())
+            .map_err(|e| format!("could not send: {e}"))?;
+        let (mut response, framing) = loop {
+            if let Some(head) = parse_head(&mut self.buffer, connect)? {
+                break head;
+            }
+            if !self.fill()? {
+                let got = String::from_utf8_lossy(&self.buffer).into_owned();
+                return Err(format!("expected a response, the connection was closed after `{got}`"));
+            }
+        };
+        response.body = match framing {
+            Framing::Length(length) => {
+                self.fill_to(length)?;
+                self.buffer.drain(..length).collect()
+            }
+            Framing::Chunked => self.chunks()?,
+            Framing::ToEnd => {
+                while self.fill()? {}
+                std::mem::take(&mut self.buffer)
+            }
+        };
+        Ok(response)
+    }
+
+    fn chunks(&mut self) -> Result<Vec<u8>, String> {
+        let mut body = Vec::new();
+        loop {
+            let (start, size) = loop {
+                match httparse::parse_chunk_size(&self.buffer) {
+                    Ok(httparse::Status::Complete((start, size))) => break (start, size),
+                    Ok(httparse::Status::Partial) if self.fill()? => {}
+                    _ => return Err("expected a chunk of the body".to_owned()),
+                }
+            };
+            let size = usize::try_from(size).map_err(|e| e.to_string())?;
+            self.fill_to(start + size + 2)?;
+            body.extend_from_slice(&self.buffer[start..start + size]);
+            self.buffer.drain(..start + size + 2);
+            if size == 0 {
+                return Ok(body);
+            }
+        }
+    }
+
+    fn fill_to(&mut self, length: usize) -> Result<(), String> {
+        while self.buffer.len() < length {
+            if !self.fill()? {
+                return Err(format!(
+                    "expected {length} bytes of body, the connection was closed after {}",
+                    self.buffer.len()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn fill(&mut self) -> Result<bool, String> {
+        if self.buffer.len() > MOST_BYTES {
+            return Err(format!("expected a response of at most {MOST_BYTES} bytes"));
+        }
+        let mut chunk = [0; 16384];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => Ok(false),
+            Ok(n) => {
+                self.buffer.extend_from_slice(&chunk[..n]);
+                Ok(true)
+            }
+            // A peer that closes TLS without saying so is the end all the same.
+            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(e) => Err(format!("could not read the response: {e}")),
+        }
+    }
+}
+
+enum Framing {
+    Length(usize),
+    Chunked,
+    ToEnd,
+}
+
+fn parse_head(buffer: &mut Vec<u8>, connect: bool) -> Result<Option<(Response, Framing)>, String> {
+    let mut slots = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut parsed = httparse::Response::new(&mut slots);
+    let length = match parsed.parse(buffer) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(e) => {
+            return Err(format!("expected an HTTP response, got `{}`: {e}", String::from_utf8_lossy(buffer)));
+        }
+    };
+    let status = parsed.code.unwrap_or_default();
+    let headers: Vec<_> =
+        parsed.headers.iter().map(|h| (h.name.to_ascii_lowercase(), h.value.to_vec())).collect();
+    buffer.drain(..length);
+    let response = Response { status, headers, body: Vec::new() };
+    let text = |name| response.values(name).first().map(|v| String::from_utf8_lossy(v).into_owned());
+    let framing = if status == 204 || status == 304 || (connect && status == 200) {
+        Framing::Length(0)
+    } else if text("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked")) {
+        Framing::Chunked
+    } else if let Some(length) = text("content-length") {
+        Framing::Length(length.parse().map_err(|_| format!("expected a content-length, got `{length}`"))?)
+    } else {
+        Framing::ToEnd
+    };
+    Ok(Some((response, framing)))
+}

@@ -1,0 +1,154 @@
+//! Envoy configurations for tests, as JSON: what an Istio sidecar's inbound listener looks like, with the
+//! filter where Istio would put it.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::certs::Identity;
+
+/// The id of the VM that all our plugins share.
+pub const VM_ID: &str = "sidegate";
+
+/// One inbound listener.
+pub struct Listener<'a> {
+    /// Its name; the address it got is asked for by it.
+    pub name: &'a str,
+    /// The sidecar's own certificate.
+    pub identity: &'a Identity,
+    /// Whether plaintext is served beside mTLS, as with Istio's PERMISSIVE mode.
+    pub plaintext: bool,
+    /// The filter before the router, if any.
+    pub filter: Option<Value>,
+    /// The name of the cluster that requests go to; Envoy answers 200 itself where there is none.
+    pub cluster: Option<&'a str>,
+}
+
+/// A whole configuration: static listeners and clusters, the admin page on an ephemeral port.
+pub fn bootstrap(listeners: &[Value], clusters: &[Value]) -> Value {
+    json!({
+        "node": {"id": "sidecar~127.0.0.1~test", "cluster": "test"},
+        "admin": {"address": address("127.0.0.1", 0)},
+        "static_resources": {"listeners": listeners, "clusters": clusters}
+    })
+}
+
+/// An upstream on the loopback.
+pub fn cluster(name: &str, to: SocketAddr) -> Value {
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [
+            {"endpoint": {"address": address(&to.ip().to_string(), to.port())}}
+        ]}]}
+    })
+}
+
+/// The wasm filter as our shipped configurations have it: its VM by id, reloaded after a trap.
+pub fn wasm_filter(plugin: &str, code: &Path, configuration: &str) -> Value {
+    wasm_filter_in(VM_ID, plugin, code, configuration)
+}
+
+/// The same in a VM of another id.
+pub fn wasm_filter_in(vm_id: &str, plugin: &str, code: &Path, configuration: &str) -> Value {
+    json!({
+        "name": plugin,
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": plugin,
+                "root_id": plugin,
+                "failure_policy": "FAIL_RELOAD",
+                "vm_config": {
+                    "vm_id": vm_id,
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": {"local": {"filename": code}}
+                },
+                "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration}
+            }
+        }
+    })
+}
+
+impl Listener<'_> {
+    /// The listener as Envoy's configuration has it.
+    pub fn to_json(&self) -> Value {
+        let mut chains = vec![self.chain(true)];
+        if self.plaintext {
+            chains.push(self.chain(false));
+        }
+        json!({
+            "name": self.name,
+            "address": address("127.0.0.1", 0),
+            "traffic_direction": "INBOUND",
+            "listener_filters": [{"name": "tls_inspector", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"
+            }}],
+            "filter_chains": chains
+        })
+    }
+
+    fn chain(&self, tls: bool) -> Value {
+        let mut chain = json!({
+            "filter_chain_match": {"transport_protocol": if tls { "tls" } else { "raw_buffer" }},
+            "filters": [{"name": "hcm", "typed_config": self.connection_manager()}]
+        });
+        if tls {
+            chain["transport_socket"] = json!({"name": "tls", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                "require_client_certificate": true,
+                "common_tls_context": {
+                    "tls_certificates": [{
+                        "certificate_chain": {"filename": self.identity.cert},
+                        "private_key": {"filename": self.identity.key}
+                    }],
+                    "validation_context": {"trusted_ca": {"filename": self.identity.ca}}
+                }
+            }});
+        }
+        chain
+    }
+
+    fn routes(&self) -> Value {
+        match self.cluster {
+            Some(cluster) => json!([
+                {"match": {"connect_matcher": {}}, "route": {"cluster": cluster}},
+                {"match": {"prefix": "/"}, "route": {"cluster": cluster, "timeout": "15s"}}
+            ]),
+            None => json!([{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]),
+        }
+    }
+
+    fn connection_manager(&self) -> Value {
+        let mut filters: Vec<Value> = self.filter.iter().cloned().collect();
+        filters.push(json!({"name": "router", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+        }}));
+        json!({
+            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": self.name,
+            // Istio's inbound settings.
+            "use_remote_address": false,
+            "normalize_path": true,
+            "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
+            "forward_client_cert_details": "APPEND_FORWARD",
+            "set_current_client_cert_details": {"subject": true, "dns": true, "uri": true},
+            // Above Envoy's defaults (60 KB, 100 headers): odd requests shall reach the filter.
+            "max_request_headers_kb": 512,
+            "common_http_protocol_options": {"max_headers_count": 1000},
+            "upgrade_configs": [{"upgrade_type": "CONNECT"}],
+            "route_config": {"virtual_hosts": [{
+                "name": "all",
+                "domains": ["*"],
+                "routes": self.routes()
+            }]},
+            "http_filters": filters
+        })
+    }
+}
+
+fn address(host: &str, port: u16) -> Value {
+    json!({"socket_address": {"address": host, "port_value": port}})
+}

@@ -1,0 +1,142 @@
+//! A real Envoy: one process for all files of cases, one listener for each, one VM for all of them.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use super::Observed;
+use crate::bytes::escape;
+use crate::case::{CaseFile, RequestCase, SERVICE};
+use crate::certs::{Authority, Identity, spiffe};
+use crate::client::Connection;
+use crate::envoy::Envoy;
+use crate::envoy_config::{Listener, bootstrap, cluster, wasm_filter};
+use crate::upstream::{Echo, Upstream};
+
+/// Stats that must not move while cases run: what a trap, or a VM that had to be made anew, changes.
+const STILL: [&str; 5] = ["vm_reload", ".created", "fail", "remote_load", "trap"];
+
+/// An Envoy with a listener for each file of cases, and what they need.
+pub struct Fleet {
+    envoy: Envoy,
+    upstreams: BTreeMap<String, Upstream>,
+    callers: BTreeMap<String, Identity>,
+    at_start: BTreeMap<String, u64>,
+}
+
+impl Fleet {
+    /// Starts Envoy `version` with the built filter and these files' bundles.
+    ///
+    /// # Errors
+    /// Envoy does not start, or the filter refuses a configuration; the message has the end of its log.
+    pub fn start(
+        version: &str,
+        wasm: &Path,
+        files: &[(&CaseFile, &[u8])],
+        dir: &Path,
+    ) -> Result<Self, String> {
+        let authority = Authority::new(&dir.join("certs"));
+        let own = authority.identity("service", &spiffe(SERVICE.0, SERVICE.1));
+        let mut callers = BTreeMap::new();
+        let mut upstreams = BTreeMap::new();
+        let (mut listeners, mut clusters) = (Vec::new(), Vec::new());
+        for (file, bundle) in files {
+            for request in file.all() {
+                if let (Some(from), Some(principal)) = (&request.from, request.principal()) {
+                    callers
+                        .entry(from.clone())
+                        .or_insert_with(|| authority.identity(&from.replace('/', "."), &principal));
+                }
+            }
+            let upstream = Upstream::start();
+            clusters.push(cluster(&file.name, upstream.address()));
+            upstreams.insert(file.name.clone(), upstream);
+            let listener = Listener {
+                name: &file.name,
+                identity: &own,
+                plaintext: true,
+                filter: Some(wasm_filter(&file.name, wasm, &file.configuration(bundle))),
+                cluster: Some(&file.name),
+            };
+            listeners.push(listener.to_json());
+        }
+        let envoy = Envoy::start(version, &bootstrap(&listeners, &clusters), dir)?;
+        let at_start = envoy.stats("wasm.")?;
+        Ok(Self { envoy, upstreams, callers, at_start })
+    }
+
+    /// Asks it one request of one file, on a new connection.
+    ///
+    /// # Errors
+    /// The connection breaks, or the upstream's answer does not get through.
+    pub fn ask(&self, file: &CaseFile, request: &RequestCase) -> Result<Observed, String> {
+        let explain = |e: String| self.envoy.with_log(&e);
+        let upstream = self.upstreams.get(&file.name).ok_or("the file is not served")?;
+        let identity = match &request.from {
+            Some(from) => Some(self.callers.get(from).ok_or("the caller has no certificate")?),
+            None => None,
+        };
+        let before = upstream.served();
+        let mut connection = Connection::open(self.envoy.listener(&file.name)?, identity).map_err(explain)?;
+        let response = connection.send(&request.to_wire()?).map_err(explain)?;
+        let upstream = match upstream.served() - before {
+            0 => None,
+            1 => Some(serde_json::from_slice::<Echo>(&response.body).map_err(|e| {
+                format!("expected the upstream's answer, got `{}`: {e}", escape(&response.body))
+            })?),
+            n => return Err(format!("expected at most one request at the upstream, got {n}")),
+        };
+        Ok(Observed {
+            status: response.status,
+            upstream,
+            response_headers: response.headers.iter().map(|(n, v)| (n.clone(), escape(v))).collect(),
+            body: escape(&response.body),
+        })
+    }
+
+    /// Where the listener of a file is.
+    ///
+    /// # Errors
+    /// The file is not served.
+    pub fn address(&self, file: &str) -> Result<SocketAddr, String> {
+        self.envoy.listener(file)
+    }
+
+    /// Where Envoy's admin page is.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.envoy.admin_address()
+    }
+
+    /// Whether Envoy still runs.
+    pub fn runs(&mut self) -> bool {
+        self.envoy.runs()
+    }
+
+    /// Whether all VMs are still those of the start: none was reloaded, made anew or failed.
+    ///
+    /// # Errors
+    /// One was; the message has the stats that moved.
+    pub fn check_vms(&self) -> Result<(), String> {
+        let now = self.envoy.stats("wasm.")?;
+        let moved: Vec<String> = now
+            .iter()
+            .filter(|(name, _)| STILL.iter().any(|part| name.contains(part)))
+            .filter(|(name, value)| self.at_start.get(*name).unwrap_or(&0) != *value)
+            .map(|(name, value)| format!("{name}: {} -> {value}", self.at_start.get(name).unwrap_or(&0)))
+            .collect();
+        if moved.is_empty() {
+            return Ok(());
+        }
+        Err(self
+            .envoy
+            .with_log(&format!("expected the VM to live on, these stats moved: {}", moved.join(", "))))
+    }
+
+    /// The wasm stats, for reports.
+    ///
+    /// # Errors
+    /// The admin page cannot be reached.
+    pub fn wasm_stats(&self) -> Result<BTreeMap<String, u64>, String> {
+        self.envoy.stats("wasm.")
+    }
+}

@@ -1,0 +1,178 @@
+//! The engine and the reference, natively: the same input and the same reading of the answer, with either
+//! the decoded bundle or regorus's interpreter in between.
+
+use regorus::Value;
+use sidegate_compiler::{BuildOptions, Sources, reference};
+use sidegate_engine::actions::{Actions, HeaderOp};
+use sidegate_engine::attributes::{Attributes, Workload};
+use sidegate_engine::bundle;
+use sidegate_engine::decide::{Settings, decide};
+use sidegate_engine::decision::Decision;
+use sidegate_engine::input::InputBuilder;
+use sidegate_engine::limits::Limits;
+use sidegate_engine::needs::Needs;
+use sidegate_engine::policy::Policy;
+
+use super::{Observed, echo, readable, status, upstream_response};
+use crate::bytes::escape;
+use crate::case::{CaseFile, RequestCase, SERVICE};
+use crate::certs;
+use crate::wasm_host::Headers;
+
+/// One file's policy, asked without a proxy.
+pub struct Native {
+    judge: Judge,
+    builder: InputBuilder,
+    settings: Settings,
+}
+
+enum Judge {
+    Interpreter { sources: Sources, entrypoint: String },
+    Bundle { policy: Policy, needs: Needs },
+}
+
+/// The bundle of a file.
+///
+/// # Errors
+/// The policy does not compile; the message has every finding.
+pub fn build(file: &CaseFile) -> Result<Vec<u8>, String> {
+    let options =
+        BuildOptions { entrypoints: vec![file.entrypoint.clone()], revision: Some(file.name.clone()) };
+    sidegate_compiler::build(&sources(file)?, &options).map(|built| built.bundle).map_err(|e| e.to_string())
+}
+
+/// The file's policy in regorus's interpreter.
+///
+/// # Errors
+/// Its data is none.
+pub fn interpreter(file: &CaseFile) -> Result<Native, String> {
+    Ok(Native::new(file, Judge::Interpreter { sources: sources(file)?, entrypoint: file.entrypoint.clone() }))
+}
+
+/// The decoded bundle in the engine's evaluator.
+///
+/// # Errors
+/// The bundle cannot be read, or has not the file's entry point.
+pub fn evaluator(file: &CaseFile, bytes: &[u8]) -> Result<Native, String> {
+    let limits = limits(file);
+    let bundle = bundle::open(bytes, &limits).map_err(|e| e.to_string())?.accept_unsigned();
+    let policy = Policy::load(bundle, &file.entrypoint, limits).map_err(|e| e.to_string())?;
+    let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
+    Ok(Native::new(file, Judge::Bundle { policy, needs }))
+}
+
+impl Native {
+    fn new(file: &CaseFile, judge: Judge) -> Self {
+        let settings = Settings { error_status: file.error_status(), limits: limits(file) };
+        // As in the cases' Envoys, whose node says nothing of a workload.
+        Self { judge, builder: InputBuilder::new(&Workload::default()), settings }
+    }
+
+    /// Asks it one request.
+    ///
+    /// # Errors
+    /// The interpreter fails where it should have no value.
+    pub fn ask(&self, request: &RequestCase) -> Result<Observed, String> {
+        let headers = request.to_header_map()?;
+        let attributes = attributes(request, headers.clone());
+        let actions = match &self.judge {
+            Judge::Bundle { policy, needs } => {
+                decide(policy, needs, &self.builder, &attributes, &self.settings).actions
+            }
+            Judge::Interpreter { sources, entrypoint } => {
+                match self.builder.build(&Needs::all(), &attributes) {
+                    Err(_) => Actions::deny(400),
+                    Ok(input) => {
+                        let result = reference::evaluate(sources, entrypoint, &input)?;
+                        Decision::read(&result, &self.settings.limits)
+                            .and_then(|decision| Actions::new(decision, attributes.header(b":path")))
+                            .unwrap_or_else(|_| Actions::deny(self.settings.error_status))
+                    }
+                }
+            }
+        };
+        Ok(observed(actions, headers))
+    }
+}
+
+fn sources(file: &CaseFile) -> Result<Sources, String> {
+    let modules = file.policy.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
+    let data = Value::from_json_str(&file.data.to_string()).map_err(|e| e.to_string())?;
+    Ok(Sources::from_parts(modules, data))
+}
+
+fn limits(file: &CaseFile) -> Limits {
+    let mut limits = Limits::default();
+    if let Some(steps) = file.limit("steps") {
+        limits.steps = steps;
+    }
+    if let Some(depth) = file.limit("depth").and_then(|depth| u32::try_from(depth).ok()) {
+        limits.depth = depth;
+    }
+    if let Some(bytes) = file.limit("output_bytes").and_then(|bytes| usize::try_from(bytes).ok()) {
+        limits.output_bytes = bytes;
+    }
+    limits
+}
+
+fn attributes(request: &RequestCase, headers: Headers) -> Attributes {
+    let mut attributes = Attributes {
+        headers,
+        request_time_ns: Some(1_767_323_045_678_901_000),
+        protocol: Some(b"HTTP/1.1".to_vec()),
+        source_address: Some(b"127.0.0.1:40000".to_vec()),
+        destination_address: Some(b"127.0.0.1:15006".to_vec()),
+        mtls: Some(false),
+        listener_direction: Some(1),
+        ..Attributes::default()
+    };
+    if let Some(principal) = request.principal() {
+        attributes.mtls = Some(true);
+        attributes.tls_version = Some(b"TLSv1.3".to_vec());
+        attributes.requested_server_name = Some(b"localhost".to_vec());
+        attributes.peer_uri_sans = vec![principal.into_bytes()];
+        attributes.local_uri_san = Some(certs::spiffe(SERVICE.0, SERVICE.1).into_bytes());
+    }
+    attributes
+}
+
+/// What a host makes of the actions.
+fn observed(actions: Actions, mut headers: Headers) -> Observed {
+    match actions {
+        Actions::Allow { request_headers, path, response_headers, .. } => {
+            apply(&mut headers, &request_headers);
+            if let (Some(path), Some(at)) = (path, headers.iter().position(|(name, _)| name == b":path")) {
+                headers[at].1 = path;
+            }
+            let mut response = upstream_response();
+            apply(&mut response, &response_headers);
+            Observed {
+                status: status(&response),
+                upstream: Some(echo(&headers)),
+                response_headers: readable(response.iter()),
+                body: String::new(),
+            }
+        }
+        Actions::Deny { status, headers, body, .. } => Observed {
+            status,
+            upstream: None,
+            response_headers: headers.into_iter().collect(),
+            body: escape(body.as_bytes()),
+        },
+    }
+}
+
+fn apply(headers: &mut Headers, ops: &[HeaderOp]) {
+    for op in ops {
+        match op {
+            HeaderOp::Set(name, value) => {
+                headers.retain(|(n, _)| n != name.as_bytes());
+                headers.push((name.clone().into_bytes(), value.clone().into_bytes()));
+            }
+            HeaderOp::Add(name, value) => {
+                headers.push((name.clone().into_bytes(), value.clone().into_bytes()))
+            }
+            HeaderOp::Remove(name) => headers.retain(|(n, _)| n != name.as_bytes()),
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The built filter in an interpreter, without Envoy.
+
+use std::collections::BTreeMap;
+
+use super::{Observed, echo, readable, status, upstream_response};
+use crate::bytes::escape;
+use crate::case::{CaseFile, RequestCase, SERVICE};
+use crate::certs;
+use crate::wasm_host::{Filter, Outcome, Plugin, Seen, Vm};
+
+/// One VM with one file's configuration.
+pub struct Wasm {
+    vm: Vm,
+    plugin: Plugin,
+}
+
+impl Wasm {
+    /// A VM that has the file's bundle.
+    ///
+    /// # Errors
+    /// The filter refuses the configuration, or traps.
+    pub fn new(filter: &Filter, file: &CaseFile, bundle: &[u8]) -> Result<Self, String> {
+        let mut vm = Vm::new(filter)?;
+        let plugin = vm.configure(file.configuration(bundle).as_bytes())?;
+        Ok(Self { vm, plugin })
+    }
+
+    /// Asks it one request.
+    ///
+    /// # Errors
+    /// The filter traps.
+    pub fn ask(&mut self, request: &RequestCase) -> Result<Observed, String> {
+        let seen = Seen { headers: request.to_header_map()?, properties: properties(request) };
+        let Outcome { local, request: sent, response, .. } =
+            self.vm.request(self.plugin, seen, &|_| upstream_response())?;
+        Ok(Observed {
+            status: status(&response),
+            upstream: if local.is_some() { None } else { Some(echo(&sent)) },
+            response_headers: readable(response.iter().filter(|(name, _)| !name.starts_with(b":"))),
+            body: local.map(|local| escape(&local.body)).unwrap_or_default(),
+        })
+    }
+
+    /// Whether the filter called what the mock host does not have.
+    ///
+    /// # Errors
+    /// It did; the message names the functions.
+    pub fn finish(&self) -> Result<(), String> {
+        let called = self.vm.unimplemented();
+        if called.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("the filter called what the mock host lacks: {called:?}"))
+        }
+    }
+}
+
+/// The attributes that Envoy has for such a request, in its encoding.
+fn properties(request: &RequestCase) -> BTreeMap<String, Vec<u8>> {
+    let mut properties = BTreeMap::new();
+    let mut put = |path: &str, value: &[u8]| properties.insert(path.to_owned(), value.to_vec());
+    put("source.address", b"127.0.0.1:40000");
+    put("source.port", &40000_i64.to_le_bytes());
+    put("destination.address", b"127.0.0.1:15006");
+    put("destination.port", &15006_i64.to_le_bytes());
+    put("request.protocol", b"HTTP/1.1");
+    put("request.time", &1_767_323_045_678_901_000_i64.to_le_bytes());
+    put("xds.listener_direction", &1_i64.to_le_bytes());
+    put("connection.id", &1_i64.to_le_bytes());
+    let Some(principal) = request.principal() else {
+        put("connection.mtls", &[0]);
+        return properties;
+    };
+    let own = certs::spiffe(SERVICE.0, SERVICE.1);
+    put("connection.mtls", &[1]);
+    put("connection.tls_version", b"TLSv1.3");
+    put("connection.requested_server_name", b"localhost");
+    put("connection.uri_san_peer_certificate", principal.as_bytes());
+    put("connection.dns_san_peer_certificate", b"localhost");
+    put("connection.uri_san_local_certificate", own.as_bytes());
+    put("connection.dns_san_local_certificate", b"localhost");
+    properties
+}

@@ -1,0 +1,63 @@
+//! Where things are: the repository, what was built, and the tools that `make setup` fetched.
+
+use std::path::{Path, PathBuf};
+
+/// The newest Envoy that is supported; the demo and the bench run on it.
+pub fn envoy_newest() -> String {
+    version("ENVOY_NEWEST")
+}
+
+/// The oldest Envoy that is supported.
+pub fn envoy_oldest() -> String {
+    version("ENVOY_OLDEST")
+}
+
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests crate lies in the workspace").to_owned()
+}
+
+/// The built filter.
+///
+/// # Errors
+/// It is not there; the message names the command that makes it.
+pub fn filter_wasm() -> Result<PathBuf, String> {
+    existing(root().join("dist/sidegate.wasm"), "the built filter", "make wasm")
+}
+
+/// The binary of one Envoy version.
+///
+/// # Errors
+/// It is not there; the message names the command that fetches it.
+pub fn envoy_binary(version: &str) -> Result<PathBuf, String> {
+    existing(cache().join("envoy").join(version).join("envoy"), &format!("envoy {version}"), "make setup")
+}
+
+/// `path`, or an error that says what was expected there and which command makes it.
+///
+/// # Errors
+/// There is no file at `path`.
+pub fn existing(path: PathBuf, what: &str, command: &str) -> Result<PathBuf, String> {
+    if path.is_file() {
+        Ok(path)
+    } else {
+        Err(format!("expected {what} at {}, found nothing; run: {command}", path.display()))
+    }
+}
+
+/// The cache of `scripts/lib.sh`.
+fn cache() -> PathBuf {
+    let set = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    set("SIDEGATE_CACHE").unwrap_or_else(|| {
+        let base = set("XDG_CACHE_HOME").unwrap_or_else(|| set("HOME").unwrap_or_default().join(".cache"));
+        base.join("sidegate")
+    })
+}
+
+fn version(key: &str) -> String {
+    include_str!("../../scripts/versions.sh")
+        .lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+        .unwrap_or_else(|| panic!("expected {key}= in scripts/versions.sh"))
+        .to_owned()
+}

@@ -1,0 +1,154 @@
+//! A service on the loopback that answers every request with what it got of it, as JSON.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::escape;
+
+const MOST_HEADERS: usize = 1024;
+const MOST_BYTES: usize = 1 << 20;
+const IDLE: Duration = Duration::from_secs(60);
+
+/// What the upstream got, and so the body of its response.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Echo {
+    /// The method.
+    pub method: String,
+    /// The request target, escaped.
+    pub path: String,
+    /// The headers in order, repeated ones repeated, names in lower case, values escaped.
+    pub headers: Vec<(String, String)>,
+}
+
+/// The running service; dropping it stops it.
+pub struct Upstream {
+    address: SocketAddr,
+    served: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+impl Echo {
+    /// All values of one header, in order.
+    pub fn values(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str()).collect()
+    }
+}
+
+impl Upstream {
+    /// Starts the service on an ephemeral port.
+    pub fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on the loopback");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let served = Arc::new(AtomicUsize::new(0));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (count, stopping) = (Arc::clone(&served), Arc::clone(&stop));
+        let acceptor = std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stopping.load(Ordering::SeqCst) {
+                    return;
+                }
+                let Ok(stream) = stream else { return };
+                let count = Arc::clone(&count);
+                std::thread::spawn(move || serve(stream, &count));
+            }
+        });
+        Self { address, served, stop, acceptor: Some(acceptor) }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many requests it has answered.
+    pub fn served(&self) -> usize {
+        self.served.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        // Wakes the acceptor, which then sees that it is to stop.
+        let _ = TcpStream::connect_timeout(&self.address, Duration::from_secs(1));
+        if let Some(acceptor) = self.acceptor.take() {
+            let _ = acceptor.join();
+        }
+    }
+}
+
+fn serve(mut stream: TcpStream, served: &AtomicUsize) {
+    let _ = stream.set_read_timeout(Some(IDLE));
+    let _ = stream.set_nodelay(true);
+    let mut buffer = Vec::new();
+    let mut chunk = [0; 16384];
+    loop {
+        match answer(&buffer) {
+            Err(message) => {
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 500 x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{message}",
+                    message.len()
+                );
+                return;
+            }
+            Ok(Some((used, response))) => {
+                served.fetch_add(1, Ordering::SeqCst);
+                buffer.drain(..used);
+                if stream.write_all(&response).is_err() {
+                    return;
+                }
+            }
+            Ok(None) => match stream.read(&mut chunk) {
+                Ok(n) if n > 0 => buffer.extend_from_slice(&chunk[..n]),
+                _ => return,
+            },
+        }
+    }
+}
+
+/// The response to the first request in `buffer` and the bytes that request has, once it is complete.
+fn answer(buffer: &[u8]) -> Result<Option<(usize, Vec<u8>)>, String> {
+    if buffer.len() > MOST_BYTES {
+        return Err(format!("expected a request of at most {MOST_BYTES} bytes"));
+    }
+    let mut slots = vec![httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut parsed = httparse::Request::new(&mut slots);
+    let head = match parsed.parse(buffer) {
+        Ok(httparse::Status::Complete(head)) => head,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(e) => return Err(format!("expected an HTTP request: {e}")),
+    };
+    let header =
+        |name: &str| parsed.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value);
+    if header("transfer-encoding").is_some() {
+        return Err("expected a body with a content-length, got a transfer-encoding".to_owned());
+    }
+    let length = header("content-length")
+        .and_then(|v| std::str::from_utf8(v).ok())
+        .and_then(|v| v.parse().ok())
+        .unwrap_or(0);
+    if buffer.len() < head + length {
+        return Ok(None);
+    }
+    let echo = Echo {
+        method: parsed.method.unwrap_or_default().to_owned(),
+        path: escape(parsed.path.unwrap_or_default().as_bytes()),
+        headers: parsed.headers.iter().map(|h| (h.name.to_ascii_lowercase(), escape(h.value))).collect(),
+    };
+    let body = serde_json::to_vec(&echo).expect("an echo has nothing that JSON has not");
+    let mut response = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-upstream: echo\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    response.extend_from_slice(&body);
+    Ok(Some((head + length, response)))
+}

@@ -1,0 +1,159 @@
+//! What the mock host knows: the plugin's configuration, the stream under way, logs, metrics, shared data.
+
+use std::collections::BTreeMap;
+
+use super::pairs::{self, Headers};
+
+/// A log line of the filter.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// 0 trace … 5 critical.
+    pub level: i32,
+    /// The text.
+    pub text: String,
+}
+
+/// What a request shows the filter: its headers in Envoy's order, and properties by path.
+#[derive(Clone, Debug, Default)]
+pub struct Seen {
+    /// The request's headers, pseudo-headers first, names in lower case.
+    pub headers: Headers,
+    /// Attributes other than `request.*`, by their path with dots, in Envoy's encoding.
+    pub properties: BTreeMap<String, Vec<u8>>,
+}
+
+/// A response that the filter gave itself.
+#[derive(Clone, Debug)]
+pub struct LocalResponse {
+    /// The status code.
+    pub status: u16,
+    /// The headers that it added.
+    pub headers: Headers,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// When a callback runs: it decides which header map is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Request,
+    Response,
+    Log,
+}
+
+pub(super) struct Stream {
+    pub(super) phase: Phase,
+    pub(super) request: Headers,
+    pub(super) response: Headers,
+    pub(super) local: Option<LocalResponse>,
+    pub(super) properties: BTreeMap<String, Vec<u8>>,
+    pub(super) filter_state: BTreeMap<String, Vec<u8>>,
+}
+
+pub(super) struct Metric {
+    pub(super) name: String,
+    pub(super) value: i64,
+}
+
+pub(super) struct Host {
+    /// Nanoseconds since 1970.
+    pub(super) now: u64,
+    pub(super) configuration: Vec<u8>,
+    pub(super) stream: Option<Stream>,
+    pub(super) logs: Vec<Log>,
+    pub(super) metrics: Vec<Metric>,
+    /// Key to value and the number of its last change.
+    pub(super) shared: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
+    pub(super) unimplemented: Vec<String>,
+}
+
+impl LocalResponse {
+    /// The headers as a filter sees them in the response phase of its own answer.
+    pub(super) fn to_headers(&self) -> Headers {
+        let mut headers = vec![(b":status".to_vec(), self.status.to_string().into_bytes())];
+        if !self.body.is_empty() {
+            headers.push((b"content-length".to_vec(), self.body.len().to_string().into_bytes()));
+        }
+        headers.extend(self.headers.iter().cloned());
+        headers
+    }
+}
+
+impl Stream {
+    pub(super) fn new(seen: Seen) -> Self {
+        Self {
+            phase: Phase::Request,
+            request: seen.headers,
+            response: Headers::new(),
+            local: None,
+            properties: seen.properties,
+            filter_state: BTreeMap::new(),
+        }
+    }
+
+    /// The header map of a type (0 request, 2 response), where this phase has it: Envoy takes the request
+    /// headers away once they went on, and gives them back, unchangeable, when it logs.
+    pub(super) fn map(&mut self, kind: i32) -> Option<&mut Headers> {
+        match (kind, self.phase) {
+            (0, Phase::Request | Phase::Log) => Some(&mut self.request),
+            (2, Phase::Response | Phase::Log) => Some(&mut self.response),
+            _ => None,
+        }
+    }
+
+    /// An attribute by its path with dots.
+    pub(super) fn property(&self, path: &str) -> Option<Vec<u8>> {
+        if let Some(of_request) = path.strip_prefix("request.") {
+            return if self.phase == Phase::Response { None } else { self.request_property(of_request) };
+        }
+        let state = || {
+            path.strip_prefix("wasm.")
+                .or(path.strip_prefix("filter_state.wasm."))
+                .and_then(|k| self.filter_state.get(k))
+        };
+        self.properties.get(path).or_else(state).cloned()
+    }
+
+    fn request_property(&self, path: &str) -> Option<Vec<u8>> {
+        let header = |name: &str| pairs::joined(&self.request, name.as_bytes());
+        let target = || header(":path");
+        let split = || {
+            target().map(|t| {
+                t.iter()
+                    .position(|b| *b == b'?')
+                    .map_or((t.clone(), Vec::new()), |at| (t[..at].to_vec(), t[at + 1..].to_vec()))
+            })
+        };
+        match path {
+            "path" => target(),
+            "url_path" => split().map(|(path, _)| path),
+            "query" => split().map(|(_, query)| query),
+            "host" => header(":authority"),
+            "method" => header(":method"),
+            "scheme" => header(":scheme"),
+            "useragent" => header("user-agent"),
+            "referer" => header("referer"),
+            "id" => header("x-request-id"),
+            "headers" => Some(pairs::encode(&self.request)),
+            "size" => Some(0_i64.to_le_bytes().to_vec()),
+            other => match other.strip_prefix("headers.") {
+                Some(name) => header(name),
+                None => self.properties.get(&format!("request.{other}")).cloned(),
+            },
+        }
+    }
+}
+
+impl Host {
+    pub(super) fn new() -> Self {
+        Self {
+            now: 1_767_323_045_678_901_000,
+            configuration: Vec::new(),
+            stream: None,
+            logs: Vec::new(),
+            metrics: Vec::new(),
+            shared: BTreeMap::new(),
+            unimplemented: Vec::new(),
+        }
+    }
+}

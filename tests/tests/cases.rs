@@ -1,0 +1,136 @@
+//! Runs every case through every path and demands the same of each: regorus's interpreter, the decoded
+//! bundle, the built filter in a wasm interpreter, and real Envoys.
+#![allow(clippy::expect_used, reason = "a failed assumption is a failed test")]
+
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use sidegate_tests::case::{CaseFile, RequestCase};
+use sidegate_tests::paths::{self, Fleet, Observed, Wasm};
+use sidegate_tests::places;
+use sidegate_tests::wasm_host::Filter;
+use tempfile::TempDir;
+
+struct Cases {
+    files: Vec<(CaseFile, Result<Vec<u8>, String>)>,
+    filter: OnceLock<Result<Filter, String>>,
+    fleets: Vec<(String, OnceLock<Result<Fleet, String>>, TempDir)>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let files = CaseFile::read_dir(&places::root().join("tests/cases")).expect("readable cases");
+    let files = files.into_iter().map(|file| {
+        let bundle = paths::build(&file);
+        (file, bundle)
+    });
+    let versions = [places::envoy_oldest(), places::envoy_newest()];
+    let fleets =
+        versions.map(|version| (version, OnceLock::new(), TempDir::new().expect("a temporary folder")));
+    let cases = Arc::new(Cases { files: files.collect(), filter: OnceLock::new(), fleets: fleets.into() });
+
+    let conclusion = libtest_mimic::run(&arguments, trials(&cases));
+    let vms = cases.report_vms();
+    // Envoys and upstreams end here, before the process does.
+    drop(cases);
+    if vms && !conclusion.has_failed() { ExitCode::SUCCESS } else { ExitCode::from(101) }
+}
+
+fn trials(cases: &Arc<Cases>) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for (index, (file, _)) in cases.files.iter().enumerate() {
+        let mut add = |path: String, run: fn(&Cases, usize, usize) -> Result<(), String>, which: usize| {
+            let cases = Arc::clone(cases);
+            let name = format!("{path}::{}", file.name);
+            trials.push(Trial::test(name, move || run(&cases, index, which).map_err(Failed::from)));
+        };
+        add("interpreter".to_owned(), Cases::interpreter, 0);
+        add("bundle".to_owned(), Cases::bundle, 0);
+        add("wasm".to_owned(), Cases::wasm, 0);
+        for (which, (version, ..)) in cases.fleets.iter().enumerate() {
+            add(format!("envoy-{version}"), Cases::envoy, which);
+        }
+    }
+    trials
+}
+
+impl Cases {
+    fn file(&self, index: usize) -> Result<(&CaseFile, &[u8]), String> {
+        let (file, bundle) = self.files.get(index).expect("an index of a file");
+        Ok((file, bundle.as_deref().map_err(|e| format!("the policy could not be built:\n{e}"))?))
+    }
+
+    fn interpreter(&self, index: usize, _: usize) -> Result<(), String> {
+        let (file, _) = self.file(index)?;
+        let native = paths::interpreter(file)?;
+        check(file.all().filter(|request| request.not_in_interpreter.is_none()), |request| {
+            native.ask(request)
+        })
+    }
+
+    fn bundle(&self, index: usize, _: usize) -> Result<(), String> {
+        let (file, bundle) = self.file(index)?;
+        let native = paths::evaluator(file, bundle)?;
+        check(file.all(), |request| native.ask(request))
+    }
+
+    fn wasm(&self, index: usize, _: usize) -> Result<(), String> {
+        let (file, bundle) = self.file(index)?;
+        let load = || Filter::load(&places::filter_wasm()?);
+        let filter = self.filter.get_or_init(load).as_ref().map_err(Clone::clone)?;
+        let mut wasm = Wasm::new(filter, file, bundle)?;
+        check(file.all(), |request| wasm.ask(request))?;
+        wasm.finish()
+    }
+
+    fn envoy(&self, index: usize, which: usize) -> Result<(), String> {
+        let (file, _) = self.file(index)?;
+        let (version, fleet, dir) = self.fleets.get(which).expect("an index of an Envoy");
+        let start = || {
+            let served: Vec<_> = self
+                .files
+                .iter()
+                .filter_map(|(file, bundle)| Some((file, bundle.as_deref().ok()?)))
+                .collect();
+            Fleet::start(version, &places::filter_wasm()?, &served, dir.path())
+        };
+        let fleet = fleet.get_or_init(start).as_ref().map_err(Clone::clone)?;
+        check(file.all(), |request| fleet.ask(file, request))?;
+        fleet.check_vms()
+    }
+
+    /// After all cases: every VM of every Envoy is the one of its start.
+    fn report_vms(&self) -> bool {
+        let started =
+            self.fleets.iter().filter_map(|(version, fleet, _)| Some((version, fleet.get()?.as_ref().ok()?)));
+        let mut all = true;
+        for (version, fleet) in started {
+            match fleet.check_vms() {
+                Ok(()) => println!("envoy {version}: no VM was reloaded or made anew"),
+                Err(e) => {
+                    println!("envoy {version}: {e}");
+                    all = false;
+                }
+            }
+        }
+        all
+    }
+}
+
+fn check<'a>(
+    requests: impl Iterator<Item = &'a RequestCase>,
+    mut ask: impl FnMut(&RequestCase) -> Result<Observed, String>,
+) -> Result<(), String> {
+    let mut report = Vec::new();
+    for request in requests {
+        match ask(request) {
+            Ok(observed) => {
+                let lines = observed.differences(request);
+                report.extend(lines.into_iter().map(|line| format!("`{}`: {line}", request.name)));
+            }
+            Err(e) => report.push(format!("`{}`: {e}", request.name)),
+        }
+    }
+    if report.is_empty() { Ok(()) } else { Err(report.join("\n")) }
+}
