@@ -106,6 +106,9 @@ fn first_filled(candidates: [Option<&Vec<u8>>; 3]) -> Option<&[u8]> {
 mod tests {
     use super::*;
 
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     #[test]
     fn principal_prefers_uri_then_dns_then_subject() {
         let mut attributes = Attributes { peer_subject: Some(b"CN=a".to_vec()), ..Default::default() };

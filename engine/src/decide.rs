@@ -115,6 +115,9 @@ mod tests {
     use super::*;
     use crate::attributes::Workload;
 
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     fn decide_path(path: &[u8]) -> Verdict {
         let attributes =
             Attributes { headers: vec![(b":path".to_vec(), path.to_vec())], ..Attributes::default() };

@@ -233,6 +233,9 @@ fn overlap(path: &[String], location: &[&str]) -> bool {
 mod tests {
     use super::*;
 
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     fn needs(paths: &[&str]) -> Needs {
         let paths: Vec<Vec<String>> = paths
             .iter()

@@ -1,5 +1,8 @@
 use super::*;
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 fn read(text: &str) -> Result<Decision, DecisionError> {
     Decision::read(&Value::from_json_str(text).unwrap(), &Limits::default())
 }

@@ -83,6 +83,9 @@ fn is_encoded(text: &str, is_value: bool) -> bool {
 mod tests {
     use super::*;
 
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     #[test]
     fn header_names_are_tokens_in_lower_case() {
         assert_eq!(header_name("headers", "X-Role_1").unwrap(), "x-role_1");

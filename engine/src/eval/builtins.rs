@@ -213,6 +213,9 @@ fn widest(args: &[Value]) -> u64 {
 mod tests {
     use super::*;
 
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     #[test]
     fn every_allowed_builtin_exists_and_the_list_is_sorted() {
         let names: Vec<_> = Builtin::names().collect();

@@ -36,6 +36,9 @@ fn is_plain(part: &str) -> bool {
 mod tests {
     use super::*;
 
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     #[test]
     fn only_the_whole_form_is_an_identity() {
         assert_eq!(

@@ -1,5 +1,8 @@
 use super::*;
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 fn pair(name: &str, value: &[u8]) -> (Vec<u8>, Vec<u8>) {
     (name.as_bytes().to_vec(), value.to_vec())
 }

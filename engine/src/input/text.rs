@@ -30,6 +30,9 @@ fn replace_invalid(bytes: &[u8], replacement: char) -> Cow<'_, str> {
 mod tests {
     use super::*;
 
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     #[test]
     fn one_mark_for_each_bad_byte() {
         let cases: [(&[u8], &str); 7] = [

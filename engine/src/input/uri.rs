@@ -119,6 +119,9 @@ fn hex_pair(high: Option<&u8>, low: Option<&u8>) -> Option<u8> {
 mod tests {
     use super::*;
 
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     #[test]
     fn paths_split_after_decoding() {
         let cases: [(&str, &[&str]); 9] = [

@@ -136,6 +136,9 @@ impl Made {
 mod tests {
     use super::*;
 
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     #[test]
     fn equal_values_share_an_index_and_come_back_the_same() {
         let text = r#"{"a":[1,2.50,"x",null,true],"b":{"c":[1,2.50,"x",null,true]},"big":123456789012345678901234567890}"#;

@@ -182,6 +182,9 @@ mod tests {
     use super::super::{Entry, FormatError, Func, Image, Node};
     use super::*;
 
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     fn program(blocks: Vec<Vec<Stmt>>, funcs: &[(Reg, Reg, BlockId)]) -> Program {
         Program {
             revision: String::new(),
