@@ -19,6 +19,8 @@ if [ "$choice" = debian ]; then
     export PATH=/usr/bin:$PATH RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
     export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-19
     cargo=/usr/bin/cargo
+    [ "$verb" != clippy ] || [ -x /usr/bin/cargo-clippy ] ||
+        die "expected clippy for Debian's compiler, found none" "run: apt-get install rust-web-clippy"
     args+=(-Z "build-std=std,panic_abort")
 fi
 
