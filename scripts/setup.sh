@@ -2,7 +2,7 @@
 # Finds or installs what building, the demo and the tests need, and says what it does.
 #   scripts/setup.sh demo    the wasm toolchain and the newest Envoy
 #   scripts/setup.sh test    that, the oldest supported Envoy, Node and wasm-bindgen's test runner
-#   scripts/setup.sh wasm    the wasm toolchain alone
+#   scripts/setup.sh wasm    the wasm toolchain alone, silent where it is there
 # Everything goes to $SIDEGATE_CACHE (default ~/.cache/sidegate), keyed by version; only rustup's target
 # and Debian's packages go where those tools put them. SIDEGATE_WASM_TOOLCHAIN=rustup|debian forces one.
 set -euo pipefail
@@ -69,7 +69,7 @@ setup_wasm_toolchain() {
         choice=${known%% *}
         if [ -z "$forced" ] || [ "$forced" = "$choice" ]; then
             if [ "$known" = "$choice $(toolchain_id "$choice")" ]; then
-                say "wasm toolchain: $choice (found before)"
+                [ "$part" = wasm ] || say "wasm toolchain: $choice (found before)"
                 return
             fi
         fi
@@ -169,12 +169,13 @@ setup_wasm_bindgen() {
     say "wasm-bindgen-test-runner $version: $dir"
 }
 
+part=${1:-}
 mkdir -p "$CACHE"
 # What is half done is thrown away, whatever happens; in the cache, so that a move is a rename.
 WORK=$(mktemp -d "$CACHE/work.XXXXXX")
 trap 'rm -rf "$WORK"' EXIT
 need_rust
-case ${1:-} in
+case $part in
     wasm) setup_wasm_toolchain ;;
     demo)
         setup_wasm_toolchain
@@ -187,5 +188,5 @@ case ${1:-} in
         setup_node
         setup_wasm_bindgen
         ;;
-    *) die "expected wasm, demo or test, got '${1:-}'" ;;
+    *) die "expected wasm, demo or test, got '$part'" ;;
 esac

@@ -30,5 +30,13 @@ map "${CARGO_HOME:-$HOME/.cargo}" /cargo
 map "$("${RUSTC:-rustc}" --print sysroot)" /rust
 export CARGO_ENCODED_RUSTFLAGS=$flags
 
+if [ "$verb" = test ]; then
+    # The tests run in Node; no browser is looked for.
+    CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$CACHE/wasm-bindgen/$(locked_version wasm-bindgen)/bin/wasm-bindgen-test-runner
+    [ -x "$CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER" ] ||
+        die "expected wasm-bindgen-test-runner at $CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER, found none" "run: make setup"
+    export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER
+fi
+
 cd "$ROOT"
 exec "$cargo" "$verb" "${args[@]}" "$@"

@@ -15,7 +15,14 @@ use tempfile::TempDir;
 struct Cases {
     files: Vec<(CaseFile, Result<Vec<u8>, String>)>,
     filter: OnceLock<Result<Filter, String>>,
-    fleets: Vec<(String, OnceLock<Result<Fleet, String>>, TempDir)>,
+    fleets: Vec<LazyFleet>,
+}
+
+/// An Envoy of one version, started when the first case asks for it, and the folder of its files.
+struct LazyFleet {
+    version: String,
+    started: OnceLock<Result<Fleet, String>>,
+    dir: TempDir,
 }
 
 fn main() -> ExitCode {
@@ -26,8 +33,11 @@ fn main() -> ExitCode {
         (file, bundle)
     });
     let versions = [places::envoy_oldest(), places::envoy_newest()];
-    let fleets =
-        versions.map(|version| (version, OnceLock::new(), TempDir::new().expect("a temporary folder")));
+    let fleets = versions.map(|version| LazyFleet {
+        version,
+        started: OnceLock::new(),
+        dir: TempDir::new().expect("a temporary folder"),
+    });
     let cases = Arc::new(Cases { files: files.collect(), filter: OnceLock::new(), fleets: fleets.into() });
 
     let conclusion = libtest_mimic::run(&arguments, trials(&cases));
@@ -48,7 +58,7 @@ fn trials(cases: &Arc<Cases>) -> Vec<Trial> {
         add("interpreter".to_owned(), Cases::interpreter, 0);
         add("bundle".to_owned(), Cases::bundle, 0);
         add("wasm".to_owned(), Cases::wasm, 0);
-        for (which, (version, ..)) in cases.fleets.iter().enumerate() {
+        for (which, LazyFleet { version, .. }) in cases.fleets.iter().enumerate() {
             add(format!("envoy-{version}"), Cases::envoy, which);
         }
     }
@@ -86,7 +96,7 @@ impl Cases {
 
     fn envoy(&self, index: usize, which: usize) -> Result<(), String> {
         let (file, _) = self.file(index)?;
-        let (version, fleet, dir) = self.fleets.get(which).expect("an index of an Envoy");
+        let LazyFleet { version, started, dir } = self.fleets.get(which).expect("an index of an Envoy");
         let start = || {
             let served: Vec<_> = self
                 .files
@@ -95,15 +105,17 @@ impl Cases {
                 .collect();
             Fleet::start(version, &places::filter_wasm()?, &served, dir.path())
         };
-        let fleet = fleet.get_or_init(start).as_ref().map_err(Clone::clone)?;
+        let fleet = started.get_or_init(start).as_ref().map_err(Clone::clone)?;
         check(file.all(), |request| fleet.ask(file, request))?;
         fleet.check_vms()
     }
 
     /// After all cases: every VM of every Envoy is the one of its start.
     fn report_vms(&self) -> bool {
-        let started =
-            self.fleets.iter().filter_map(|(version, fleet, _)| Some((version, fleet.get()?.as_ref().ok()?)));
+        let started = self
+            .fleets
+            .iter()
+            .filter_map(|fleet| Some((&fleet.version, fleet.started.get()?.as_ref().ok()?)));
         let mut all = true;
         for (version, fleet) in started {
             match fleet.check_vms() {

@@ -38,7 +38,7 @@ fn text_of(refused: &Refused) -> String {
 
 /// What the filter logs of a refusal, without what precedes it in Envoy's log.
 fn messages(log: &str) -> Vec<&str> {
-    log.lines().filter_map(|line| Some(&line[line.find("sidegate: ")?..])).collect()
+    log.lines().filter_map(|line| line.get(line.rfind("sidegate: ")?..)).collect()
 }
 
 #[test]
