@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use regorus::Value;
-use regorus::unstable::Span;
+use regorus::unstable::{Expr, Span};
 use sidegate_engine::plan::{BlockId, Operand, Reg, Stmt};
 
 use super::{Facts, Planner, Result, too_large};
@@ -31,6 +31,8 @@ pub(super) struct Builder<'p, 'a> {
     pub(super) regs: Reg,
     /// Variables of the queries around the place that is being planned, innermost last.
     pub(super) scopes: Vec<BTreeMap<&'a str, Var>>,
+    /// Terms inside the `not` that is being planned whose values are there already.
+    pub(super) hoisted: Vec<(&'a Expr, Operand)>,
     open: Vec<Open>,
 }
 
@@ -45,6 +47,7 @@ impl<'p, 'a> Builder<'p, 'a> {
             facts: Facts::default(),
             regs,
             scopes: Vec::new(),
+            hoisted: Vec::new(),
             open: Vec::new(),
         })
     }

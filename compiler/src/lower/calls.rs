@@ -79,6 +79,11 @@ impl<'a> Builder<'_, 'a> {
         }
     }
 
+    /// Whether an expression is a call of `print`, which does nothing here.
+    pub(super) fn is_print(&self, expr: &Expr) -> bool {
+        matches!(expr, Expr::Call { fcn, span, .. } if matches!(self.callee(span, fcn), Ok(Callee::Print)))
+    }
+
     fn call_with(&mut self, span: &Span, callee: Callee<'a>, args: Vec<Operand>) -> Result<Operand> {
         if let Some(params) = callee.params().filter(|params| *params != args.len()) {
             let message = format!("expected {params} arguments, got {}", args.len());

@@ -7,6 +7,7 @@
 mod builder;
 mod calls;
 mod documents;
+mod negation;
 mod order;
 mod query;
 mod refs;

@@ -86,15 +86,7 @@ impl<'a> Builder<'_, 'a> {
                 self.some_in(key.as_ref().map(AsRef::as_ref), value, collection)
             }
             Literal::Expr { expr, .. } => self.condition(expr),
-            Literal::NotExpr { expr, .. } => {
-                let block = self.block(|b| {
-                    b.condition(expr)?;
-                    b.emit(Stmt::Stop);
-                    Ok(())
-                })?;
-                self.emit(Stmt::Not { block });
-                Ok(())
-            }
+            Literal::NotExpr { expr, .. } => self.negation(expr),
             Literal::Every { key, value, domain, query, .. } => {
                 self.every(key.as_ref(), value, domain, query)
             }
@@ -102,7 +94,7 @@ impl<'a> Builder<'_, 'a> {
     }
 
     /// An expression as a statement: it must be defined and not `false`.
-    fn condition(&mut self, expr: &'a Expr) -> Result<()> {
+    pub(super) fn condition(&mut self, expr: &'a Expr) -> Result<()> {
         match expr {
             Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } => {
                 let value = self.value(rhs)?;

@@ -8,7 +8,7 @@ use super::Result;
 use super::builder::{Builder, unsafe_var};
 use super::order::Ready;
 use crate::diagnostics::Diagnostic;
-use crate::rego::{Name, Node, RefArg, constant};
+use crate::rego::{Clause, Kind, Name, Node, RefArg, constant, flatten};
 
 impl<'a> Builder<'_, 'a> {
     /// The value of `head` followed by `args`.
@@ -88,6 +88,10 @@ impl<'a> Builder<'_, 'a> {
             return Err(Diagnostic::at(span, "rego_type", message).help("call it with its arguments"));
         }
         let asked = path.get(..depth).unwrap_or_default();
+        if let Some(mut input) = self.alias(node) {
+            input.extend(path.get(depth..).unwrap_or_default().iter().map(|&key| key.to_owned()));
+            return self.input(input, rest(path.len()));
+        }
         if node.has_rules() {
             let value = self.call_document(asked, node, span)?;
             let keys = path.get(depth..named).unwrap_or_default();
@@ -105,6 +109,22 @@ impl<'a> Builder<'_, 'a> {
         }
         let help = "name the package or rule, or keep what varies in data";
         Err(Diagnostic::unsupported(span, "a reference through a variable into rules", help))
+    }
+
+    /// The path below `input` that a rule is another name for (`http := input.attributes.request.http`).
+    /// It is used in its place, so that only what is looked up there counts as read.
+    fn alias(&self, node: &Node<'a>) -> Option<Vec<String>> {
+        let [Clause { kind: Kind::Complete(Some(value)), bodies: [], module, .. }] = node.clauses.as_slice()
+        else {
+            return None;
+        };
+        let (Expr::Var { span, .. }, args) = flatten(value) else { return None };
+        let Some(Name::Input(mut path)) = self.planner.modules.resolve(module, span.text()) else {
+            return None;
+        };
+        let keys = args.iter().map(key).collect::<Option<Vec<_>>>()?;
+        path.extend(keys.into_iter().map(str::to_owned));
+        node.default.is_none().then_some(path)
     }
 
     fn call_document(&mut self, path: &[&str], node: &'a Node<'a>, span: &Span) -> Result<Operand> {

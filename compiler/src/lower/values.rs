@@ -27,6 +27,9 @@ impl<'a> Builder<'_, 'a> {
         if let Some(value) = constant(expr) {
             return self.planner.constant(&value, Some(expr.span()));
         }
+        if let Some(value) = self.hoisted(expr) {
+            return Ok(value);
+        }
         match expr {
             Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
                 let (head, args) = flatten(expr);
@@ -67,8 +70,7 @@ impl<'a> Builder<'_, 'a> {
             }
             Expr::Call { fcn, params, span, .. } => self.call(span, fcn, params),
             Expr::UnaryExpr { span, .. } => {
-                let finding = Diagnostic::at(span, "rego_parse", "expected a number after `-`");
-                Err(finding.help("write `0 - x`"))
+                Err(Diagnostic::unsupported(span, "a minus before anything but a number", "write `0 - x`"))
             }
             Expr::BinExpr { op, lhs, rhs, .. } => {
                 let op = match op {

@@ -60,7 +60,11 @@ pub(crate) fn constant(expr: &Expr) -> Option<Value> {
         | Expr::Bool { value, .. }
         | Expr::Null { value, .. } => Some(value.clone()),
         Expr::UnaryExpr { expr, .. } => match expr.as_ref() {
-            Expr::Number { value: Value::Number(number), .. } => number.neg().map(Value::from),
+            // Not `Number::neg`, which flips bits.
+            Expr::Number { value: Value::Number(number), .. } => match Value::from(0_u64) {
+                Value::Number(zero) => zero.sub(number).ok().map(Value::from),
+                _ => None,
+            },
             _ => None,
         },
         Expr::Array { items, .. } => all(items).map(Value::from),
