@@ -7,7 +7,7 @@ use sidegate_engine::plan::{Operand, Stmt};
 use super::Result;
 use super::builder::Builder;
 use crate::diagnostics::Diagnostic;
-use crate::rego::{Clause, Kind, Name, Node, call_path};
+use crate::rego::{Clause, Kind, Name, Node, call_path, constant};
 
 /// What is called.
 enum Callee<'a> {
@@ -31,12 +31,26 @@ impl<'a> Callee<'a> {
             Self::Print => None,
         }
     }
+
+    /// Refuses what is written out and would be an error in every evaluation.
+    fn accepts(&self, args: &[Ref<Expr>]) -> Result<()> {
+        let Self::Builtin { name, .. } = self else { return Ok(()) };
+        let Some(builtin) = Builtin::find(name) else { return Ok(()) };
+        for (at, arg) in args.iter().enumerate() {
+            if let Some(why) = constant(arg).and_then(|value| builtin.refusal(at, &value)) {
+                let what = format!("this argument of `{name}`");
+                return Err(Diagnostic::unsupported(arg.span(), &what, why));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl<'a> Builder<'_, 'a> {
     /// A call whose result is wanted.
     pub(super) fn call(&mut self, span: &Span, function: &'a Expr, args: &'a [Ref<Expr>]) -> Result<Operand> {
         let callee = self.callee(span, function)?;
+        callee.accepts(args)?;
         let args = self.values(args)?;
         self.call_with(span, callee, args)
     }
@@ -54,6 +68,7 @@ impl<'a> Builder<'_, 'a> {
             return Ok(());
         }
         let (inputs, output) = self.split_output(function, args);
+        callee.accepts(inputs)?;
         let inputs = self.values(inputs)?;
         let value = self.call_with(span, callee, inputs)?;
         match output {

@@ -97,6 +97,7 @@ impl<'a> Builder<'_, 'a> {
     pub(super) fn condition(&mut self, expr: &'a Expr) -> Result<()> {
         match expr {
             Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } => {
+                super::unify::assignable(lhs)?;
                 let value = self.value(rhs)?;
                 self.destructure(lhs, value)
             }

@@ -8,6 +8,7 @@ use sidegate_engine::plan::{BlockId, ConstId, Func, FuncId, Operand, Reg, Stmt};
 
 use super::builder::{Builder, Var};
 use super::calls::params;
+use super::values::written_as_it_is;
 use super::{Planner, Result};
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Clause, Kind, Node, constant, declared_in};
@@ -44,6 +45,7 @@ impl<'a> Planner<'a> {
             let help = "write the value out, or give it in a rule without a body";
             return Err(Diagnostic::unsupported(value.span(), "a default that is computed", help));
         };
+        written_as_it_is(value)?;
         match self.constant(&known, Some(value.span()))? {
             Operand::Const(id) => Ok(Some(id)),
             Operand::Reg(_) => Ok(None),
@@ -84,6 +86,7 @@ impl<'a> Builder<'_, 'a> {
         let stmts = body.query.map_or(&[][..], |body| &body.query.stmts);
         let heads: Vec<&'a Expr> = body.value.into_iter().collect();
         let known = body.value.map_or(Some(Value::Bool(true)), constant);
+        body.value.map_or(Ok(()), written_as_it_is)?;
         let block = self.block(|b| {
             b.arguments(args)?;
             b.query(stmts, &heads, |b| {
@@ -107,6 +110,11 @@ impl<'a> Builder<'_, 'a> {
     fn arguments(&mut self, args: &'a [Ref<Expr>]) -> Result<()> {
         let mut scope: BTreeMap<&'a str, Var> = BTreeMap::new();
         for (arg, reg) in args.iter().zip(0..) {
+            let named = std::iter::once(arg).flat_map(|arg| declared_in(arg));
+            if let Some(span) = named.into_iter().find(|span| matches!(span.text(), "input" | "data")) {
+                let message = format!("expected a name of its own for a parameter, got `{}`", span.text());
+                return Err(Diagnostic::at(span, "rego_compile", message));
+            }
             match arg.as_ref() {
                 Expr::Var { span, .. } if span.text() == "_" => {}
                 Expr::Var { span, .. } => {

@@ -7,6 +7,7 @@ use sidegate_engine::plan::{Compare, Operand, Stmt};
 use super::builder::{Builder, unsafe_var};
 use super::order::Ready;
 use super::{Result, too_large};
+use crate::diagnostics::Diagnostic;
 use crate::rego::constant;
 
 /// The parts of two patterns of one shape, which are unified one by one: arrays of one length, objects
@@ -22,6 +23,20 @@ pub(super) fn pairs<'a>(lhs: &'a Expr, rhs: &'a Expr) -> Option<Vec<(&'a Expr, &
             same.then(|| a.into_iter().zip(b).map(|((_, v), (_, w))| (v, w)).collect())
         }
         _ => None,
+    }
+}
+
+/// Refuses what cannot stand on the left of `:=`.
+pub(super) fn assignable(pattern: &Expr) -> Result<()> {
+    match pattern {
+        Expr::Var { .. } => Ok(()),
+        Expr::Array { items, .. } => items.iter().try_for_each(|item| assignable(item)),
+        Expr::Object { fields, .. } => fields.iter().try_for_each(|(_, _, value)| assignable(value)),
+        other => {
+            let message = "expected a variable, an array or an object of variables before `:=`";
+            Err(Diagnostic::at(other.span(), "rego_compile", message)
+                .help("compare with `==` or unify with `=`"))
+        }
     }
 }
 
@@ -83,6 +98,10 @@ impl<'a> Builder<'_, 'a> {
                     u32::try_from(fields.len()).map_err(|_| too_large(Some(span), "object is too long"))?;
                 self.emit(Stmt::IsObject { src: value, len });
                 for (_, key, item) in fields {
+                    if constant(key).is_none() {
+                        let what = "a pattern with a computed key";
+                        return Err(Diagnostic::unsupported(key.span(), what, "look the key up: `o[key]`"));
+                    }
                     let key = self.value(key)?;
                     self.part(item, value, key)?;
                 }

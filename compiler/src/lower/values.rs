@@ -1,7 +1,9 @@
 //! Terms and expressions as values.
 
+use std::collections::BTreeSet;
+
 use regorus::Value;
-use regorus::unstable::{ArithOp, BinOp, BoolOp, Expr, Query, Ref};
+use regorus::unstable::{ArithOp, BinOp, BoolOp, Expr, Query, Ref, Span};
 use sidegate_engine::plan::{Compare, Operand, Operator, Reg, Stmt};
 
 use super::Result;
@@ -25,6 +27,7 @@ impl<'a> Builder<'_, 'a> {
     /// Where the value of an expression is; the block fails where it has none.
     pub(super) fn value(&mut self, expr: &'a Expr) -> Result<Operand> {
         if let Some(value) = constant(expr) {
+            written_as_it_is(expr)?;
             return self.planner.constant(&value, Some(expr.span()));
         }
         if let Some(value) = self.hoisted(expr) {
@@ -44,6 +47,7 @@ impl<'a> Builder<'_, 'a> {
                 self.make(|dst| Stmt::MakeSet { dst, items })
             }
             Expr::Object { fields, .. } => {
+                distinct(fields)?;
                 let fields = fields
                     .iter()
                     .map(|(_, key, value)| Ok((self.value(key)?, self.value(value)?)))
@@ -144,4 +148,42 @@ impl<'a> Builder<'_, 'a> {
     fn extend(&mut self, stmt: Option<Stmt>) {
         stmt.into_iter().for_each(|stmt| self.emit(stmt));
     }
+}
+
+/// Refuses `1.0` and `1e3`: OPA keeps the text of a number, and takes only integers that are written as
+/// such for an index or a position.
+pub(super) fn written_as_it_is(expr: &Expr) -> Result<()> {
+    match expr {
+        Expr::Number { value, span, .. } => {
+            let whole = matches!(value, Value::Number(number) if number.is_integer());
+            let odd = whole && span.text().contains(['.', 'e', 'E']);
+            let instead = format!("write `{value}`");
+            if odd {
+                Err(Diagnostic::unsupported(span, "an integer in another form", &instead))
+            } else {
+                Ok(())
+            }
+        }
+        Expr::UnaryExpr { expr, .. } => written_as_it_is(expr),
+        Expr::Array { items, .. } | Expr::Set { items, .. } => {
+            items.iter().try_for_each(|item| written_as_it_is(item))
+        }
+        Expr::Object { fields, .. } => fields.iter().try_for_each(|(_, key, value)| {
+            written_as_it_is(key)?;
+            written_as_it_is(value)
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a written key that is there twice. In OPA the last one wins, silently.
+fn distinct(fields: &[(Span, Ref<Expr>, Ref<Expr>)]) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for (_, key, _) in fields {
+        if constant(key).is_some_and(|known| !seen.insert(known)) {
+            let message = "expected each key once, got it twice";
+            return Err(Diagnostic::at(key.span(), "rego_compile", message).help("keep one of them"));
+        }
+    }
+    Ok(())
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use regorus::Value;
 use regorus::unstable::{BUILTINS, Expr, Ref, Source, Span};
 
+use super::EvalError;
+use super::answers::{self, Own};
 use super::ops::weight;
 
 type Function = fn(&Span, &[Ref<Expr>], &[Value], bool) -> anyhow::Result<Value>;
@@ -16,8 +18,8 @@ enum Growth {
     Linear,
     /// Up to the product of the first two arguments' sizes and the last one's.
     Product,
-    /// As much as a number in the arguments says (a width, a shift).
-    Formatted,
+    /// Every state of a pattern at every character of a text.
+    Pattern,
 }
 
 /// Builtins whose answers depend on their arguments alone and whose cost they bound. What is not here is
@@ -45,7 +47,7 @@ const ALLOWED: &[(&str, Growth)] = &[
     ("endswith", Growth::Linear),
     ("floor", Growth::Linear),
     ("format_int", Growth::Linear),
-    ("glob.match", Growth::Linear),
+    ("glob.match", Growth::Pattern),
     ("glob.quote_meta", Growth::Linear),
     ("hex.decode", Growth::Linear),
     ("hex.encode", Growth::Linear),
@@ -73,16 +75,15 @@ const ALLOWED: &[(&str, Growth)] = &[
     ("object.union", Growth::Linear),
     ("object.union_n", Growth::Linear),
     ("product", Growth::Linear),
-    ("regex.is_valid", Growth::Linear),
-    ("regex.match", Growth::Linear),
-    ("regex.split", Growth::Linear),
+    ("regex.match", Growth::Pattern),
+    ("regex.split", Growth::Pattern),
     ("replace", Growth::Product),
     ("round", Growth::Linear),
     ("semver.compare", Growth::Linear),
     ("semver.is_valid", Growth::Linear),
     ("sort", Growth::Linear),
     ("split", Growth::Linear),
-    ("sprintf", Growth::Formatted),
+    ("sprintf", Growth::Linear),
     ("startswith", Growth::Linear),
     ("strings.any_prefix_match", Growth::Product),
     ("strings.any_suffix_match", Growth::Product),
@@ -103,15 +104,14 @@ const ALLOWED: &[(&str, Growth)] = &[
     ("urlquery.encode", Growth::Linear),
 ];
 
-/// Widest field that `sprintf` may be asked for, in characters.
-const MAX_WIDTH: u64 = 1024;
-
 /// A builtin, ready to be called.
 pub struct Builtin {
     name: &'static str,
     function: Function,
     arity: u8,
     growth: Growth,
+    /// The answer where regorus's is not always OPA's.
+    own: Option<Own>,
     /// The functions take the source of the call for their messages, which nobody reads here.
     span: Span,
     exprs: Vec<Ref<Expr>>,
@@ -132,7 +132,7 @@ impl Builtin {
         let span = Span { source, line: 1, col: 1, start: 0, end: 0 };
         let expr = Ref::new(Expr::Null { span: span.clone(), value: Value::Null, eidx: 0 });
         let exprs = vec![expr; usize::from(arity)];
-        Some(Self { name, function, arity, growth: *growth, span, exprs })
+        Some(Self { name, function, arity, growth: *growth, own: answers::own(name), span, exprs })
     }
 
     /// Names of every builtin that plans may call, sorted.
@@ -159,16 +159,29 @@ impl Builtin {
                 .checked_div(4096)
                 .unwrap_or(u64::MAX)
                 .saturating_add(linear),
-            Growth::Formatted => linear.saturating_add(widest(args)),
+            Growth::Pattern => linear.saturating_add(answers::pattern_steps(args)),
         }
     }
 
-    /// The result, or undefined where the builtin has an error (OPA's plugin is non-strict).
-    pub(super) fn call(&self, args: &[Value]) -> Value {
+    /// The result, or undefined where the builtin has an error (OPA's plugin is non-strict). An error
+    /// where the answer is not certain to be OPA's.
+    pub fn call(&self, args: &[Value]) -> Result<Value, EvalError> {
         if args.len() != self.arity() {
-            return Value::Undefined;
+            return Ok(Value::Undefined);
         }
-        (self.function)(&self.span, &self.exprs, args, false).unwrap_or(Value::Undefined)
+        let plain = |args: &[Value]| {
+            (self.function)(&self.span, &self.exprs, args, false).unwrap_or(Value::Undefined)
+        };
+        match self.own {
+            Some(own) => own(args, &plain).map_err(|_| EvalError::Inexact(self.name)),
+            None => Ok(plain(args)),
+        }
+    }
+
+    /// Why a call with the constant `value` as the argument at `at` (from 0) would always be an error,
+    /// if it would.
+    pub fn refusal(&self, at: usize, value: &Value) -> Option<&'static str> {
+        answers::refusal(self.name, at, value)
     }
 }
 
@@ -197,18 +210,6 @@ fn elements(value: &Value) -> u64 {
     u64::try_from(size).unwrap_or(u64::MAX)
 }
 
-/// Steps for the widest number in a format string: `%100000d` asks for 100,000 characters.
-fn widest(args: &[Value]) -> u64 {
-    let Some(Value::String(format)) = args.first() else { return 0 };
-    let widest = format
-        .split(|c: char| !c.is_ascii_digit())
-        .filter(|digits| !digits.is_empty())
-        .map(|digits| digits.parse().unwrap_or(u64::MAX))
-        .max()
-        .unwrap_or(0);
-    if widest > MAX_WIDTH { u64::MAX } else { 0 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,16 +232,16 @@ mod tests {
         let long = Value::from("a".repeat(60_000));
         let replace = Builtin::find("replace").unwrap();
         assert!(replace.cost(&[long.clone(), Value::from("a"), long]) > 500_000);
-        let sprintf = Builtin::find("sprintf").unwrap();
-        let args = [Value::from("%1000000000d"), Value::from(vec![Value::from(1_u64)])];
-        assert_eq!(sprintf.cost(&args), u64::MAX);
+        let matching = Builtin::find("regex.match").unwrap();
+        let pattern = Value::from("(a|b|c|d|e|f){1000}");
+        assert!(matching.cost(&[pattern, Value::from("a".repeat(60_000))]) > 1_000_000);
     }
 
     #[test]
     fn errors_are_undefined() {
         let to_number = Builtin::find("to_number").unwrap();
-        assert_eq!(to_number.call(&[Value::from("x")]), Value::Undefined);
-        assert_eq!(to_number.call(&[Value::from("2")]), Value::from(2_u64));
-        assert_eq!(to_number.call(&[]), Value::Undefined);
+        assert_eq!(to_number.call(&[Value::from("x")]), Ok(Value::Undefined));
+        assert_eq!(to_number.call(&[Value::from("2")]), Ok(Value::from(2_u64)));
+        assert_eq!(to_number.call(&[]), Ok(Value::Undefined));
     }
 }

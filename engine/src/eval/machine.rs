@@ -168,7 +168,8 @@ impl<'a> Machine<'a> {
             Stmt::Builtin { dst, builtin, args } => self.builtin(base, *dst, *builtin, args),
             Stmt::Operate { dst, op, a, b } => {
                 let (a, b) = (self.operand(base, *a)?, self.operand(base, *b)?);
-                let (steps, value) = (ops::weight(a).saturating_add(ops::weight(b)), ops::operate(*op, a, b));
+                let (steps, value) =
+                    (ops::weight(a).saturating_add(ops::weight(b)), ops::operate(*op, a, b)?);
                 self.charge(steps)?;
                 self.store(base, *dst, value)
             }
@@ -267,7 +268,7 @@ impl<'a> Machine<'a> {
         let args = self.operands(base, args)?;
         // Charged before the call, so that one call cannot do more work than the budget allows.
         self.charge(builtin.cost(&args))?;
-        let value = builtin.call(&args);
+        let value = builtin.call(&args)?;
         self.charge(ops::weight(&value))?;
         self.store(base, dst, value)
     }

@@ -1,8 +1,15 @@
 //! The evaluator: runs a plan on one input, within bounds.
 
+mod answers;
 mod builtins;
+mod format;
+mod glob;
 mod machine;
+mod number;
 mod ops;
+mod order;
+mod pattern;
+mod strings;
 
 pub use builtins::Builtin;
 pub(crate) use machine::Machine;
@@ -17,6 +24,9 @@ pub enum EvalError {
     /// `eval_conflict_error`.
     #[error("conflicting values in {0}")]
     Conflict(String),
+    /// An operator or builtin was given what is not certain to be answered as OPA answers it.
+    #[error("`{0}` was given arguments for which the answer is not certain to be OPA's")]
+    Inexact(&'static str),
     /// The step budget is used up.
     #[error("evaluation needs more than {0} steps")]
     Steps(u64),
@@ -31,6 +41,7 @@ impl EvalError {
         match self {
             Self::NoPolicy => "no_policy",
             Self::Conflict(_) => "eval_conflict",
+            Self::Inexact(_) => "eval_inexact",
             Self::Steps(_) => "eval_steps",
             Self::Malformed => "eval_malformed",
         }

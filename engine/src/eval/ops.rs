@@ -2,6 +2,7 @@
 
 use regorus::Value;
 
+use super::{EvalError, number, order};
 use crate::plan::{Compare, Operator};
 
 /// Steps that handling a value costs beyond the statement itself: one for 64 bytes or 4 elements, so
@@ -27,39 +28,27 @@ pub(super) fn compare(op: Compare, a: &Value, b: &Value) -> bool {
     match op {
         Compare::Eq => a == b,
         Compare::Ne => a != b,
-        Compare::Lt => a < b,
-        Compare::Le => a <= b,
-        Compare::Gt => a > b,
-        Compare::Ge => a >= b,
+        Compare::Lt => order::compare(a, b).is_lt(),
+        Compare::Le => order::compare(a, b).is_le(),
+        Compare::Gt => order::compare(a, b).is_gt(),
+        Compare::Ge => order::compare(a, b).is_ge(),
     }
 }
 
 /// `a op b`; undefined where the operator does not take these types or the result does not exist, as a
 /// builtin's error is in OPA's plugin.
-pub(super) fn operate(op: Operator, a: &Value, b: &Value) -> Value {
+pub(super) fn operate(op: Operator, a: &Value, b: &Value) -> Result<Value, EvalError> {
     match (a, b) {
-        (Value::Number(x), Value::Number(y)) => {
-            let zero = matches!(op, Operator::Div | Operator::Rem) && *b == Value::from(0_u64);
-            if zero {
-                return Value::Undefined;
-            }
-            let number = match op {
-                Operator::Add => x.add(y),
-                Operator::Sub => x.sub(y),
-                Operator::Mul => x.mul(y),
-                Operator::Div => x.clone().divide(y),
-                Operator::Rem if x.is_integer() && y.is_integer() => x.clone().modulo(y),
-                Operator::Rem | Operator::And | Operator::Or => return Value::Undefined,
-            };
-            number.map_or(Value::Undefined, Value::from)
+        (Value::Number(_), Value::Number(_)) => {
+            number::operate(op, a, b).map_err(|_| EvalError::Inexact("arithmetic on fractions"))
         }
-        (Value::Set(x), Value::Set(y)) => match op {
+        (Value::Set(x), Value::Set(y)) => Ok(match op {
             Operator::Sub => x.difference(y).into_value(),
             Operator::And => x.intersection(y).into_value(),
             Operator::Or => x.union(y).into_value(),
             Operator::Add | Operator::Mul | Operator::Div | Operator::Rem => Value::Undefined,
-        },
-        _ => Value::Undefined,
+        }),
+        _ => Ok(Value::Undefined),
     }
 }
 
@@ -94,8 +83,25 @@ pub(super) fn elements(value: &Value) -> Option<Box<dyn Iterator<Item = (Value, 
         Value::Array(items) => {
             Some(Box::new(items.iter().enumerate().map(|(at, v)| (Value::from(at), v.clone()))))
         }
-        Value::Set(items) => Some(Box::new(items.iter_sorted().map(|v| (v.clone(), v.clone())))),
-        Value::Object(fields) => Some(Box::new(fields.iter_sorted().map(|(k, v)| (k.clone(), v.clone())))),
+        Value::Set(items) => {
+            let items = in_order(items.iter_sorted(), |item| item, order::sorted);
+            Some(Box::new(items.map(|v| (v.clone(), v.clone()))))
+        }
+        Value::Object(fields) => {
+            let fields = in_order(fields.iter_sorted(), |(key, _)| key, order::fields);
+            Some(Box::new(fields.map(|(k, v)| (k.clone(), v.clone()))))
+        }
         _ => None,
     }
+}
+
+/// The elements in OPA's order. regorus's is another only where collections are among them.
+fn in_order<'v, T: Copy + 'v, I: Iterator<Item = T> + Clone + 'v>(
+    items: I,
+    key: impl Fn(T) -> &'v Value,
+    sort: impl Fn(I) -> Vec<T>,
+) -> Box<dyn Iterator<Item = T> + 'v> {
+    let nested =
+        items.clone().any(|item| matches!(key(item), Value::Array(_) | Value::Set(_) | Value::Object(_)));
+    if nested { Box::new(sort(items).into_iter()) } else { Box::new(items) }
 }

@@ -9,6 +9,8 @@ use super::ConstId;
 
 /// Deepest nesting of a constant. Dropping, comparing and printing a value recurse.
 const MAX_NESTING: u32 = 128;
+/// Most digits of a number, a double's smallest and largest included.
+const MAX_DIGITS: usize = 1100;
 /// Elements that all constants may have, counted as a tree: sharing must not hide a huge value.
 const MAX_TREE: u64 = 1 << 26;
 
@@ -92,9 +94,7 @@ impl Made {
         let value = match node {
             Node::Null => Value::Null,
             Node::Bool(b) => Value::Bool(*b),
-            Node::Number(text) => {
-                Value::from_numeric_string(text).map_err(|_| "a constant is not a number")?
-            }
+            Node::Number(text) => number(text)?,
             Node::String(s) => Value::from(s.as_str()),
             Node::Array(ids) => {
                 Value::from(ids.iter().map(|id| self.child(*id, &mut size)).collect::<Result<Vec<_>, _>>()?)
@@ -130,6 +130,15 @@ impl Made {
         size.1 = size.1.max(nesting.saturating_add(1));
         Ok(value.clone())
     }
+}
+
+/// The number that is written. One of many digits would be slow to read, one with an exponent could be
+/// of more digits than there is memory.
+fn number(text: &str) -> Result<Value, &'static str> {
+    if text.len() > MAX_DIGITS || text.contains(['e', 'E']) {
+        return Err("a constant is too large a number");
+    }
+    Value::from_numeric_string(text).map_err(|_| "a constant is not a number")
 }
 
 #[cfg(test)]
@@ -188,6 +197,8 @@ mod tests {
     fn hostile_pools_are_refused() {
         assert!(values(&[Node::Array(vec![0])]).is_err());
         assert!(values(&[Node::Number("1e".into())]).is_err());
+        assert!(values(&[Node::Number("1e1000000000".into())]).is_err());
+        assert!(values(&[Node::Number("9".repeat(5000))]).is_err());
         let mut deep = vec![Node::Null];
         deep.extend((0..200).map(|i| Node::Array(vec![i])));
         assert!(values(&deep).is_err());

@@ -1,0 +1,73 @@
+//! Every builtin that plans may call, against OPA's answers.
+//!
+//! `fixtures/builtins.json` holds calls with what OPA 1.22.2 answered; no `opa` is an error or undefined
+//! there. `{"$set": […]}` is a set, `{"$object": [[k, v], …]}` an object with keys that are no strings,
+//! `{"$bytes": true}` a string that is not UTF-8. `refused` marks what we do not answer: there an
+//! evaluation is an error, never a guess.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+use sidegate_engine::Value;
+use sidegate_engine::eval::Builtin;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    args: Vec<Json>,
+    #[serde(default, deserialize_with = "present")]
+    opa: Option<Json>,
+    #[serde(default)]
+    refused: bool,
+}
+
+/// `null` is an answer, too.
+fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Json>, D::Error> {
+    Json::deserialize(from).map(Some)
+}
+
+fn value(json: &Json) -> Value {
+    match json {
+        Json::Array(items) => Value::from(items.iter().map(value).collect::<Vec<_>>()),
+        Json::Object(fields) => match (fields.get("$set"), fields.get("$object")) {
+            (Some(Json::Array(items)), _) => Value::from(items.iter().map(value).collect::<BTreeSet<_>>()),
+            (_, Some(Json::Array(pairs))) => {
+                Value::from(pairs.iter().map(|p| (value(&p[0]), value(&p[1]))).collect::<BTreeMap<_, _>>())
+            }
+            _ => Value::from(
+                fields.iter().map(|(k, v)| (Value::from(k.as_str()), value(v))).collect::<BTreeMap<_, _>>(),
+            ),
+        },
+        other => Value::from(other.clone()),
+    }
+}
+
+fn run(name: &str, case: &Case) -> Result<(), String> {
+    let builtin = Builtin::find(name).ok_or("expected an allowed builtin")?;
+    let args: Vec<Value> = case.args.iter().map(value).collect();
+    match (builtin.call(&args), case.refused) {
+        (Err(error), true) if error.code() == "eval_inexact" => Ok(()),
+        (Ok(got), false) => {
+            let want = case.opa.as_ref().map_or(Value::Undefined, value);
+            if got == want { Ok(()) } else { Err(format!("expected {want:?}, got {got:?}")) }
+        }
+        (got, refused) => Err(format!("expected refused to be {refused}, got {got:?}")),
+    }
+}
+
+#[test]
+fn builtins_answer_as_opa_or_not_at_all() {
+    let cases: BTreeMap<String, Vec<Case>> =
+        serde_json::from_str(include_str!("fixtures/builtins.json")).unwrap();
+    let missing: Vec<_> = Builtin::names().filter(|name| !cases.contains_key(*name)).collect();
+    assert!(missing.is_empty(), "without cases: {missing:?}");
+    let failures: Vec<String> = cases
+        .iter()
+        .flat_map(|(name, cases)| cases.iter().map(move |case| (name, case)))
+        .filter_map(|(name, case)| {
+            run(name, case).err().map(|why| format!("{name}({})\n  {why}", Json::from(case.args.clone())))
+        })
+        .collect();
+    assert!(failures.is_empty(), "{} failures\n{}", failures.len(), failures.join("\n"));
+}
