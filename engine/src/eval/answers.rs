@@ -91,6 +91,11 @@ pub(super) fn own(name: &str) -> Option<Own> {
     })
 }
 
+/// Number of arguments of the builtins that regorus's functions are not there for at all.
+pub(super) fn own_arity(name: &str) -> Option<u8> {
+    matches!(name, "urlquery.decode" | "urlquery.encode").then_some(1)
+}
+
 /// Why a constant argument would be refused, if it would.
 pub(super) fn refusal(name: &str, at: usize, value: &Value) -> Option<&'static str> {
     let Value::String(text) = value else { return None };

@@ -127,7 +127,12 @@ impl Builtin {
     /// The builtin called `name`, if plans may call it.
     pub fn find(name: &str) -> Option<Self> {
         let (name, growth) = ALLOWED.iter().find(|(allowed, _)| *allowed == name)?;
-        let (function, arity) = *BUILTINS.get(name)?;
+        let (function, arity): (Function, u8) = match BUILTINS.get(name) {
+            Some(known) => *known,
+            // Answered here alone: regorus's would bring the tables of a crate that knows all of Unicode's
+            // host names into the filter.
+            None => (|_, _, _, _| Ok(Value::Undefined), answers::own_arity(name)?),
+        };
         let source = Source::from_contents(String::new(), String::new()).ok()?;
         let span = Span { source, line: 1, col: 1, start: 0, end: 0 };
         let expr = Ref::new(Expr::Null { span: span.clone(), value: Value::Null, eidx: 0 });
