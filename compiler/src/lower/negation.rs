@@ -5,6 +5,7 @@
 //! then undefined, not just what is negated. Only references that stand alone or on a side of `==` or
 //! `=` stay inside (OPA: `expandExpr` and `rewriteDynamics` in `ast/compile.go`).
 
+use regorus::Value;
 use regorus::unstable::{AssignOp, BoolOp, Expr};
 use sidegate_engine::plan::{Operand, Stmt};
 
@@ -19,6 +20,10 @@ impl<'a> Builder<'_, 'a> {
         if self.is_print(expr) {
             // OPA drops `print` with whatever negates it.
             return Ok(());
+        }
+        if constant(expr) == Some(Value::Bool(true)) {
+            // OPA 1.22 takes a body of `not true` alone for an empty one, which holds.
+            return Err(Diagnostic::unsupported(expr.span(), "`not true`", "write `false`"));
         }
         let around = self.hoisted.len();
         self.hoist_condition(expr)?;

@@ -39,14 +39,17 @@ impl<'a> Builder<'_, 'a> {
                 self.reference(head, &args, expr.span())
             }
             Expr::Array { items, .. } => {
+                no_union(items.first())?;
                 let items = self.values(items)?;
                 self.make(|dst| Stmt::MakeArray { dst, items })
             }
             Expr::Set { items, .. } => {
+                no_union(items.first())?;
                 let items = self.values(items)?;
                 self.make(|dst| Stmt::MakeSet { dst, items })
             }
             Expr::Object { fields, .. } => {
+                no_union(fields.first().map(|(_, _, value)| value))?;
                 distinct(fields)?;
                 let fields = fields
                     .iter()
@@ -172,6 +175,17 @@ pub(super) fn written_as_it_is(expr: &Expr) -> Result<()> {
             written_as_it_is(key)?;
             written_as_it_is(value)
         }),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses `[a | b]`: to OPA a comprehension, to this parser at times a union.
+fn no_union(first: Option<&Ref<Expr>>) -> Result<()> {
+    match first.map(AsRef::as_ref) {
+        Some(Expr::BinExpr { op: BinOp::Union, span, .. }) => {
+            let what = "a union right after a bracket";
+            Err(Diagnostic::unsupported(span, what, "name it first: `both := a | b`"))
+        }
         _ => Ok(()),
     }
 }
