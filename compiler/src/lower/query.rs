@@ -23,14 +23,19 @@ impl<'a> Builder<'_, 'a> {
         self.scopes.push(scope);
         let mut pending: Vec<&'a LiteralStmt> = stmts.iter().collect();
         while !pending.is_empty() {
-            // The first that can run now, as OPA orders a body.
-            let ready = pending.iter().position(|stmt| Ready::new(self).stmt(stmt).is_ok());
-            let Some(at) = ready else {
-                let stuck = pending.first().and_then(|stmt| Ready::new(self).stmt(stmt).err());
-                return Err(stuck.map_or_else(|| Diagnostic::file("", "internal", "no order"), unsafe_var));
-            };
-            let stmt = pending.remove(at);
-            self.stmt(stmt)?;
+            // In passes over what is left, each time all that can run then, as OPA orders a body. The
+            // order shows where one part has no value and another is an error.
+            let mut left = Vec::new();
+            for &stmt in &pending {
+                match Ready::new(self).stmt(stmt) {
+                    Ok(()) => self.stmt(stmt)?,
+                    Err(missing) => left.push((stmt, missing)),
+                }
+            }
+            if let (Some((_, missing)), true) = (left.first(), left.len() == pending.len()) {
+                return Err(unsafe_var(missing));
+            }
+            pending = left.into_iter().map(|(stmt, _)| stmt).collect();
         }
         finish(self)?;
         self.scopes.pop();

@@ -2,10 +2,10 @@
 //! same policies.
 
 /// SplitMix64: small, and the same everywhere.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -13,7 +13,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).unwrap()
     }
 
@@ -27,7 +27,7 @@ impl Random {
 }
 
 /// A generated policy.
-pub struct Policy {
+pub(crate) struct Policy {
     pub rego: String,
     pub inputs: Vec<String>,
     /// It negates something whose operands OPA evaluates first; the interpreter does not.
@@ -44,8 +44,9 @@ const INPUTS: &[&str] = &[
     "{}",
 ];
 
-pub fn policy(seed: u64) -> Policy {
-    let mut writer = Writer { random: Random(seed), rules: vec![], names: 0, negates: false, patterns: false };
+pub(crate) fn policy(seed: u64) -> Policy {
+    let mut writer =
+        Writer { random: Random(seed), rules: vec![], names: 0, negates: false, patterns: false };
     let mut rego = String::from("package t\n\n");
     let count = 2 + writer.random.below(4);
     for at in 0..count {
@@ -221,7 +222,8 @@ impl Writer {
             9..=12 => self.condition(vars),
             13 => self.term(vars, 1),
             14 | 15 => {
-                let condition = if self.random.chance(40) { self.term(vars, 2) } else { self.condition(vars) };
+                let condition =
+                    if self.random.chance(40) { self.term(vars, 2) } else { self.condition(vars) };
                 self.negates = true;
                 format!("not {condition}")
             }
@@ -267,13 +269,19 @@ impl Writer {
     fn term(&mut self, vars: &Vars, depth: usize) -> String {
         let choice = self.random.below(if depth == 0 { 9 } else { 17 });
         match choice {
-            0 | 1 => self.random.pick(&["0", "1", "2", "\"a\"", "\"b\"", "true", "false", "null", "-1"]).to_owned(),
+            0 | 1 => {
+                self.random.pick(&["0", "1", "2", "\"a\"", "\"b\"", "true", "false", "null", "-1"]).to_owned()
+            }
             2 | 3 if !vars.is_empty() => vars[self.random.below(vars.len())].clone(),
             2 | 3 | 4 => self.random.pick(&["input.x", "input.y", "input.s", "input.t"]).to_owned(),
-            5 => self.random.pick(&["input.o.a", "input.l[0]", "input.none", "input.o.a.b", "input.n"]).to_owned(),
+            5 => self
+                .random
+                .pick(&["input.o.a", "input.l[0]", "input.none", "input.o.a.b", "input.n"])
+                .to_owned(),
             6 => self.random.pick(&["input.l", "input.o", "input.m", "input"]).to_owned(),
             7 | 8 => {
-                let plain: Vec<usize> = (0..self.rules.len()).filter(|at| self.rules[*at].params == 0).collect();
+                let plain: Vec<usize> =
+                    (0..self.rules.len()).filter(|at| self.rules[*at].params == 0).collect();
                 match plain.is_empty() {
                     true => "input.x".to_owned(),
                     false => self.rules[plain[self.random.below(plain.len())]].name.clone(),
@@ -284,14 +292,22 @@ impl Writer {
             11 => format!("{{{}, {}}}", self.term(vars, depth - 1), self.term(vars, depth - 1)),
             12 => format!("count({})", self.collection(vars)),
             13 => {
-                let functions: Vec<usize> = (0..self.rules.len()).filter(|at| self.rules[*at].params == 1).collect();
+                let functions: Vec<usize> =
+                    (0..self.rules.len()).filter(|at| self.rules[*at].params == 1).collect();
                 let arg = self.term(vars, depth - 1);
                 match functions.is_empty() {
                     true => format!("is_string({arg})"),
-                    false => format!("{}({arg})", self.rules[functions[self.random.below(functions.len())]].name),
+                    false => {
+                        format!("{}({arg})", self.rules[functions[self.random.below(functions.len())]].name)
+                    }
                 }
             }
-            14 => format!("({} {} {})", self.term(vars, 0), self.random.pick(&["+", "-", "*", "|", "&"]), self.term(vars, 0)),
+            14 => format!(
+                "({} {} {})",
+                self.term(vars, 0),
+                self.random.pick(&["+", "-", "*", "|", "&"]),
+                self.term(vars, 0)
+            ),
             15 => {
                 let mut inner = vars.clone();
                 let body = self.body(&mut inner, 2, 2);
@@ -314,5 +330,9 @@ impl Writer {
 /// The variables between the parentheses of a function's head.
 fn head_vars(head: &str) -> Vars {
     let inside = head.split(['(', ')']).nth(1).unwrap_or_default();
-    inside.split(|c: char| !c.is_alphanumeric()).filter(|word| word.starts_with('v')).map(str::to_owned).collect()
+    inside
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| word.starts_with('v'))
+        .map(str::to_owned)
+        .collect()
 }

@@ -17,6 +17,11 @@ enum Flow {
     Stopped,
 }
 
+/// Registers of a frame that a step pays for.
+const REGISTERS_PER_STEP: u64 = 64;
+/// Registers of all frames together, beyond which no other frame is opened.
+const MAX_REGISTERS: usize = 1 << 18;
+
 /// The state of one evaluation. Dropped with it; nothing outlives a decision.
 pub(crate) struct Machine<'a> {
     image: &'a Image,
@@ -64,6 +69,15 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
+    /// Charges for going through the whole of what the operands are.
+    fn charge_whole(&mut self, base: usize, operands: &[Operand]) -> Result<(), EvalError> {
+        for operand in operands {
+            let steps = ops::depth_weight([self.operand(base, *operand)?], self.steps);
+            self.charge(steps)?;
+        }
+        Ok(())
+    }
+
     fn constant(&self, id: ConstId) -> Result<&'a Value, EvalError> {
         let at = usize::try_from(id).map_err(|_| EvalError::Malformed)?;
         self.image.consts.get(at).ok_or(EvalError::Malformed)
@@ -106,6 +120,10 @@ impl<'a> Machine<'a> {
             return Ok(value.clone());
         }
         let base = self.regs.len();
+        self.charge(u64::from(func.regs) / REGISTERS_PER_STEP)?;
+        if base > MAX_REGISTERS {
+            return Err(EvalError::Malformed);
+        }
         self.regs.resize(base.saturating_add(func.regs.into()), Value::Undefined);
         arguments(self, base)?;
         self.block(func.body, Frame { func, base })?;
@@ -152,6 +170,7 @@ impl<'a> Machine<'a> {
                 self.store(base, *dst, value.clone())
             }
             Stmt::Get { dst, src, key } => {
+                self.charge_whole(base, &[*key])?;
                 let value = self.operand(base, *src)?[self.operand(base, *key)?].clone();
                 self.store(base, *dst, value)
             }
@@ -179,11 +198,12 @@ impl<'a> Machine<'a> {
                 self.set(base, *dst, Value::Bool(value))
             }
             Stmt::Member { dst, key, value, of } => {
-                let of = self.operand(base, *of)?;
-                let key = key.map(|key| self.operand(base, key)).transpose()?;
-                let found = ops::member(key, self.operand(base, *value)?, of);
-                let steps = ops::weight(of);
+                self.charge_whole(base, &[*value])?;
+                let steps =
+                    ops::member_weight(self.operand(base, *value)?, self.operand(base, *of)?, self.steps);
                 self.charge(steps)?;
+                let key = key.map(|key| self.operand(base, key)).transpose()?;
+                let found = ops::member(key, self.operand(base, *value)?, self.operand(base, *of)?);
                 self.set(base, *dst, Value::Bool(found))
             }
             Stmt::Truthy { src } => Ok(holds(*self.operand(base, *src)? != Value::Bool(false))),
@@ -199,16 +219,14 @@ impl<'a> Machine<'a> {
                 self.set(base, *dst, Value::from(items))
             }
             Stmt::MakeSet { dst, items } => {
+                self.charge_whole(base, items)?;
                 let items: std::collections::BTreeSet<_> = self.operands(base, items)?.into_iter().collect();
                 self.set(base, *dst, Value::from(items))
             }
             Stmt::MakeObject { dst, fields } => {
-                let mut object = Value::new_object();
-                for (key, value) in fields {
-                    let (key, value) = (self.operand(base, *key)?, self.operand(base, *value)?);
-                    ops::insert(&mut object, key.clone(), value.clone()).ok_or_else(|| conflict(frame))?;
-                }
-                self.set(base, *dst, object)
+                self.set(base, *dst, Value::new_object())?;
+                fields.iter().try_for_each(|(key, value)| self.insert(frame, *dst, *key, *value))?;
+                Ok(Flow::Done)
             }
             Stmt::Scan { src, key, value, block } => self.scan(frame, *src, (*key, *value), *block),
             Stmt::Every { src, key, value, block } => self.every(frame, *src, (*key, *value), *block),
@@ -231,13 +249,13 @@ impl<'a> Machine<'a> {
                 Ok(Flow::Done)
             }
             Stmt::Add { acc, value } => {
+                self.charge_whole(base, &[*value])?;
                 let value = self.operand(base, *value)?.clone();
                 self.slot(base, *acc)?.as_set_mut().map_err(|_| EvalError::Malformed)?.insert(value);
                 Ok(Flow::Done)
             }
             Stmt::Insert { acc, key, value } => {
-                let (key, value) = (self.operand(base, *key)?.clone(), self.operand(base, *value)?.clone());
-                ops::insert(self.slot(base, *acc)?, key, value).ok_or_else(|| conflict(frame))?;
+                self.insert(frame, *acc, *key, *value)?;
                 Ok(Flow::Done)
             }
             Stmt::Yield { value } => self.give(frame, *value),
@@ -253,13 +271,15 @@ impl<'a> Machine<'a> {
         &mut self,
         base: usize,
         op: crate::plan::Compare,
-        a: Operand,
-        b: Operand,
+        left: Operand,
+        right: Operand,
     ) -> Result<bool, EvalError> {
-        let (a, b) = (self.operand(base, a)?, self.operand(base, b)?);
-        let (steps, value) = (ops::weight(a).min(ops::weight(b)), ops::compare(op, a, b));
+        let (a, b) = (self.operand(base, left)?, self.operand(base, right)?);
+        // The shorter one bounds the work.
+        let steps = ops::depth_weight([a], self.steps);
+        let steps = if steps == 0 { 0 } else { ops::depth_weight([b], steps) };
         self.charge(steps)?;
-        Ok(value)
+        Ok(ops::compare(op, self.operand(base, left)?, self.operand(base, right)?))
     }
 
     fn builtin(&mut self, base: usize, dst: Reg, builtin: u16, args: &[Operand]) -> Result<Flow, EvalError> {
@@ -267,21 +287,43 @@ impl<'a> Machine<'a> {
         let builtin = image.builtins.get(usize::from(builtin)).ok_or(EvalError::Malformed)?;
         let args = self.operands(base, args)?;
         // Charged before the call, so that one call cannot do more work than the budget allows.
-        self.charge(builtin.cost(&args))?;
+        self.charge(builtin.cost(&args, self.steps))?;
         let value = builtin.call(&args)?;
         self.charge(ops::weight(&value))?;
         self.store(base, dst, value)
     }
 
+    /// Inserts into the object in `acc`.
+    fn insert(&mut self, frame: Frame<'a>, acc: Reg, key: Operand, value: Operand) -> Result<(), EvalError> {
+        let base = frame.base;
+        self.charge_whole(base, &[key])?;
+        let (at, held) = (self.operand(base, key)?.clone(), self.operand(base, value)?.clone());
+        let fields = self.slot(base, acc)?.as_object_mut().map_err(|_| EvalError::Malformed)?;
+        match fields.get(&at).cloned() {
+            None => {
+                fields.insert(at, held);
+                Ok(())
+            }
+            Some(before) => {
+                self.charge_whole(base, &[value])?;
+                if before == held { Ok(()) } else { Err(conflict(frame)) }
+            }
+        }
+    }
+
     fn give(&mut self, frame: Frame<'a>, value: Operand) -> Result<Flow, EvalError> {
-        let value = self.operand(frame.base, value)?.clone();
+        let given = self.operand(frame.base, value)?.clone();
         let slot = self.slot(frame.base, frame.func.params)?;
         if *slot == Value::Undefined {
-            *slot = value;
-        } else if *slot != value {
-            return Err(conflict(frame));
+            *slot = given;
+            return Ok(Flow::Done);
         }
-        Ok(Flow::Done)
+        self.charge_whole(frame.base, &[value])?;
+        if *self.slot(frame.base, frame.func.params)? == given {
+            Ok(Flow::Done)
+        } else {
+            Err(conflict(frame))
+        }
     }
 
     fn bind(

@@ -4,6 +4,8 @@ mod answers;
 mod builtins;
 mod format;
 mod glob;
+#[cfg(test)]
+mod hostile;
 mod machine;
 mod number;
 mod ops;

@@ -18,6 +18,44 @@ pub(super) fn weight(value: &Value) -> u64 {
     u64::try_from(size / unit).unwrap_or(u64::MAX)
 }
 
+/// What a step pays for of a value that is gone through as a whole.
+const PARTS_PER_STEP: u64 = 4;
+
+/// Steps for going through values with all that is in them, as comparing and hashing do; never more than
+/// `most`. A collection that holds another one a thousand times is as large as it looks.
+pub(super) fn depth_weight<'v>(values: impl IntoIterator<Item = &'v Value>, most: u64) -> u64 {
+    let budget = most.saturating_add(1).saturating_mul(PARTS_PER_STEP);
+    let mut left = budget;
+    values.into_iter().for_each(|value| count(value, &mut left));
+    budget.saturating_sub(left) / PARTS_PER_STEP
+}
+
+/// Takes the parts of a value from `left`, until nothing is left. Values nest to a known depth.
+fn count(value: &Value, left: &mut u64) {
+    if *left == 0 {
+        return;
+    }
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Undefined => {}
+        Value::String(s) => {
+            *left = left.saturating_sub(u64::try_from(s.len() / 16).unwrap_or(u64::MAX));
+        }
+        Value::Array(items) => part(items.iter(), left),
+        Value::Set(items) => part(items.iter(), left),
+        Value::Object(fields) => part(fields.iter().flat_map(|(k, v)| [k, v]), left),
+    }
+}
+
+fn part<'v>(values: impl Iterator<Item = &'v Value>, left: &mut u64) {
+    for value in values {
+        *left = left.saturating_sub(1);
+        if *left == 0 {
+            return;
+        }
+        count(value, left);
+    }
+}
+
 /// Whether a collection of `len` elements has the length a pattern asks for.
 pub(super) fn has_len(len: usize, wanted: u32) -> bool {
     u32::try_from(len) == Ok(wanted)
@@ -52,6 +90,16 @@ pub(super) fn operate(op: Operator, a: &Value, b: &Value) -> Result<Value, EvalE
     }
 }
 
+/// Steps for looking for `value` in `of`: each element of an array or an object is compared with it.
+pub(super) fn member_weight(value: &Value, of: &Value, most: u64) -> u64 {
+    let scalar = !matches!(value, Value::Array(_) | Value::Set(_) | Value::Object(_));
+    match of {
+        Value::Set(_) => 0,
+        _ if scalar => weight(of),
+        _ => depth_weight([of], most),
+    }
+}
+
 /// `value in of` and `key, value in of`; no element where `of` is no collection.
 pub(super) fn member(key: Option<&Value>, value: &Value, of: &Value) -> bool {
     match (of, key) {
@@ -61,18 +109,6 @@ pub(super) fn member(key: Option<&Value>, value: &Value, of: &Value) -> bool {
         (Value::Set(items), Some(key)) => key == value && items.contains(value),
         (Value::Array(_) | Value::Object(_), Some(key)) => of[key] == *value,
         _ => false,
-    }
-}
-
-/// Inserts into an object; `None` if it is no object or has another value there.
-pub(super) fn insert(object: &mut Value, key: Value, value: Value) -> Option<()> {
-    let fields = object.as_object_mut().ok()?;
-    match fields.get(&key) {
-        Some(before) => (*before == value).then_some(()),
-        None => {
-            fields.insert(key, value);
-            Some(())
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use regorus::Value;
 
 use super::codec::FormatError;
-use super::{Entry, Func, FuncId, Program, Stmt, consts, validate};
+use super::{Entry, Func, FuncId, Program, Stmt, consts, nesting, validate};
 use crate::eval::Builtin;
 
 /// A checked plan with its constants as values and its builtins resolved.
@@ -22,6 +22,7 @@ impl Image {
     /// Checks `program` and makes it ready to run.
     pub fn new(program: Program) -> Result<Self, FormatError> {
         let depth = validate::depth(&program).map_err(FormatError::Malformed)?;
+        nesting::check(&program).map_err(FormatError::Malformed)?;
         let Program { revision, consts, builtins, blocks, funcs, entries } = program;
         let consts = consts::values(&consts).map_err(FormatError::Malformed)?;
         let builtins = builtins

@@ -9,6 +9,7 @@
 mod codec;
 mod consts;
 mod image;
+mod nesting;
 mod validate;
 
 use serde::{Deserialize, Serialize};
