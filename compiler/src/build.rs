@@ -44,8 +44,25 @@ pub struct EntryReport {
     pub reads: Vec<String>,
 }
 
+/// Stack for parsing and planning, which recurse over what may be a long chain of operators.
+const STACK: usize = 1 << 29;
+
+/// Runs `work` with enough stack for any file that the parser takes.
+fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T, Diagnostics> + Send) -> Result<T, Diagnostics> {
+    let internal =
+        || Diagnostics::from(Diagnostic::file("", "internal", "internal error: no thread to compile in"));
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        thread.map_err(|_| internal())?.join().map_err(|_| internal())?
+    })
+}
+
 /// Compiles the sources and packs them.
 pub fn build(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagnostics> {
+    on_large_stack(|| build_here(sources, options))
+}
+
+fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagnostics> {
     let modules = Modules::parse(sources)?;
     let tree = Tree::new(&modules)?;
     let default = [DEFAULT_ENTRYPOINT.to_owned()];
@@ -82,6 +99,10 @@ pub fn build(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagnos
 
 /// Compiles every rule of the sources, whether an entry point reaches it or not.
 pub fn check(sources: &Sources) -> Result<usize, Diagnostics> {
+    on_large_stack(|| check_here(sources))
+}
+
+fn check_here(sources: &Sources) -> Result<usize, Diagnostics> {
     let modules = Modules::parse(sources)?;
     let tree = Tree::new(&modules)?;
     let mut planner = Planner::new(&modules, &tree, &sources.data);

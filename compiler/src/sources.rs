@@ -8,6 +8,7 @@ use regorus::Value;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::rego::huge_number;
 
 /// An OPA bundle's `.manifest`. Keys that are not listed are kept as they are.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -102,7 +103,12 @@ impl Sources {
                 self.manifest = Some(manifest);
             }
             "data.json" => {
-                let value = Value::from_json_str(&read()?).map_err(|error| {
+                let text = read()?;
+                if huge_number(&text) {
+                    let message = "expected numbers of at most 999 digits, got one with a larger exponent";
+                    return Err(Diagnostic::file(&shown, "data_json", message));
+                }
+                let value = Value::from_json_str(&text).map_err(|error| {
                     Diagnostic::file(&shown, "data_json", format!("expected JSON: {error}"))
                 })?;
                 self.add_data(&shown, folders, value)?;

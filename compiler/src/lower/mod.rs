@@ -24,6 +24,9 @@ use sidegate_engine::plan::{BlockId, BuiltinId, ConstPool, Entry, Func, FuncId, 
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Modules, Tree};
 
+/// Longest chain of rules that need one another. No evaluator would go deeper.
+const MAX_CHAIN: usize = 512;
+
 type Result<T> = std::result::Result<T, Diagnostic>;
 
 /// A path below `data`.
@@ -41,6 +44,8 @@ pub(crate) struct Planner<'a> {
     /// What each function depends on, in the order of `funcs`.
     facts: Vec<Facts>,
     planned: BTreeMap<Path, State>,
+    /// Rules that are being planned, one for the other.
+    depth: usize,
     entries: Vec<Entry>,
 }
 
@@ -70,6 +75,7 @@ impl<'a> Planner<'a> {
             funcs: Vec::new(),
             facts: Vec::new(),
             planned: BTreeMap::new(),
+            depth: 0,
             entries: Vec::new(),
         }
     }
@@ -166,9 +172,15 @@ impl<'a> Planner<'a> {
                     None => Diagnostic::file("", "rego_recursion", message),
                 })
             }
+            None if self.depth >= MAX_CHAIN => {
+                let message = format!("expected at most {MAX_CHAIN} rules that need one another, got more");
+                Err(too_large(span, &message))
+            }
             None => {
                 self.planned.insert(key.clone(), State::Planning);
+                self.depth = self.depth.saturating_add(1);
                 let id = plan(self);
+                self.depth = self.depth.saturating_sub(1);
                 match &id {
                     Ok(id) => self.planned.insert(key, State::Planned(*id)),
                     Err(_) => self.planned.remove(&key),

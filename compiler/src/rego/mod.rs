@@ -1,11 +1,13 @@
 //! Rego as parsed: modules, what their names mean, and the tree of all rules.
 
 mod module;
+mod scan;
 mod terms;
 mod tree;
 mod vars;
 
 pub(crate) use module::{Module, Modules, Name};
+pub(crate) use scan::huge_number;
 pub(crate) use terms::{RefArg, call_path, constant, flatten};
 pub(crate) use tree::{Clause, Kind, Node, Tree};
 pub(crate) use vars::{Names, declared, declared_in, direct, direct_in, free, free_in_stmt};

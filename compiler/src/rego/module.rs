@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 
 use regorus::unstable::{self as ast, Parser, Source};
 
+use super::scan;
 use super::terms::{RefArg, flatten};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::sources::Sources;
@@ -87,6 +88,7 @@ impl Modules {
 
 impl Module {
     fn parse(file: &str, text: &str) -> Result<Self, Diagnostic> {
+        scan::check(file, text)?;
         let parse = || {
             let source = Source::from_contents(file.to_owned(), text.to_owned())?;
             let mut parser = Parser::new(&source)?;

@@ -169,11 +169,11 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_plan_that_decodes_runs_to_an_end(program in program(), edits in
-        proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..4))
+        proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 0..2))
     {
         let mut bytes = encode(&program).unwrap();
         for (at, byte) in edits {

@@ -173,10 +173,45 @@ pub(super) fn json_in_doubt(text: &str) -> bool {
     deepest > 100 || surrogate.iter().any(|escape| lower.contains(escape))
 }
 
-/// Whether text has a number like `1e1000000000`, which regorus writes out in full.
+/// Whether text has a number like `1e1000000000` outside strings, which regorus writes out in full.
 pub(super) fn huge_exponent(text: &str) -> bool {
-    text.split(['e', 'E']).skip(1).any(|rest| {
-        let digits = rest.trim_start_matches(['+', '-', '0']);
-        digits.chars().take_while(char::is_ascii_digit).count() > 2
-    })
+    let mut bytes = text.bytes().peekable();
+    let mut before = b' ';
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => {
+                while let Some(inside) = bytes.next() {
+                    match inside {
+                        b'\\' => drop(bytes.next()),
+                        b'"' => break,
+                        _ => {}
+                    }
+                }
+            }
+            b'e' | b'E' if before.is_ascii_digit() || before == b'.' => {
+                while bytes.next_if(|byte| matches!(byte, b'+' | b'-' | b'0')).is_some() {}
+                let mut digits = 0_u32;
+                while bytes.next_if(u8::is_ascii_digit).is_some() {
+                    digits = digits.saturating_add(1);
+                }
+                if digits > 2 {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+        before = byte;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exponents_are_seen_where_numbers_are() {
+        assert!(huge_exponent("[1e1000000000]") && huge_exponent("1.5E+00100") && huge_exponent("1.e999"));
+        assert!(!huge_exponent(r#"{"digest": "12e345678", "n": 1e10, "\\": 2}"#));
+    }
 }
