@@ -13,10 +13,7 @@ use sidegate_engine::needs::Needs;
 use sidegate_engine::policy::Policy;
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![
-        vec(any::<u8>(), 0..40),
-        "[/%?&=;+a-f0-9:\\[\\].\u{20ac}]{0,40}".prop_map(String::into_bytes)
-    ]
+    prop_oneof![vec(any::<u8>(), 0..40), "[/%?&=;+a-f0-9:\\[\\].\u{20ac}]{0,40}".prop_map(String::into_bytes)]
 }
 
 fn name() -> impl Strategy<Value = Vec<u8>> {

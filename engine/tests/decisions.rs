@@ -49,11 +49,7 @@ fn decisions_read_as_in_the_plugin() {
             continue;
         }
         // Metadata is the policy's own object, unchanged.
-        let dynamic_metadata = case
-            .decision
-            .get("dynamic_metadata")
-            .cloned()
-            .map(Value::from);
+        let dynamic_metadata = case.decision.get("dynamic_metadata").cloned().map(Value::from);
         let expected = if case.allowed {
             Decision::Allow(Allow {
                 request_headers_to_set: case.headers,
