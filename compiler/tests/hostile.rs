@@ -2,6 +2,8 @@
 //!
 //! `SIDEGATE_MUTATIONS` chooses how many of each are tried.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails may panic")]
+
 #[expect(dead_code, reason = "only the texts are of use here")]
 mod policies;
 

@@ -2,6 +2,13 @@
 //!
 //! `SIDEGATE_RANDOM_POLICIES` and `SIDEGATE_RANDOM_SEED` choose how many are tried and where they start.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that fails may panic"
+)]
+
 mod policies;
 
 use std::collections::{BTreeMap, BTreeSet};

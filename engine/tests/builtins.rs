@@ -5,6 +5,8 @@
 //! `{"$bytes": true}` a string that is not UTF-8. `refused` marks what we do not answer: there an
 //! evaluation is an error, never a guess.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails may panic")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;

@@ -1,6 +1,8 @@
 //! Small random policies over the language that is planned, and inputs for them. The same seed gives the
 //! same policies.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails may panic")]
+
 /// SplitMix64: small, and the same everywhere.
 pub(crate) struct Random(pub u64);
 
@@ -273,7 +275,7 @@ impl Writer {
                 self.random.pick(&["0", "1", "2", "\"a\"", "\"b\"", "true", "false", "null", "-1"]).to_owned()
             }
             2 | 3 if !vars.is_empty() => vars[self.random.below(vars.len())].clone(),
-            2 | 3 | 4 => self.random.pick(&["input.x", "input.y", "input.s", "input.t"]).to_owned(),
+            2..=4 => self.random.pick(&["input.x", "input.y", "input.s", "input.t"]).to_owned(),
             5 => self
                 .random
                 .pick(&["input.o.a", "input.l[0]", "input.none", "input.o.a.b", "input.n"])

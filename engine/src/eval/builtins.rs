@@ -20,6 +20,8 @@ enum Growth {
     First,
     /// Up to the product of the first two arguments' sizes and the last one's.
     Product,
+    /// A value for every few bytes.
+    Parsed,
     /// Every state of a pattern at every character of a text.
     Pattern,
 }
@@ -53,8 +55,8 @@ const ALLOWED: &[(&str, Growth)] = &[
     ("glob.quote_meta", Growth::Linear),
     ("hex.decode", Growth::Linear),
     ("hex.encode", Growth::Linear),
-    ("indexof", Growth::Linear),
-    ("indexof_n", Growth::Linear),
+    ("indexof", Growth::Product),
+    ("indexof_n", Growth::Product),
     ("intersection", Growth::Linear),
     ("is_array", Growth::First),
     ("is_boolean", Growth::First),
@@ -63,9 +65,9 @@ const ALLOWED: &[(&str, Growth)] = &[
     ("is_object", Growth::First),
     ("is_set", Growth::First),
     ("is_string", Growth::First),
-    ("json.is_valid", Growth::Linear),
+    ("json.is_valid", Growth::Parsed),
     ("json.marshal", Growth::Linear),
-    ("json.unmarshal", Growth::Linear),
+    ("json.unmarshal", Growth::Parsed),
     ("lower", Growth::Linear),
     ("max", Growth::Linear),
     ("min", Growth::Linear),
@@ -169,6 +171,7 @@ impl Builtin {
                 .checked_div(4096)
                 .unwrap_or(u64::MAX)
                 .saturating_add(linear),
+            Growth::Parsed => linear.saturating_mul(16),
             Growth::Pattern => linear.saturating_add(answers::pattern_steps(args)),
         }
     }

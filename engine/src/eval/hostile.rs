@@ -1,6 +1,8 @@
 //! Plans that no compiler makes: whatever decodes must run within its budget, without a panic, on the
 //! stack that wasm has.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails may panic")]
+
 use proptest::prelude::*;
 use regorus::Value;
 

@@ -4,7 +4,7 @@ mod answers;
 mod builtins;
 mod format;
 mod glob;
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod hostile;
 mod machine;
 mod number;
