@@ -10,6 +10,14 @@ use super::order::Ready;
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Clause, Kind, Name, Node, RefArg, constant, flatten};
 
+/// What the filter cannot fill in yet. Without it `not input.parsed_body.x` would hold for every request.
+const BODY: [&[&str]; 4] = [
+    &["parsed_body"],
+    &["truncated_body"],
+    &["attributes", "request", "http", "body"],
+    &["attributes", "request", "http", "raw_body"],
+];
+
 impl<'a> Builder<'_, 'a> {
     /// The value of `head` followed by `args`.
     pub(super) fn reference(&mut self, head: &'a Expr, args: &[RefArg<'a>], span: &Span) -> Result<Operand> {
@@ -24,7 +32,7 @@ impl<'a> Builder<'_, 'a> {
             return self.steps(Operand::Reg(var.reg), args);
         }
         match self.global(name.text()) {
-            Some(Name::Input(path)) => self.input(path, args),
+            Some(Name::Input(path)) => self.input(path, args, span),
             Some(Name::Data(path)) => self.data(path, args, span),
             None => Err(unsafe_var(name)),
         }
@@ -52,9 +60,13 @@ impl<'a> Builder<'_, 'a> {
         Ok(Operand::Reg(value))
     }
 
-    fn input(&mut self, mut path: Vec<String>, args: &[RefArg<'a>]) -> Result<Operand> {
+    fn input(&mut self, mut path: Vec<String>, args: &[RefArg<'a>], span: &Span) -> Result<Operand> {
         let keys: Vec<&str> = args.iter().map_while(key).collect();
         path.extend(keys.iter().map(|&key| key.to_owned()));
+        if BODY.iter().any(|body| path.iter().zip(*body).filter(|(a, b)| a == *b).count() == body.len()) {
+            let help = "decide by what comes before the body: method, path, headers, principal";
+            return Err(Diagnostic::unsupported(span, "a policy that reads the body", help));
+        }
         let consts: Vec<ConstId> = path
             .iter()
             .map(|key| match self.constant(&Value::from(key.as_str()))? {
@@ -90,7 +102,7 @@ impl<'a> Builder<'_, 'a> {
         let asked = path.get(..depth).unwrap_or_default();
         if let Some(mut input) = self.alias(node) {
             input.extend(path.get(depth..).unwrap_or_default().iter().map(|&key| key.to_owned()));
-            return self.input(input, rest(path.len()));
+            return self.input(input, rest(path.len()), span);
         }
         if node.has_rules() {
             let value = self.call_document(asked, node, span)?;
