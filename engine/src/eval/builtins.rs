@@ -75,7 +75,7 @@ const ALLOWED: &[(&str, Growth)] = &[
     ("object.get", Growth::First),
     ("object.keys", Growth::Linear),
     ("object.remove", Growth::Linear),
-    ("object.subset", Growth::Linear),
+    ("object.subset", Growth::Product),
     ("object.union", Growth::Linear),
     ("object.union_n", Growth::Linear),
     ("product", Growth::Linear),

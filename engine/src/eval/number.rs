@@ -20,7 +20,18 @@ pub(super) struct Inexact;
 pub(super) fn operate(op: Operator, a: &Value, b: &Value) -> Result<Value, Inexact> {
     let (Value::Number(x), Value::Number(y)) = (a, b) else { return Ok(Value::Undefined) };
     let number = |result: Result<_, _>| result.map_or(Ok(Value::Undefined), |n| bounded(Value::from(n)));
-    let whole = is_whole(a) && is_whole(b);
+    // Exact integers; `3.0` of an input is a float inside, and would be multiplied as one.
+    if let (Some(i), Some(j), Operator::Add | Operator::Sub | Operator::Mul) = (x.as_i64(), y.as_i64(), op) {
+        let (i, j) = (i128::from(i), i128::from(j));
+        return Ok(Value::from(match op {
+            Operator::Add => i.saturating_add(j),
+            Operator::Sub => i.saturating_sub(j),
+            _ => i.saturating_mul(j),
+        }));
+    }
+    let (a, b) = (&exact(a), &exact(b));
+    let (Value::Number(x), Value::Number(y)) = (a, b) else { return Ok(Value::Undefined) };
+    let whole = x.as_big().is_some() && y.as_big().is_some();
     let zero = *b == Value::from(0_u64);
     match op {
         Operator::Add if whole => number(x.add(y).map_err(|_| Inexact)),
@@ -39,6 +50,14 @@ pub(super) fn operate(op: Operator, a: &Value, b: &Value) -> Result<Value, Inexa
             }
             .value()
         }
+    }
+}
+
+/// The same number, as an integer inside if it is one.
+fn exact(value: &Value) -> Value {
+    match value {
+        Value::Number(n) => n.as_i64().map_or_else(|| value.clone(), Value::from),
+        _ => value.clone(),
     }
 }
 
@@ -226,6 +245,8 @@ mod tests {
             ("1", Operator::Div, "10", "0.1"),
             ("0.5", Operator::Sub, "0.5", "0"),
             ("0.1", Operator::Sub, "0.2", "-0.1"),
+            ("3.0", Operator::Mul, "12345678901234567891", "37037036703703703673"),
+            ("123456789012.0", Operator::Mul, "123456789012.0", "15241578753153483936144"),
             ("12345678901234567890", Operator::Add, "1", "12345678901234567891"),
             ("123456789012345678901234567890", Operator::Mul, "0.5", "?"),
         ] {
