@@ -48,8 +48,8 @@ fn class(plan: &Answer, interpreter: &Result<Value, String>, policy: &policies::
         // Type errors of operators and builtins are undefined in OPA; the interpreter raises them, also
         // where it evaluates what OPA and the plan do not reach.
         (Ok(_), Err(_)) => "the interpreter raises an error",
-        // It takes the operands of `not` into the negation, and objects with more keys than the pattern.
-        (Ok(_), Ok(_)) if policy.negates || policy.patterns => "known to differ",
+        // It takes the operands of `not` into the negation; the rest is listed with the policy.
+        (Ok(_), Ok(_)) if policy.negates || policy.lenient => "known to differ",
         // Which of an undefined and a conflicting part comes first is not the same.
         (Err(EvalError::Conflict(_)), Ok(_)) => "only one conflict",
         _ => "different",

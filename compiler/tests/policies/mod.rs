@@ -34,8 +34,9 @@ pub(crate) struct Policy {
     pub inputs: Vec<String>,
     /// It negates something whose operands OPA evaluates first; the interpreter does not.
     pub negates: bool,
-    /// It takes objects apart or declares functions with patterns, where the interpreter is lenient.
-    pub patterns: bool,
+    /// It has what the interpreter takes otherwise: lenient of objects, `k, v in c` with an undefined
+    /// value, an order of sets and objects, unification inside `every`.
+    pub lenient: bool,
 }
 
 const INPUTS: &[&str] = &[
@@ -47,8 +48,7 @@ const INPUTS: &[&str] = &[
 ];
 
 pub(crate) fn policy(seed: u64) -> Policy {
-    let mut writer =
-        Writer { random: Random(seed), rules: vec![], names: 0, negates: false, patterns: false };
+    let mut writer = Writer { random: Random(seed), rules: vec![], names: 0, negates: false, lenient: false };
     let mut rego = String::from("package t\n\n");
     let count = 2 + writer.random.below(4);
     for at in 0..count {
@@ -65,7 +65,7 @@ pub(crate) fn policy(seed: u64) -> Policy {
         rego.push_str("r contains 1\n");
     }
     let inputs = (0..3).map(|_| INPUTS[writer.random.below(INPUTS.len())].to_owned()).collect();
-    Policy { rego, inputs, negates: writer.negates, patterns: writer.patterns }
+    Policy { rego, inputs, negates: writer.negates, lenient: writer.lenient }
 }
 
 struct Rule {
@@ -79,7 +79,7 @@ struct Writer {
     rules: Vec<Rule>,
     names: usize,
     negates: bool,
-    patterns: bool,
+    lenient: bool,
 }
 
 type Vars = Vec<String>;
@@ -108,7 +108,7 @@ impl Writer {
                     let arg = match self.random.below(8) {
                         0 => self.random.pick(&["1", "2", "\"a\"", "true", "null"]).to_owned(),
                         1 => {
-                            self.patterns = true;
+                            self.lenient = true;
                             let (a, b) = (self.fresh(), self.fresh());
                             vars.extend([a.clone(), b.clone()]);
                             format!("[{a}, {b}]")
@@ -194,7 +194,7 @@ impl Writer {
                 }
             }
             5 => {
-                self.patterns = true;
+                self.lenient = true;
                 let from = self.random.pick(&["input.m[_]", "input.l", "input.o", "input.m"]);
                 let (v, w) = (self.fresh(), self.fresh());
                 vars.extend([v.clone(), w.clone()]);
@@ -235,6 +235,7 @@ impl Writer {
                 let mut inner = vars.clone();
                 inner.push(v.clone());
                 let body = self.body(&mut inner, 2, depth + 1);
+                self.lenient = true;
                 // OPA refuses variables that nothing uses.
                 match self.random.chance(30) {
                     true => format!("every {k}, {v} in {of} {{ {body}; [{k}, {v}] != 9 }}"),
@@ -246,7 +247,9 @@ impl Writer {
 
     fn condition(&mut self, vars: &Vars) -> String {
         let (a, b) = (self.term(vars, 1), self.term(vars, 1));
-        match self.random.below(8) {
+        let kind = self.random.below(8);
+        self.lenient |= matches!(kind, 3 | 7);
+        match kind {
             0 | 1 => format!("{a} == {b}"),
             2 => format!("{a} != {b}"),
             3 => format!("{a} {} {b}", self.random.pick(&["<", "<=", ">", ">="])),
