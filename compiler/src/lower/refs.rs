@@ -61,7 +61,7 @@ impl<'a> Builder<'_, 'a> {
     }
 
     fn input(&mut self, mut path: Vec<String>, args: &[RefArg<'a>], span: &Span) -> Result<Operand> {
-        let keys: Vec<&str> = args.iter().map_while(key).collect();
+        let keys: Vec<&str> = args.iter().map_while(RefArg::key).collect();
         path.extend(keys.iter().map(|&key| key.to_owned()));
         if BODY.iter().any(|body| path.iter().zip(*body).filter(|(a, b)| a == *b).count() == body.len()) {
             let help = "decide by what comes before the body: method, path, headers, principal";
@@ -80,7 +80,7 @@ impl<'a> Builder<'_, 'a> {
     }
 
     fn data(&mut self, mut path: Vec<String>, args: &[RefArg<'a>], span: &Span) -> Result<Operand> {
-        let ground: Vec<&str> = args.iter().map_while(key).collect();
+        let ground: Vec<&str> = args.iter().map_while(RefArg::key).collect();
         let named = path.len();
         path.extend(ground.iter().map(|&key| key.to_owned()));
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
@@ -134,7 +134,7 @@ impl<'a> Builder<'_, 'a> {
         let Some(Name::Input(mut path)) = self.planner.modules.resolve(module, span.text()) else {
             return None;
         };
-        let keys = args.iter().map(key).collect::<Option<Vec<_>>>()?;
+        let keys = args.iter().map(RefArg::key).collect::<Option<Vec<_>>>()?;
         path.extend(keys.into_iter().map(str::to_owned));
         node.default.is_none().then_some(path)
     }
@@ -164,13 +164,6 @@ impl<'a> Builder<'_, 'a> {
             self.constant(&value.clone())?
         };
         self.steps(value, args.get(keys.len()..).unwrap_or_default())
-    }
-}
-
-fn key<'a>(arg: &RefArg<'a>) -> Option<&'a str> {
-    match arg {
-        RefArg::Key(key) => Some(key),
-        RefArg::Term(_) => None,
     }
 }
 

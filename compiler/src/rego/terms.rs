@@ -14,6 +14,16 @@ pub(crate) enum RefArg<'a> {
     Term(&'a Expr),
 }
 
+impl<'a> RefArg<'a> {
+    /// The key, if it is written out.
+    pub(crate) fn key(&self) -> Option<&'a str> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Term(_) => None,
+        }
+    }
+}
+
 /// The head of a reference and its steps, in order.
 pub(crate) fn flatten(expr: &Expr) -> (&Expr, Vec<RefArg<'_>>) {
     let mut args = Vec::new();
@@ -43,10 +53,7 @@ pub(crate) fn flatten(expr: &Expr) -> (&Expr, Vec<RefArg<'_>>) {
 pub(crate) fn call_path(function: &Expr) -> Option<Vec<&str>> {
     let (head, args) = flatten(function);
     let Expr::Var { span, .. } = head else { return None };
-    let keys = args.iter().map(|arg| match arg {
-        RefArg::Key(key) => Some(*key),
-        RefArg::Term(_) => None,
-    });
+    let keys = args.iter().map(RefArg::key);
     std::iter::once(Some(span.text())).chain(keys).collect()
 }
 

@@ -97,7 +97,7 @@ fn insert<'a>(root: &mut Node<'a>, module: &'a Module, rule: &'a ast::Rule) -> R
     let Expr::Var { span: name, .. } = head else {
         return Err(Diagnostic::at(span, "rego_parse", "expected a rule that begins with a name"));
     };
-    let ground: Vec<&str> = args.iter().map_while(key).collect();
+    let ground: Vec<&str> = args.iter().map_while(RefArg::key).collect();
     let rest = args.get(ground.len()..).unwrap_or_default();
     let path = module.package.iter().map(String::as_str).chain([name.text()]).chain(ground);
     let node = descend(root, path);
@@ -137,13 +137,6 @@ fn insert<'a>(root: &mut Node<'a>, module: &'a Module, rule: &'a ast::Rule) -> R
         }
     }
     Ok(())
-}
-
-fn key<'a>(arg: &RefArg<'a>) -> Option<&'a str> {
-    match arg {
-        RefArg::Key(key) => Some(key),
-        RefArg::Term(_) => None,
-    }
 }
 
 fn value(assign: &Option<ast::RuleAssign>) -> Option<&Expr> {
