@@ -2,6 +2,7 @@
 
 mod answers;
 mod builtins;
+mod collect;
 mod format;
 mod glob;
 #[cfg(all(test, not(target_arch = "wasm32")))]
@@ -12,6 +13,7 @@ mod ops;
 mod order;
 mod pattern;
 mod strings;
+mod worlds;
 
 pub use builtins::Builtin;
 pub(crate) use machine::Machine;
