@@ -106,6 +106,7 @@ const ALLOWED: &[(&str, Growth)] = &[
     ("upper", Growth::Linear),
     ("urlquery.decode", Growth::Linear),
     ("urlquery.encode", Growth::Linear),
+    ("walk", Growth::Parsed),
 ];
 
 /// A builtin, ready to be called.

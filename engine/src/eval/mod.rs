@@ -13,6 +13,7 @@ mod ops;
 mod order;
 mod pattern;
 mod strings;
+mod walk;
 mod worlds;
 
 pub use builtins::Builtin;
