@@ -198,6 +198,10 @@ impl<'a> Builder<'_, 'a> {
             return Ok(Callee::Print);
         }
         match (Builtin::find(&name), opa_builtin(&name)) {
+            (_, Some(builtin)) if builtin.deprecated && self.module.is_some_and(|m| m.ast.rego_v1) => {
+                let message = format!("expected a builtin of version 1 of the language, got `{name}`");
+                unknown(message)
+            }
             (_, Some(builtin)) if builtin.relation => Ok(Callee::Walk),
             (Some(builtin), _) => Ok(Callee::Builtin { name, params: builtin.arity() }),
             // It may be replaced by `with`; else it is refused where it is called.

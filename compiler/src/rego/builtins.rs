@@ -8,14 +8,32 @@ pub(crate) struct OpaBuiltin {
     pub(crate) arity: usize,
     /// It has many results, one after the other (`walk`).
     pub(crate) relation: bool,
+    /// Only files of version 0 of the language may call it.
+    pub(crate) deprecated: bool,
 }
 
 /// OPA's builtin called `name`, if it has one. Operators are none.
 pub(crate) fn opa_builtin(name: &str) -> Option<OpaBuiltin> {
     let at = NAMES.binary_search_by(|(known, _)| (*known).cmp(name)).ok()?;
     let (_, arity) = NAMES.get(at)?;
-    Some(OpaBuiltin { arity: usize::from(*arity), relation: name == "walk" })
+    let deprecated = DEPRECATED.contains(&name);
+    Some(OpaBuiltin { arity: usize::from(*arity), relation: name == "walk", deprecated })
 }
+
+/// What OPA's version 1 has done away with.
+const DEPRECATED: [&str; 11] = [
+    "all",
+    "any",
+    "cast_array",
+    "cast_boolean",
+    "cast_null",
+    "cast_object",
+    "cast_set",
+    "cast_string",
+    "net.cidr_overlap",
+    "re_match",
+    "set_diff",
+];
 
 /// Names, sorted, with the number of parameters.
 #[rustfmt::skip]

@@ -3,6 +3,7 @@
 mod builtins;
 mod module;
 mod scan;
+mod template;
 mod terms;
 mod tree;
 mod vars;

@@ -57,6 +57,7 @@ const ALLOWED: &[(&str, Growth)] = &[
     ("hex.encode", Growth::Linear),
     ("indexof", Growth::Product),
     ("indexof_n", Growth::Product),
+    ("internal.template_string", Growth::Linear),
     ("intersection", Growth::Linear),
     ("is_array", Growth::First),
     ("is_boolean", Growth::First),

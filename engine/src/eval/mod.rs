@@ -13,6 +13,7 @@ mod ops;
 mod order;
 mod pattern;
 mod strings;
+mod template;
 mod walk;
 mod worlds;
 
