@@ -48,7 +48,7 @@ fn value(json: &Json) -> Value {
 fn run(name: &str, case: &Case) -> Result<(), String> {
     let builtin = Builtin::find(name).ok_or("expected an allowed builtin")?;
     let args: Vec<Value> = case.args.iter().map(value).collect();
-    match (builtin.call(&args), case.refused) {
+    match (builtin.call(&args, &context), case.refused) {
         (Err(error), true) if error.code() == "eval_inexact" => Ok(()),
         (Ok(got), false) => {
             let want = case.opa.as_ref().map_or(Value::Undefined, value);

@@ -2,8 +2,8 @@
 
 use regorus::Value;
 
-use super::EvalError;
 use super::ops;
+use super::{Context, EvalError};
 use crate::plan::{BlockId, ConstId, Func, FuncId, Image, Operand, Reg, Stmt};
 
 /// How a block ended.
@@ -26,6 +26,7 @@ const MAX_REGISTERS: usize = 1 << 18;
 pub(crate) struct Machine<'a> {
     image: &'a Image,
     input: &'a Value,
+    context: &'a Context,
     /// Frames of the running functions, one after the other.
     regs: Vec<Value>,
     /// Results of the functions without parameters.
@@ -43,10 +44,11 @@ struct Frame<'a> {
 
 impl<'a> Machine<'a> {
     /// A machine that may take `steps` steps.
-    pub(crate) fn new(image: &'a Image, input: &'a Value, steps: u64) -> Self {
+    pub(crate) fn new(image: &'a Image, input: &'a Value, context: &'a Context, steps: u64) -> Self {
         Self {
             image,
             input,
+            context,
             regs: Vec::with_capacity(64),
             memo: vec![None; image.funcs.len()],
             budget: steps,
@@ -288,7 +290,7 @@ impl<'a> Machine<'a> {
         let args = self.operands(base, args)?;
         // Charged before the call, so that one call cannot do more work than the budget allows.
         self.charge(builtin.cost(&args, self.steps))?;
-        let value = builtin.call(&args)?;
+        let value = builtin.call(&args, self.context)?;
         self.charge(ops::weight(&value))?;
         self.store(base, dst, value)
     }
