@@ -74,7 +74,10 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
 fn context(now: Option<i64>) -> Context {
     let clock = || i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok();
     let drawn = [0, 1, 2, 3].map(|part: u64| RandomState::new().hash_one(part).to_le_bytes());
-    Context { now_ns: now.or_else(clock), seed: Some(Context::seed_from(&drawn.each_ref().map(<[u8; 8]>::as_slice))) }
+    Context {
+        now_ns: now.or_else(clock),
+        seed: Some(Context::seed_from(&drawn.each_ref().map(<[u8; 8]>::as_slice))),
+    }
 }
 
 /// Whether a document says no. One that is no decision at all (a set, a string) says neither.

@@ -19,7 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::Value;
 use regorus::unstable::Span;
-use sidegate_engine::plan::{BlockId, BuiltinId, ConstPool, Entry, Func, FuncId, Operand, Program, Stmt};
+use sidegate_engine::plan::{
+    BlockId, BuiltinId, ConstPool, Entry, Func, FuncId, Operand, Program, Slot, Stmt,
+};
 
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Modules, Tree};
@@ -47,6 +49,7 @@ pub(crate) struct Planner<'a> {
     /// Rules that are being planned, one for the other.
     depth: usize,
     entries: Vec<Entry>,
+    slots: Slot,
 }
 
 #[derive(Clone, Copy)]
@@ -77,6 +80,7 @@ impl<'a> Planner<'a> {
             planned: BTreeMap::new(),
             depth: 0,
             entries: Vec::new(),
+            slots: 0,
         }
     }
 
@@ -108,6 +112,7 @@ impl<'a> Planner<'a> {
             blocks: self.blocks,
             funcs: self.funcs,
             entries: self.entries,
+            slots: self.slots,
         }
     }
 

@@ -100,6 +100,16 @@ fn stmt() -> impl Strategy<Value = Stmt> {
         (reg(), operand(), operand()).prop_map(|(acc, key, value)| Stmt::Insert { acc, key, value }),
         operand().prop_map(|value| Stmt::Yield { value }),
         Just(Stmt::Stop),
+        (reg(), operands(), operand()).prop_map(|(acc, keys, value)| Stmt::InsertAt { acc, keys, value }),
+        (reg(), operands(), operand()).prop_map(|(acc, keys, value)| Stmt::AddAt { acc, keys, value }),
+        (reg(), 0..2_u16).prop_map(|(dst, slot)| Stmt::Slot { dst, slot }),
+        (reg(), proptest::option::of(operand()), proptest::collection::vec(0..8_u32, 0..3), operand())
+            .prop_map(|(dst, src, path, value)| Stmt::Patch { dst, src, path, value }),
+        (proptest::option::of(operand()), 0..2_u16, operand(), any::<u32>())
+            .prop_map(|(input, slot, value, block)| Stmt::With { input, slots: vec![(slot, value)], block }),
+        any::<u32>().prop_map(|block| Stmt::Outside { block }),
+        reg().prop_map(|dst| Stmt::Clear { dst }),
+        reg().prop_map(|src| Stmt::Defined { src }),
     ]
 }
 
@@ -114,7 +124,9 @@ fn program() -> impl Strategy<Value = Program> {
                 Stmt::Scan { block, .. }
                 | Stmt::Every { block, .. }
                 | Stmt::Not { block }
-                | Stmt::Try { block } => free.pop().is_some_and(|inner| {
+                | Stmt::Try { block }
+                | Stmt::With { block, .. }
+                | Stmt::Outside { block } => free.pop().is_some_and(|inner| {
                     *block = inner;
                     true
                 }),
@@ -152,6 +164,7 @@ fn program() -> impl Strategy<Value = Program> {
             blocks,
             funcs,
             entries: vec![Entry { path: "t/r".into(), func: last, reads: vec![] }],
+            slots: 2,
         }
     })
 }

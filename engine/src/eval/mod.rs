@@ -2,6 +2,7 @@
 
 mod answers;
 mod builtins;
+mod collect;
 mod context;
 mod extra;
 mod format;
@@ -15,6 +16,7 @@ mod order;
 mod pattern;
 mod strings;
 mod table;
+mod worlds;
 
 pub use builtins::Builtin;
 pub use context::Context;

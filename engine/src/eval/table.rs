@@ -59,6 +59,7 @@ const fn entry(name: &'static str, arity: u8, reads: Reads, cost: Cost, answer: 
 static ENTRIES: &[Entry] = &[
     entry("opa.runtime", 0, Reads::Runtime, FREE, |_, _| Ok(chance::runtime())),
     entry("rand.intn", 2, Reads::Chance, FREE, chance::intn),
+    entry("time.now_ns", 0, Reads::Clock, FREE, |_, context| Ok(Value::from(context.clock()?))),
     entry("uuid.parse", 1, Reads::Nothing, FREE, chance::uuid_parse),
     entry("uuid.rfc4122", 1, Reads::Chance, FREE, chance::uuid),
 ];
