@@ -6,7 +6,7 @@ use std::path::Path;
 
 use regorus::Value;
 use serde::{Deserialize, Serialize};
-use sidegate_engine::eval::Builtin;
+use sidegate_engine::eval::{Builtin, Context};
 
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::rego::huge_number;
@@ -173,7 +173,8 @@ impl Sources {
 /// Whether a pattern of the manifest matches a path; no character separates.
 fn matches_glob(pattern: &str, path: &str) -> bool {
     let args = [Value::from(pattern), Value::Null, Value::from(path)];
-    Builtin::find("glob.match").and_then(|glob| glob.call(&args).ok()) == Some(Value::Bool(true))
+    Builtin::find("glob.match").and_then(|glob| glob.call(&args, &Context::default()).ok())
+        == Some(Value::Bool(true))
 }
 
 fn is_hidden_dir(entry: &walkdir::DirEntry) -> bool {

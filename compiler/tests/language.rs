@@ -9,6 +9,7 @@ use serde::Deserialize;
 use sidegate_compiler::{BuildOptions, Sources, build, reference};
 use sidegate_engine::Value;
 use sidegate_engine::bundle;
+use sidegate_engine::eval::Context;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::policy::Policy;
 
@@ -51,7 +52,7 @@ fn run(case: &Case) -> Result<(), String> {
     let opened = bundle::open(&built.bundle, &limits).map_err(|error| error.to_string())?;
     let policy = Policy::load(opened.accept_unsigned(), "t/r", limits).map_err(|error| error.to_string())?;
     let input = case.input.clone().map_or_else(Value::new_object, Value::from);
-    let got = policy.evaluate(&input);
+    let got = policy.evaluate(&input, &Context::default());
     let expected = reference::evaluate(&sources, "t/r", &input);
     if case.reference.is_none() {
         let same = match (&got, &expected) {

@@ -10,7 +10,7 @@ use regorus::Value;
 
 use super::number::{self, Inexact, is_whole, small};
 use super::strings::integer;
-use super::{format, glob, order, pattern, strings, template, walk};
+use super::{format, glob, order, pattern, strings};
 
 /// States that a step pays for: one at one character. Measured: a step is then below 1 µs in release.
 const STATES_PER_STEP: u64 = 32;
@@ -91,15 +91,13 @@ pub(super) fn own(name: &str) -> Option<Own> {
         "to_number" => to_number,
         "urlquery.decode" => |args, _| strings::query_decode(args),
         "urlquery.encode" => |args, _| Ok(strings::query_encode(args)),
-        "internal.template_string" => |args, _| template::join(args),
-        "walk" => |args, _| Ok(args.first().map_or(Value::Undefined, walk::walk)),
         _ => return None,
     })
 }
 
 /// Number of arguments of the builtins that regorus's functions are not there for at all.
 pub(super) fn own_arity(name: &str) -> Option<u8> {
-    matches!(name, "internal.template_string" | "urlquery.decode" | "urlquery.encode" | "walk").then_some(1)
+    matches!(name, "urlquery.decode" | "urlquery.encode").then_some(1)
 }
 
 /// Why a constant argument would be refused, if it would.

@@ -2,9 +2,9 @@
 
 use regorus::Value;
 
-use super::EvalError;
 use super::ops;
 use super::worlds::World;
+use super::{Context, EvalError};
 use crate::plan::{BlockId, ConstId, Func, FuncId, Image, Operand, Reg, Stmt};
 
 /// How a block ended.
@@ -26,6 +26,7 @@ const MAX_REGISTERS: usize = 1 << 18;
 /// The state of one evaluation. Dropped with it; nothing outlives a decision.
 pub(crate) struct Machine<'a> {
     image: &'a Image,
+    context: &'a Context,
     pub(super) world: World,
     /// The worlds around it, innermost last.
     pub(super) outside: Vec<World>,
@@ -44,9 +45,10 @@ pub(super) struct Frame<'a> {
 
 impl<'a> Machine<'a> {
     /// A machine that may take `steps` steps.
-    pub(crate) fn new(image: &'a Image, input: &Value, steps: u64) -> Self {
+    pub(crate) fn new(image: &'a Image, input: &Value, context: &'a Context, steps: u64) -> Self {
         Self {
             image,
+            context,
             world: World::new(input.clone(), image.slots, image.funcs.len()),
             outside: Vec::new(),
             regs: Vec::with_capacity(64),
@@ -311,7 +313,7 @@ impl<'a> Machine<'a> {
         let args = self.operands(base, args)?;
         // Charged before the call, so that one call cannot do more work than the budget allows.
         self.charge(builtin.cost(&args, self.steps))?;
-        let value = builtin.call(&args)?;
+        let value = builtin.call(&args, self.context)?;
         self.charge(ops::weight(&value))?;
         self.store(base, dst, value)
     }

@@ -2,14 +2,20 @@
 
 use regorus::Value;
 
-use super::ops;
+use super::ops::{self, depth_weight};
 
 /// `[path, value]` for the value itself and for everything in it, in OPA's order: what is around before
 /// what is in it. A plan goes through them one by one.
-pub(super) fn walk(value: &Value) -> Value {
+pub(super) fn walk(args: &[Value]) -> Value {
+    let [value] = args else { return Value::Undefined };
     let mut found = Vec::new();
     descend(value, &mut Vec::new(), &mut found);
     Value::from(found)
+}
+
+/// Every part is written down with the whole way to it.
+pub(super) fn cost(args: &[Value], most: u64) -> u64 {
+    depth_weight(args, most).saturating_mul(16)
 }
 
 fn descend(value: &Value, path: &mut Vec<Value>, found: &mut Vec<Value>) {

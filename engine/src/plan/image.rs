@@ -58,6 +58,16 @@ impl Image {
         (self.funcs.len(), self.blocks.len(), self.consts.len())
     }
 
+    /// Whether a builtin that it calls may need the clock.
+    pub fn uses_clock(&self) -> bool {
+        self.builtins.iter().any(Builtin::uses_clock)
+    }
+
+    /// Whether a builtin that it calls may need randomness.
+    pub fn uses_randomness(&self) -> bool {
+        self.builtins.iter().any(Builtin::uses_randomness)
+    }
+
     pub(crate) fn func(&self, id: FuncId) -> Option<&Func> {
         self.funcs.get(usize::try_from(id).ok()?)
     }
