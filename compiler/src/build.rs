@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sidegate_engine::plan::{self, Image};
+use sidegate_engine::plan::{self, Entry, Image};
 
 use crate::archive;
 use crate::diagnostics::{Diagnostic, Diagnostics};
@@ -40,8 +40,33 @@ pub struct Built {
 pub struct EntryReport {
     /// Its path.
     pub entrypoint: String,
+    /// Functions that it may run.
+    pub functions: usize,
+    /// Statements in them.
+    pub statements: usize,
     /// Paths below `input` that it may read.
     pub reads: Vec<String>,
+    /// Builtins that make it depend on more than its input (the clock, chance); it is pure where there are
+    /// none.
+    pub impure: Vec<String>,
+}
+
+impl EntryReport {
+    /// What each entry point of a compiled policy depends on.
+    pub fn all(image: &Image) -> Vec<Self> {
+        let entry = |entry: &Entry| {
+            let reach = image.reach(entry.func);
+            let impure = reach.builtins.iter().filter(|builtin| !builtin.is_pure());
+            Self {
+                entrypoint: entry.path.clone(),
+                functions: reach.functions,
+                statements: reach.statements,
+                reads: entry.reads.iter().map(|path| path.join(".")).collect(),
+                impure: impure.map(|builtin| builtin.name().to_owned()).collect(),
+            }
+        };
+        image.entries().iter().map(entry).collect()
+    }
 }
 
 /// Stack for parsing and planning, which recurse over what may be a long chain of operators.
@@ -86,14 +111,7 @@ fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagno
     // What cannot be loaded must not be shipped.
     let image = plan::decode(&plan).map_err(|error| internal(&error))?;
     let bundle = archive::pack(sources, &revision, plan).map_err(|error| internal(&error))?;
-    let entries = image
-        .entries()
-        .iter()
-        .map(|entry| EntryReport {
-            entrypoint: entry.path.clone(),
-            reads: entry.reads.iter().map(|path| path.join(".")).collect(),
-        })
-        .collect();
+    let entries = EntryReport::all(&image);
     Ok(Built { bundle, revision, entries, image })
 }
 

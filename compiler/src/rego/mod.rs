@@ -8,7 +8,7 @@ mod terms;
 mod tree;
 mod vars;
 
-pub(crate) use builtins::opa_builtin;
+pub(crate) use builtins::{opa_builtin, why_refused};
 pub(crate) use module::{Module, Modules, Name};
 pub(crate) use scan::huge_number;
 pub(crate) use terms::{RefArg, call_path, constant, flatten};
