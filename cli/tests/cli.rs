@@ -119,6 +119,18 @@ fn build_reports_what_the_policy_reads() {
 }
 
 #[test]
+fn annotations_name_entry_points() {
+    let rego =
+        "# METADATA\n# entrypoint: true\npackage a.b\n\n# METADATA\n# entrypoint: true\nc if input.x\n";
+    let dir = folder(rego);
+    let run = sidegate(dir.path(), &["build", "p", "-o", "b.tar.gz", "--report", "-e", "a/b/c"]);
+    assert_eq!(run.code, 0, "{}", run.err);
+    let entries: Vec<_> = run.out.lines().filter(|line| line.starts_with("entry point")).collect();
+    assert_eq!(entries.len(), 2, "{}", run.out);
+    assert!(entries[0].starts_with("entry point a/b/c:") && entries[1].starts_with("entry point a/b:"));
+}
+
+#[test]
 fn an_entry_point_that_is_not_there_is_a_finding() {
     let dir = folder(POLICY);
     let run = sidegate(dir.path(), &["build", "p", "-o", "b.tar.gz", "--entrypoint", "envoy/authz/deny"]);

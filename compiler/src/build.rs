@@ -16,7 +16,8 @@ const DEFAULT_ENTRYPOINT: &str = "envoy/authz/allow";
 /// What to build.
 #[derive(Clone, Debug, Default)]
 pub struct BuildOptions {
-    /// Documents that can be asked for (`envoy/authz/allow`); OPA's default where there is none.
+    /// Documents that can be asked for (`envoy/authz/allow`), besides those that annotations name
+    /// (`entrypoint: true`); OPA's default where there are none.
     pub entrypoints: Vec<String>,
     /// Revision; the manifest's where there is none, else the hash of the sources.
     pub revision: Option<String>,
@@ -90,12 +91,18 @@ pub fn build(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagnos
 fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagnostics> {
     let modules = Modules::parse(sources)?;
     let tree = Tree::new(&modules)?;
-    let default = [DEFAULT_ENTRYPOINT.to_owned()];
-    let entrypoints = if options.entrypoints.is_empty() { &default[..] } else { &options.entrypoints };
+    let mut entrypoints: Vec<String> = options.entrypoints.iter().map(|path| normal(path)).collect();
+    for path in modules.iter().flat_map(|module| &module.entrypoints).map(|path| path.join("/")) {
+        if !entrypoints.contains(&path) {
+            entrypoints.push(path);
+        }
+    }
+    if entrypoints.is_empty() {
+        entrypoints.push(DEFAULT_ENTRYPOINT.to_owned());
+    }
     let mut planner = Planner::new(&modules, &tree, &sources.data);
     let mut findings = Vec::new();
-    for entrypoint in entrypoints {
-        let path = normal(entrypoint);
+    for path in &entrypoints {
         let parts: Vec<&str> = path.split('/').collect();
         findings.extend(planner.entry(&parts).err());
     }

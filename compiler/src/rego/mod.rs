@@ -1,5 +1,6 @@
 //! Rego as parsed: modules, what their names mean, and the tree of all rules.
 
+mod annotations;
 mod builtins;
 mod module;
 mod scan;
