@@ -6,6 +6,7 @@ use sidegate_engine::config::Mode;
 use sidegate_engine::decide::Verdict;
 
 use crate::attributes::{self, Failure};
+use crate::chance;
 use crate::configure::Loaded;
 use crate::contexts;
 use crate::host::{self, Action, Level, Map, Status};
@@ -32,8 +33,9 @@ pub(crate) fn on_request_headers(stream: u32) -> Action {
 
 /// The decision, and what was known of the request. An error is a refusal with its own status.
 fn judge(gate: &Gate) -> Result<(Actions, Attributes), Refusal> {
-    let attributes = attributes::fetch(gate.needs())
-        .map_err(|Failure { code, status }| Refusal::host(code, status, gate.error_status()))?;
+    let host = |Failure { code, status }| Refusal::host(code, status, gate.error_status());
+    let mut attributes = attributes::fetch(gate.needs()).map_err(host)?;
+    attributes.context = chance::context(gate).map_err(host)?;
     let Verdict { actions, error, input: _, result: _ } = gate.decide(&attributes);
     match error {
         None => Ok((actions, attributes)),
