@@ -81,7 +81,7 @@ test-cases: setup-test wasm ## the cases alone; CASES=word runs those whose name
 OPA_QUESTIONS := $(TARGET_DIR)/conformance
 CONFORMANCE := $(CARGO) run -q --locked -p sidegate-tests --bin conformance --
 
-conformance: ## OPA's own cases against the committed report (needs Go); UPDATE=1 rewrites it
+conformance: wasm ## OPA's own cases against the committed report (needs Go); UPDATE=1 rewrites it
 	@cases=$$(scripts/opa-cases.sh); $(CONFORMANCE) "$$cases" --details $(TARGET_DIR)/conformance.txt \
 		$(if $(UPDATE),--update) $(if $(ONLY),--only "$(ONLY)")
 

@@ -85,6 +85,7 @@ func ask(q question) (any, error) {
 		rego.Query(q.Query),
 		rego.SetRegoVersion(language),
 		rego.StrictBuiltinErrors(false),
+		rego.Runtime(runtime()),
 		rego.Store(inmem.NewFromObject(q.Data)),
 	}
 	for name, text := range q.Modules {
@@ -108,6 +109,16 @@ func ask(q question) (any, error) {
 		return []any{}, nil
 	}
 	return results[0].Expressions[0].Value, nil
+}
+
+// What `opa.runtime` gives in a program without configuration or environment.
+func runtime() *ast.Term {
+	return ast.ObjectTerm(
+		[2]*ast.Term{ast.StringTerm("commit"), ast.StringTerm("")},
+		[2]*ast.Term{ast.StringTerm("config"), ast.ObjectTerm()},
+		[2]*ast.Term{ast.StringTerm("env"), ast.ObjectTerm()},
+		[2]*ast.Term{ast.StringTerm("version"), ast.StringTerm(version.Version)},
+	)
 }
 
 // The first error decides: OPA lists all that it finds.

@@ -2,7 +2,7 @@
 //!
 //! `--update` rewrites the report. `--questions FILE` writes what a real OPA is to be asked, `--record FILE`
 //! keeps what matters of its answers. `--details FILE` lists everything that is not right, `--only TEXT`
-//! runs the cases whose id has it.
+//! runs the cases whose id has it, `--native` leaves the filter out; both judge without the report.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a tool of the tests")]
 
@@ -13,13 +13,15 @@ use sidegate_tests::conformance::{
     Case, Exclusions, Recorded, Report, details, load, markdown, questions_json, run_all, terminal,
 };
 use sidegate_tests::places;
+use sidegate_tests::wasm_host::Filter;
 
-const USAGE: &str = "usage: conformance CASES [--update] [--questions FILE] [--record ANSWERS] [--details FILE] [--only TEXT]";
+const USAGE: &str = "usage: conformance CASES [--native | --update] [--questions FILE] [--record ANSWERS] [--details FILE] [--only TEXT]";
 
 #[derive(Default)]
 struct Options {
     cases: PathBuf,
     update: bool,
+    native: bool,
     questions: Option<PathBuf>,
     record: Option<PathBuf>,
     details: Option<PathBuf>,
@@ -45,6 +47,7 @@ fn options() -> Result<Options, String> {
         match word.as_str() {
             "--update" => options.update = true,
             "--record" => options.record = Some(value()?.into()),
+            "--native" => options.native = true,
             "--questions" => options.questions = Some(value()?.into()),
             "--details" => options.details = Some(value()?.into()),
             "--only" => options.only = Some(value()?),
@@ -77,19 +80,22 @@ fn run(options: &Options) -> Result<bool, String> {
         .filter(|case| exclusions.reason(case).is_none())
         .filter(|case| options.only.as_ref().is_none_or(|only| case.id.contains(only)))
         .collect();
+    // What looks like a pass without the filter would be one that skipped it.
+    let filter = if options.native { None } else { Some(Filter::load(&places::filter_wasm()?)?) };
     // A panic is an outcome, not something to print.
     std::panic::set_hook(Box::new(|_| ()));
-    let judged = run_all(&counted, &recorded, 2);
+    let judged = run_all(&counted, &recorded, filter.as_ref(), 2);
     let judged: Vec<_> = counted.into_iter().zip(judged).collect();
     let report = Report::new(&recorded.opa, &cases, &exclusions, &judged);
     print!("{}", terminal(&report));
     if let Some(file) = &options.details {
         write(file, &details(&report, &cases))?;
     }
-    if options.only.is_some() {
+    if options.only.is_some() || options.native {
         for (id, finding) in &report.not_right {
             println!("{id}: {}: {}", finding.outcome, finding.reason);
         }
+        println!("conformance: {} right, {} wrong", report.totals.right, report.totals.wrong);
         return Ok(report.totals.wrong == 0);
     }
     verdict(&report, &here, options.update)

@@ -13,6 +13,7 @@ mod recorded;
 mod report;
 mod run;
 mod tables;
+mod wasm;
 
 pub use case::{Case, load};
 pub use exclusions::Exclusions;
@@ -21,3 +22,4 @@ pub use recorded::{Answer, Recorded};
 pub use report::{Finding, Report, Totals};
 pub use run::{Judged, Outcome, run_all};
 pub use tables::{details, markdown, terminal};
+pub use wasm::Agreement;

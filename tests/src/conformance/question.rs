@@ -18,6 +18,8 @@ pub(super) const ENTRYPOINT: &str = "conformance_query/result";
 pub struct Question {
     /// Modules, the query's among them, and data.
     pub sources: Sources,
+    /// Version of the language.
+    pub version: u32,
     /// The input; undefined where the case has none.
     pub input: Value,
 }
@@ -36,7 +38,7 @@ impl Question {
             rego_version: Some(case.version),
             ..Manifest::default()
         });
-        Ok(Self { sources, input: input(case)? })
+        Ok(Self { sources, version: case.version, input: input(case)? })
     }
 }
 

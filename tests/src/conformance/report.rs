@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::case::Case;
 use super::exclusions::Exclusions;
 use super::run::{Judged, Outcome};
+use super::wasm::Agreement;
 
 /// The report.
 #[derive(Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -39,6 +40,8 @@ pub struct Totals {
     pub wrong: usize,
     /// Left out, with a reason.
     pub excluded: usize,
+    /// Of those that were evaluated, how many came to the same in the built filter.
+    pub in_wasm: usize,
     /// Of those that count, how many the interpreter has right.
     pub interpreter_right: usize,
 }
@@ -82,7 +85,7 @@ impl Totals {
     }
 
     fn add(&mut self, judged: &Judged) {
-        let slot = match judged.plan {
+        let slot = match judged.counted() {
             Outcome::Right => &mut self.right,
             Outcome::Refused { .. } => &mut self.refused,
             Outcome::Inexact(_) => &mut self.inexact,
@@ -90,6 +93,7 @@ impl Totals {
             Outcome::Wrong(_) => &mut self.wrong,
         };
         *slot += 1;
+        self.in_wasm += usize::from(judged.wasm == Agreement::Agrees);
         self.interpreter_right += usize::from(judged.interpreter == Outcome::Right);
     }
 }
@@ -124,7 +128,7 @@ impl Report {
         for (case, judged) in judged {
             report.totals.add(judged);
             report.folders.entry(case.folder.clone()).or_default().add(judged);
-            if let Some(finding) = Finding::of(&judged.plan) {
+            if let Some(finding) = Finding::of(&judged.counted()) {
                 report.not_right.insert(case.id.clone(), finding);
             }
         }

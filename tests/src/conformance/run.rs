@@ -16,6 +16,8 @@ use super::case::Case;
 use super::compare::same_solutions;
 use super::question::{ENTRYPOINT, Question};
 use super::recorded::{Answer, Recorded};
+use super::wasm::{Agreement, Wasm};
+use crate::wasm_host::Filter;
 
 /// What became of one case on one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub enum Outcome {
 pub struct Judged {
     /// The plan, evaluated natively.
     pub plan: Outcome,
+    /// The same in the built filter; what was refused is not asked.
+    pub wasm: Agreement,
     /// regorus's interpreter; it is shown and does not count.
     pub interpreter: Outcome,
 }
@@ -62,16 +66,29 @@ const SAME_REFUSAL: &[(&str, &[&str])] = &[
     ("eval_conflict_error", &["rego_conflict", "data_conflict"]),
 ];
 
-/// Runs all cases on `threads` threads; the results are in the order of the cases.
-pub fn run_all(cases: &[&Case], recorded: &Recorded, threads: usize) -> Vec<Judged> {
+impl Judged {
+    /// What counts: where the filter has another answer than the same plan natively, that is wrong.
+    pub fn counted(&self) -> Outcome {
+        match &self.wasm {
+            Agreement::Differs(why) => Outcome::Wrong(why.clone()),
+            Agreement::Agrees | Agreement::NotAsked(_) => self.plan.clone(),
+        }
+    }
+}
+
+/// Runs all cases on `threads` threads, in the filter too if there is one; the results are in the order of
+/// the cases.
+pub fn run_all(cases: &[&Case], recorded: &Recorded, filter: Option<&Filter>, threads: usize) -> Vec<Judged> {
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<Option<Judged>>> = Mutex::new(vec![None; cases.len()]);
     std::thread::scope(|scope| {
         for _ in 0..threads {
             let work = || {
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let judged = run(case, recorded);
-                    let at = cases.iter().position(|other| std::ptr::eq(*other, *case)).expect("one of them");
+                let mut wasm = filter.map(Wasm::new);
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(case) = cases.get(at) else { return };
+                    let judged = run(case, recorded, wasm.as_mut());
                     results.lock().expect("no thread panics while it writes")[at] = Some(judged);
                 }
             };
@@ -83,28 +100,38 @@ pub fn run_all(cases: &[&Case], recorded: &Recorded, threads: usize) -> Vec<Judg
     results.into_iter().map(|judged| judged.expect("every case was run")).collect()
 }
 
-fn run(case: &Case, recorded: &Recorded) -> Judged {
+fn run(case: &Case, recorded: &Recorded, wasm: Option<&mut Wasm<'_>>) -> Judged {
+    let not_asked = |why: &str| Agreement::NotAsked(why.to_owned());
     let (question, want) = match (Question::new(case), want(case, recorded)) {
         (Ok(question), Ok(want)) => (question, want),
         (Err(why), _) | (_, Err(why)) => {
-            return Judged { plan: Outcome::Wrong(why.clone()), interpreter: Outcome::Error(why) };
+            let wasm = not_asked(&why);
+            return Judged { plan: Outcome::Wrong(why.clone()), wasm, interpreter: Outcome::Error(why) };
         }
     };
-    let guarded = |work: &dyn Fn() -> Outcome| {
-        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-            Outcome::Wrong(format!("a panic: {text}"))
-        })
+    let (plan, evaluated) = guarded(|| plan(&question, &want))
+        .unwrap_or_else(|panic| (Outcome::Wrong(format!("a panic: {panic}")), None));
+    let wasm = match (wasm, &evaluated) {
+        (None, _) => not_asked("without the filter"),
+        (_, None) => not_asked("not evaluated natively"),
+        (Some(wasm), Some(Evaluated { reads_input, answer })) => {
+            wasm.ask(&question, *reads_input, answer.as_ref())
+        }
     };
-    Judged {
-        plan: guarded(&|| plan(&question, &want)),
-        interpreter: guarded(&|| match reference::evaluate(&question.sources, ENTRYPOINT, &question.input) {
-            Ok(value) => judge(&value, &want),
-            Err(_) if matches!(want, Want::Error { .. }) => Outcome::Right,
-            Err(error) => Outcome::Error(error),
-        }),
-    }
+    let interpreter = guarded(|| match reference::evaluate(&question.sources, ENTRYPOINT, &question.input) {
+        Ok(value) => judge(&value, &want),
+        Err(_) if matches!(want, Want::Error { .. }) => Outcome::Right,
+        Err(error) => Outcome::Error(error),
+    });
+    Judged { plan, wasm, interpreter: interpreter.unwrap_or_else(Outcome::Error) }
+}
+
+/// The message of a panic is an outcome too.
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message").to_owned()
+    })
 }
 
 fn want(case: &Case, recorded: &Recorded) -> Result<Want, String> {
@@ -122,22 +149,30 @@ fn want(case: &Case, recorded: &Recorded) -> Result<Want, String> {
     }
 }
 
-fn plan(question: &Question, want: &Want) -> Outcome {
+/// What an evaluation came to.
+struct Evaluated {
+    reads_input: bool,
+    /// Nothing where it ended in an error.
+    answer: Option<Value>,
+}
+
+fn plan(question: &Question, want: &Want) -> (Outcome, Option<Evaluated>) {
     let options = BuildOptions { entrypoints: vec![ENTRYPOINT.into()], revision: None };
     let built = match build(&question.sources, &options) {
         Ok(built) => built,
-        Err(found) => return refusal(&found, want),
+        Err(found) => return (refusal(&found, want), None),
     };
     let limits = Limits::default();
     let policy = bundle::open(&built.bundle, &limits)
         .and_then(|opened| Policy::load(opened.accept_unsigned(), ENTRYPOINT, limits));
     let policy = match policy {
         Ok(policy) => policy,
-        Err(error) => return Outcome::Error(format!("the bundle cannot be loaded: {error}")),
+        Err(error) => return (Outcome::Error(format!("the bundle cannot be loaded: {error}")), None),
     };
-    match (policy.evaluate(&question.input, &context()), want) {
-        (Ok(value), want) => judge(&value, want),
-        (Err(EvalError::Inexact(what)), _) => Outcome::Inexact(what.to_owned()),
+    let result = policy.evaluate(&question.input, &context());
+    let outcome = match (&result, want) {
+        (Ok(value), want) => judge(value, want),
+        (Err(EvalError::Inexact(what)), _) => Outcome::Inexact(what.to_string()),
         (Err(EvalError::Conflict(what)), Want::Error { code }) => match code.as_deref() {
             Some("eval_conflict_error") => Outcome::Right,
             other => Outcome::Error(format!("expected {other:?}, got a conflict in {what}")),
@@ -145,7 +180,8 @@ fn plan(question: &Question, want: &Want) -> Outcome {
         // A conflict that OPA does not see is another answer.
         (Err(error @ EvalError::Conflict(_)), Want::Solutions { .. }) => Outcome::Wrong(error.to_string()),
         (Err(error), _) => Outcome::Error(format!("{}: {error}", error.code())),
-    }
+    };
+    (outcome, Some(Evaluated { reads_input: !policy.reads().is_empty(), answer: result.ok() }))
 }
 
 /// A clock that stands still, so that a report is the same whenever it is made.

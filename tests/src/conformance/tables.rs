@@ -7,8 +7,8 @@ use super::case::Case;
 use super::report::{Finding, Report, Totals};
 use crate::table::Table;
 
-const HEADINGS: [&str; 8] =
-    ["folder", "right", "refused", "inexact", "error", "wrong", "excluded", "interpreter right"];
+const HEADINGS: [&str; 9] =
+    ["folder", "right", "refused", "inexact", "error", "wrong", "excluded", "in wasm", "interpreter right"];
 
 /// A table by folder for the terminal.
 pub fn terminal(report: &Report) -> String {
@@ -26,8 +26,9 @@ pub fn markdown(report: &Report) -> String {
         "# OPA's conformance cases\n\nWritten by `make conformance UPDATE=1`; the cases are those of OPA {opa}. \
          *Refused*: the build says why\nnot. *Inexact*: refused while evaluating. *Error*: an error where OPA \
          has a value. *Wrong*: another answer.\n*Excluded*: makes no sense in a proxy, by the list with reasons \
-         in `tests/conformance/excluded.yaml`. The last\ncolumn is regorus's interpreter on the same cases; it \
-         is no judge.\n\nOf {} cases that count, {} are right ({} %), {} wrong. Every case that is not right is \
+         in `tests/conformance/excluded.yaml`. *In wasm*: \
+         the built filter\ncame to the same, of those that can be asked as a decision. The last column is \
+         regorus's interpreter on the\nsame cases; it is no judge.\n\nOf {} cases that count, {} are right ({} %), {} wrong. Every case that is not right is \
          in\n`tests/conformance/report.json` with its reason.\n\n",
         totals.counted(),
         totals.right,
@@ -89,9 +90,9 @@ fn reasons(report: &Report) -> BTreeMap<(String, String), Vec<&str>> {
     reasons
 }
 
-fn rows(report: &Report) -> Vec<[String; 8]> {
+fn rows(report: &Report) -> Vec<[String; 9]> {
     let row = |name: &str, totals: &Totals| {
-        let Totals { right, refused, inexact, error, wrong, excluded, interpreter_right } = totals;
+        let Totals { right, refused, inexact, error, wrong, excluded, in_wasm, interpreter_right } = totals;
         let shown = |n: &usize| if *n == 0 { String::new() } else { n.to_string() };
         [
             name.to_owned(),
@@ -101,6 +102,7 @@ fn rows(report: &Report) -> Vec<[String; 8]> {
             shown(error),
             shown(wrong),
             shown(excluded),
+            shown(in_wasm),
             shown(interpreter_right),
         ]
     };
