@@ -58,7 +58,9 @@ impl<'a> Builder<'_, 'a> {
         for (at, stmt) in stmts.iter().enumerate() {
             for span in declared(stmt) {
                 let name = span.text();
-                if self.scopes.len() == 1 && self.scopes.first().is_some_and(|args| args.vars.contains_key(name)) {
+                if self.scopes.len() == 1
+                    && self.scopes.first().is_some_and(|args| args.vars.contains_key(name))
+                {
                     let message = format!("expected a new name, got the parameter `{name}`");
                     return Err(Diagnostic::at(span, "rego_redeclared", message));
                 }

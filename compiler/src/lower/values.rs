@@ -27,8 +27,15 @@ pub(super) fn comparison(op: &BoolOp) -> Compare {
 impl<'a> Builder<'_, 'a> {
     /// Where the value of an expression is; the block fails where it has none.
     pub(super) fn value(&mut self, expr: &'a Expr) -> Result<Operand> {
-        if let Some(value) = constant(expr) {
+        if constant(expr).is_some() {
             written_as_it_is(expr)?;
+        }
+        self.operand(expr)
+    }
+
+    /// The same where the value alone counts, as in comparisons: `1.0` may stand for `1`.
+    pub(super) fn operand(&mut self, expr: &'a Expr) -> Result<Operand> {
+        if let Some(value) = constant(expr) {
             return self.planner.constant(&value, Some(expr.span()));
         }
         if let Some(value) = self.hoisted(expr) {
@@ -128,12 +135,20 @@ impl<'a> Builder<'_, 'a> {
 
     /// The values of terms, each planned as soon as it can run (as [`Ready`] goes through them).
     pub(super) fn values(&mut self, terms: &[&'a Expr]) -> Result<Vec<Operand>> {
+        self.all(terms, Self::value)
+    }
+
+    fn all(
+        &mut self,
+        terms: &[&'a Expr],
+        plan: impl Fn(&mut Self, &'a Expr) -> Result<Operand>,
+    ) -> Result<Vec<Operand>> {
         let mut found: Vec<Option<Operand>> = vec![None; terms.len()];
         loop {
             let mut progress = false;
             for (slot, term) in found.iter_mut().zip(terms) {
                 if slot.is_none() && Ready::new(self).value(term).is_ok() {
-                    *slot = Some(self.value(term)?);
+                    *slot = Some(plan(self, term)?);
                     progress = true;
                 }
             }
@@ -141,14 +156,14 @@ impl<'a> Builder<'_, 'a> {
                 Some(values) => return Ok(values),
                 None if progress => {}
                 // Says what is missing.
-                None => return terms.iter().map(|term| self.value(term)).collect(),
+                None => return terms.iter().map(|term| plan(self, term)).collect(),
             }
         }
     }
 
-    /// The values of two terms.
+    /// The values of two terms that are compared or calculated with.
     pub(super) fn both(&mut self, lhs: &'a Expr, rhs: &'a Expr) -> Result<(Operand, Operand)> {
-        match self.values(&[lhs, rhs])?.as_slice() {
+        match self.all(&[lhs, rhs], Self::operand)?.as_slice() {
             [a, b] => Ok((*a, *b)),
             _ => Err(Diagnostic::at(lhs.span(), "internal", "internal error: operands")),
         }
