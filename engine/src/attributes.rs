@@ -44,8 +44,25 @@ pub struct Attributes {
     pub mtls: Option<bool>,
     /// `xds.listener_direction`: 1 is inbound, 2 is outbound, 0 says nothing.
     pub listener_direction: Option<i64>,
+    /// The request's body; `None` where none came, or the policy does not read it.
+    pub body: Option<Body>,
+    /// `metadata`: the dynamic metadata of the filters before this one, an `envoy.config.core.v3.Metadata`.
+    pub metadata: Option<Vec<u8>>,
+    /// `xds.route_metadata`: that of the route, in the same form.
+    pub route_metadata: Option<Vec<u8>>,
     /// The callback that asks; not an attribute.
     pub phase: Phase,
+}
+
+/// A body, or the beginning of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Body {
+    /// The bytes, at most [`Limits::body_bytes`](crate::limits::Limits::body_bytes).
+    pub bytes: Vec<u8>,
+    /// How many have arrived.
+    pub received: usize,
+    /// Whether there is more of it than `bytes`.
+    pub is_cut: bool,
 }
 
 /// When the policy is asked.
