@@ -92,6 +92,18 @@ impl Attributes {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
     }
 
+    /// Whether what follows the headers is no body but another protocol's bytes, which end when the
+    /// connection does: `CONNECT`, and WebSocket. ext_authz does not wait for these either
+    /// (`Filter::initiateCall`; `Utility::isWebSocketUpgradeRequest`).
+    pub fn is_tunnel(&self) -> bool {
+        let connection = self.headers.iter().filter(|(name, _)| name == b"connection");
+        let is_upgrade = connection
+            .flat_map(|(_, value)| value.split(|byte| *byte == b','))
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
+        self.header(b":method") == Some(b"CONNECT")
+            || is_upgrade && self.header(b"upgrade").is_some_and(|to| to.eq_ignore_ascii_case(b"websocket"))
+    }
+
     /// What Envoy takes for the peer's principal (`setAttrContextPeer`): its first URI SAN, else its first
     /// DNS SAN, else its subject; `None` on plaintext.
     pub fn peer_principal(&self) -> Option<&[u8]> {
@@ -135,6 +147,19 @@ mod tests {
         attributes.peer_uri_sans = vec![b"spiffe://td/ns/n/sa/s".to_vec(), b"spiffe://other".to_vec()];
         assert_eq!(attributes.peer_principal(), Some(b"spiffe://td/ns/n/sa/s".as_slice()));
         assert_eq!(attributes.local_principal(), None);
+    }
+
+    #[test]
+    fn tunnels_have_no_body() {
+        let with = |headers: &[(&str, &str)]| Attributes {
+            headers: headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec())).collect(),
+            ..Default::default()
+        };
+        assert!(with(&[(":method", "CONNECT")]).is_tunnel());
+        assert!(with(&[("connection", "keep-alive, Upgrade"), ("upgrade", "WebSocket")]).is_tunnel());
+        assert!(!with(&[("connection", "upgrade"), ("upgrade", "h2c")]).is_tunnel());
+        assert!(!with(&[("upgrade", "websocket")]).is_tunnel());
+        assert!(!with(&[(":method", "POST")]).is_tunnel());
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! `envoyauth.RequestToInput` of opa-envoy-plugin 1.14.1 with OPA 1.22.2 says of hand-picked and of random
 //! bodies. Bytes that are not UTF-8 after decoding stand there as U+FFFD, one for each.
 
+#![allow(clippy::expect_used, reason = "tests")]
+
 use regorus::Value;
 use serde::Deserialize;
 use sidegate_engine::attributes::{Attributes, Body, Workload};

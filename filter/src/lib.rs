@@ -10,6 +10,8 @@ pub mod pairs;
 #[cfg(target_arch = "wasm32")]
 mod attributes;
 #[cfg(target_arch = "wasm32")]
+mod body;
+#[cfg(target_arch = "wasm32")]
 mod configure;
 #[cfg(target_arch = "wasm32")]
 mod contexts;
