@@ -6,7 +6,7 @@ use sidegate_engine::plan::{self, Image};
 
 use crate::archive;
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::lower::Planner;
+use crate::lower::{Place, Planner};
 use crate::rego::{Modules, Node, Tree};
 use crate::sources::Sources;
 
@@ -119,7 +119,7 @@ fn check_below<'a>(
 ) -> usize {
     let mut rules = usize::from(node.has_rules());
     if node.has_rules() {
-        findings.extend(planner.document(path, node, None).err());
+        findings.extend(planner.document(&Place::plain(path), Some(node), None).err());
     }
     for (key, child) in &node.children {
         path.push(key);

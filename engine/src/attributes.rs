@@ -4,6 +4,8 @@
 //! each attribute, and everything that has to be judged (UTF-8, percent escapes, SPIFFE) is judged in the
 //! engine, where it is tested.
 
+use crate::eval::Context;
+
 /// The raw facts of one request. The host fills in the groups that the policy's
 /// [`Needs`](crate::needs::Needs) name; the rest stays `None` and must not be read as "absent on the wire".
 ///
@@ -52,6 +54,10 @@ pub struct Attributes {
     pub route_metadata: Option<Vec<u8>>,
     /// The callback that asks; not an attribute.
     pub phase: Phase,
+    /// Clock and randomness, where the policy uses them ([`Policy::uses_clock`], …); not attributes either.
+    ///
+    /// [`Policy::uses_clock`]: crate::policy::Policy::uses_clock
+    pub context: Context,
 }
 
 /// A body, or the beginning of one.

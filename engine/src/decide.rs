@@ -90,7 +90,7 @@ pub fn decide(
             return Verdict::failed(error.into(), Value::Undefined, Value::Undefined, settings);
         }
     };
-    let result = match policy.evaluate(&input) {
+    let result = match policy.evaluate(&input, &attributes.context) {
         Ok(result) => result,
         Err(error) => return Verdict::failed(error.into(), input, Value::Undefined, settings),
     };

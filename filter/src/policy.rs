@@ -38,6 +38,16 @@ impl Gate {
         self.needs.contains(Group::Body).then_some(self.settings.limits.body_bytes)
     }
 
+    /// Whether the policy may ask for the time.
+    pub(crate) fn uses_clock(&self) -> bool {
+        self.policy.uses_clock()
+    }
+
+    /// Whether the policy may ask for something random.
+    pub(crate) fn uses_randomness(&self) -> bool {
+        self.policy.uses_randomness()
+    }
+
     /// HTTP status where there is no decision because of an error.
     pub(crate) fn error_status(&self) -> u16 {
         self.settings.error_status

@@ -8,6 +8,7 @@ use sidegate_engine::decide::Verdict;
 
 use crate::attributes::{self, Failure};
 use crate::body::{Progress, Waiting};
+use crate::chance;
 use crate::configure::Loaded;
 use crate::contexts;
 use crate::host::{self, Action, Level, Map, Status};
@@ -108,7 +109,9 @@ fn host_refusal(loaded: &Loaded, code: &'static str, status: Status) -> Refusal 
 }
 
 /// The decision, and what was known of the request. An error is a refusal with its own status.
-fn judge(gate: &Gate, attributes: Attributes) -> Result<(Actions, Attributes), Refusal> {
+fn judge(gate: &Gate, mut attributes: Attributes) -> Result<(Actions, Attributes), Refusal> {
+    attributes.context = chance::context(gate)
+        .map_err(|Failure { code, status }| Refusal::host(code, status, gate.error_status()))?;
     let Verdict { actions, error, input: _, result: _ } = gate.decide(&attributes);
     match error {
         None => Ok((actions, attributes)),

@@ -81,10 +81,11 @@ impl<'a> Builder<'_, 'a> {
     }
 
     fn stmt(&mut self, stmt: &'a LiteralStmt) -> Result<()> {
-        if let Some(with) = stmt.with_mods.first() {
-            let help = "pass what differs to a function as an argument";
-            return Err(Diagnostic::unsupported(&with.span, "`with` in a policy", help));
-        }
+        if stmt.with_mods.is_empty() { self.literal(stmt) } else { self.modified(stmt) }
+    }
+
+    /// A statement without its modifiers.
+    pub(super) fn literal(&mut self, stmt: &'a LiteralStmt) -> Result<()> {
         match &stmt.literal {
             Literal::SomeVars { .. } => Ok(()),
             Literal::SomeIn { key, value, collection, .. } => {

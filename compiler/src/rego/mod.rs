@@ -1,11 +1,14 @@
 //! Rego as parsed: modules, what their names mean, and the tree of all rules.
 
+mod builtins;
 mod module;
 mod scan;
+mod template;
 mod terms;
 mod tree;
 mod vars;
 
+pub(crate) use builtins::opa_builtin;
 pub(crate) use module::{Module, Modules, Name};
 pub(crate) use scan::huge_number;
 pub(crate) use terms::{RefArg, call_path, constant, flatten};

@@ -5,10 +5,10 @@ use std::num::NonZeroU32;
 
 use regorus::unstable::{self as ast, Parser, Source};
 
-use super::scan;
 use super::terms::{RefArg, flatten};
+use super::{scan, template};
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::sources::Sources;
+use crate::sources::{RegoVersion, Sources};
 
 /// Longest line that is parsed, in characters.
 const MAX_COLUMNS: u32 = 65_536;
@@ -43,13 +43,9 @@ impl Modules {
     pub(crate) fn parse(sources: &Sources) -> Result<Self, Diagnostics> {
         let mut modules = Vec::new();
         let mut findings = Vec::new();
-        if let Some(version @ 0) = sources.manifest.as_ref().and_then(|manifest| manifest.rego_version) {
-            let message = format!("expected `rego_version` 1, got {version}");
-            let help = "convert the policy with `opa fmt --write --v0-v1`";
-            findings.push(Diagnostic::file(&sources.shown(".manifest"), "rego_version", message).help(help));
-        }
         for (name, text) in &sources.modules {
-            match Module::parse(&sources.shown(name), text) {
+            let version = sources.version(name);
+            match version.and_then(|version| Module::parse(&sources.shown(name), text, version)) {
                 Ok(module) => modules.push(module),
                 Err(finding) => findings.push(finding),
             }
@@ -87,15 +83,17 @@ impl Modules {
 }
 
 impl Module {
-    fn parse(file: &str, text: &str) -> Result<Self, Diagnostic> {
+    fn parse(file: &str, text: &str, version: RegoVersion) -> Result<Self, Diagnostic> {
         scan::check(file, text)?;
         let parse = || {
-            let source = Source::from_contents(file.to_owned(), text.to_owned())?;
+            let source = Source::from_contents(file.to_owned(), template::expand(text).into_owned())?;
             let mut parser = Parser::new(&source)?;
             if let Some(columns) = NonZeroU32::new(MAX_COLUMNS) {
                 parser.set_max_col(columns);
             }
-            parser.enable_rego_v1()?;
+            if version == RegoVersion::V1 {
+                parser.enable_rego_v1()?;
+            }
             parser.parse()
         };
         let ast = parse().map_err(|error: anyhow::Error| Diagnostic::parse(file, &error.to_string()))?;

@@ -28,6 +28,8 @@ pub type BlockId = u32;
 pub type FuncId = u32;
 /// Index into [`Program::builtins`].
 pub type BuiltinId = u16;
+/// Index of a slot.
+pub type Slot = u16;
 
 /// A compiled policy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,6 +46,8 @@ pub struct Program {
     pub funcs: Vec<Func>,
     /// What can be asked.
     pub entries: Vec<Entry>,
+    /// Number of slots: places for what `with` puts in the place of data.
+    pub slots: Slot,
 }
 
 /// A document that can be asked for, with what its answer depends on.
@@ -173,4 +177,22 @@ pub enum Stmt {
     Yield { value: Operand },
     /// Ends every scan around it: one success is enough here.
     Stop,
+    /// Inserts into the objects in `acc`, one in the other under `keys`; another value, or something that
+    /// is no object, at that place is a conflict.
+    InsertAt { acc: Reg, keys: Vec<Operand>, value: Operand },
+    /// Adds to the set under `keys` in the objects in `acc`; something else at that place is a conflict.
+    AddAt { acc: Reg, keys: Vec<Operand>, value: Operand },
+    /// `dst` becomes the value of a slot.
+    Slot { dst: Reg, slot: Slot },
+    /// `dst` becomes the input with `value` at `path`; what is in the way and no object is replaced.
+    Patch { dst: Reg, src: Option<Operand>, path: Vec<ConstId>, value: Operand },
+    /// Runs `block` where the input is `input`, if there is one, and the slots are as they say. What
+    /// functions have answered outside does not count inside.
+    With { input: Option<Operand>, slots: Vec<(Slot, Operand)>, block: BlockId },
+    /// Runs `block` as if it stood around the `With` that it is in.
+    Outside { block: BlockId },
+    /// `dst` becomes undefined, as it was when the function began.
+    Clear { dst: Reg },
+    /// Fails if `src` is undefined.
+    Defined { src: Reg },
 }

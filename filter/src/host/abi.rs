@@ -5,6 +5,8 @@
 unsafe extern "C" {
     pub(super) fn proxy_log(level: u32, message: *const u8, length: usize) -> u32;
 
+    pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+
     pub(super) fn proxy_get_buffer_bytes(
         buffer: u32,
         start: usize,

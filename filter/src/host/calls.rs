@@ -156,6 +156,14 @@ pub(crate) fn define_counter(name: &str) -> Result<u32, Status> {
     Ok(id)
 }
 
+/// Nanoseconds since the Unix epoch.
+pub(crate) fn current_time_ns() -> Result<i64, Status> {
+    let mut time = 0;
+    // SAFETY: the host writes one number.
+    Status::check(unsafe { abi::proxy_get_current_time_nanoseconds(&raw mut time) })?;
+    i64::try_from(time).map_err(|_| Status::Malformed)
+}
+
 /// Counts one.
 pub(crate) fn increment_metric(id: u32) -> Result<(), Status> {
     Status::check(abi::proxy_increment_metric(id, 1))

@@ -13,8 +13,8 @@ mod memory;
 mod status;
 
 pub(crate) use self::calls::{
-    Level, Map, add_header, close_request, define_counter, header_map, increment_metric, log,
-    plugin_configuration, property, remove_header, request_body, send_local_response, set_filter_state,
+    Level, Map, add_header, close_request, current_time_ns, define_counter, header_map, increment_metric,
+    log, plugin_configuration, property, remove_header, request_body, send_local_response, set_filter_state,
     set_header,
 };
 pub(crate) use self::status::Status;

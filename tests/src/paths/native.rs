@@ -8,6 +8,7 @@ use sidegate_engine::attributes::{Attributes, Workload};
 use sidegate_engine::bundle;
 use sidegate_engine::decide::{Settings, decide};
 use sidegate_engine::decision::Decision;
+use sidegate_engine::eval::Context;
 use sidegate_engine::input::InputBuilder;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::needs::Needs;
@@ -124,6 +125,7 @@ fn attributes(request: &RequestCase, headers: Headers) -> Attributes {
         destination_address: Some(b"127.0.0.1:15006".to_vec()),
         mtls: Some(false),
         listener_direction: Some(1),
+        context: Context { now_ns: Some(1_767_323_045_678_901_000), seed: Some([0; 32]) },
         ..Attributes::default()
     };
     if let Some(principal) = request.principal() {

@@ -1,0 +1,3 @@
+//! Answers of the builtins in [`super::table`].
+
+pub(super) mod chance;
