@@ -75,8 +75,8 @@ impl<'a> Builder<'_, 'a> {
         let starts_with =
             |keys: &[&str]| path.len() >= keys.len() && path.iter().zip(keys).all(|(a, b)| a == b);
         if let Some((keys, help)) = UNKNOWABLE.iter().find(|(keys, _)| starts_with(keys)) {
-            let what = format!("a policy that reads `input.{}`", keys.join("."));
-            return Err(Diagnostic::unsupported(span, &what, help));
+            let message = format!("`input.{}` is known to ext_authz and not to a filter", keys.join("."));
+            return Err(Diagnostic::at(span, "rego_unsupported", message).help(*help));
         }
         let consts = self.path(&path)?;
         self.facts.reads.insert(path);
