@@ -9,7 +9,7 @@ use super::builder::Builder;
 use super::documents::Place;
 use super::envs::{Function, Replacement};
 use crate::diagnostics::Diagnostic;
-use crate::rego::{Clause, Kind, Name, Node, call_path, constant, opa_builtin};
+use crate::rego::{Clause, Kind, Name, Node, call_path, constant, opa_builtin, why_refused};
 
 /// What is called.
 enum Callee<'a> {
@@ -147,9 +147,8 @@ impl<'a> Builder<'_, 'a> {
 
     fn call_builtin(&mut self, span: &Span, name: &str, args: Vec<Operand>) -> Result<Operand> {
         if Builtin::find(name).is_none() {
-            let help = "`sidegate check --builtins` lists the functions that policies may call";
             let message = format!("expected a builtin that policies may call here, got `{name}`");
-            return Err(Diagnostic::at(span, "rego_function", message).help(help));
+            return Err(Diagnostic::at(span, "rego_function", message).help(why_refused(name)));
         }
         let builtin = self.planner.builtin(name)?;
         self.make(|dst| Stmt::Builtin { dst, builtin, args })

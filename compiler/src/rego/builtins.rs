@@ -35,6 +35,23 @@ const DEPRECATED: [&str; 11] = [
     "set_diff",
 ];
 
+/// Why plans may not call one of OPA's builtins, for whoever did.
+pub(crate) fn why_refused(name: &str) -> &'static str {
+    const REASONS: [(&str, &str); 9] = [
+        ("http.send", "a decision makes no calls: put what it needs into data, or into the token"),
+        ("net.lookup_ip_addr", "a decision makes no calls: put what it needs into data"),
+        ("io.jwt.encode_sign", "a proxy has no business signing: issue tokens elsewhere"),
+        ("providers.aws.", "a proxy has no business signing: sign requests elsewhere"),
+        ("graphql.", "GraphQL is not read in the proxy: decide by method, path and headers"),
+        ("json.match_schema", "schemas are not checked in the proxy: compare what you need"),
+        ("json.verify_schema", "schemas are not checked in the proxy: compare what you need"),
+        ("rego.", "policies are compiled before they get to the proxy"),
+        ("crypto.x509.parse_", "write what you need of the certificate as a rule on the principal"),
+    ];
+    let found = REASONS.iter().find(|(prefix, _)| name.starts_with(prefix));
+    found.map_or("`sidegate check --builtins` lists the functions that policies may call", |(_, why)| why)
+}
+
 /// Names, sorted, with the number of parameters.
 #[rustfmt::skip]
 const NAMES: &[(&str, u8)] = &[

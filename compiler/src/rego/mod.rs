@@ -1,5 +1,6 @@
 //! Rego as parsed: modules, what their names mean, and the tree of all rules.
 
+mod annotations;
 mod builtins;
 mod module;
 mod scan;
@@ -8,7 +9,7 @@ mod terms;
 mod tree;
 mod vars;
 
-pub(crate) use builtins::opa_builtin;
+pub(crate) use builtins::{opa_builtin, why_refused};
 pub(crate) use module::{Module, Modules, Name};
 pub(crate) use scan::huge_number;
 pub(crate) use terms::{RefArg, call_path, constant, flatten};

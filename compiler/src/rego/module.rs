@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
-use regorus::unstable::{self as ast, Parser, Source};
+use regorus::unstable::{self as ast, Expr, Parser, Source};
 
 use super::terms::{RefArg, flatten};
-use super::{scan, template};
+use super::{annotations, scan, template};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::sources::{RegoVersion, Sources};
 
@@ -18,6 +18,8 @@ pub(crate) struct Module {
     pub(crate) ast: ast::Module,
     /// `["envoy", "authz"]`
     pub(crate) package: Vec<String>,
+    /// Paths below `data` that annotations make entry points.
+    pub(crate) entrypoints: Vec<Vec<String>>,
     /// Alias → path with its root: `["input", "attributes"]`.
     imports: BTreeMap<String, Vec<String>>,
 }
@@ -114,7 +116,27 @@ impl Module {
             }
             imports.insert(alias, path);
         }
-        Ok(Self { ast, package, imports })
+        let mut module = Self { ast, package, entrypoints: Vec::new(), imports };
+        for line in annotations::entrypoints(file, text)? {
+            let path = module.annotated(line).ok_or_else(|| {
+                let message = "expected a rule or a package of a written path after `entrypoint: true`";
+                Diagnostic { line, column: 1, ..Diagnostic::file(file, "rego_metadata", message) }
+            })?;
+            module.entrypoints.push(path);
+        }
+        Ok(module)
+    }
+
+    /// The document that what comes after a line defines.
+    fn annotated(&self, line: u32) -> Option<Vec<String>> {
+        if self.ast.package.span.line > line {
+            return Some(self.package.clone());
+        }
+        let rule = self.ast.policy.iter().find(|rule| rule.span().line > line)?;
+        let (Expr::Var { span, .. }, args) = flatten(head(rule)) else { return None };
+        let keys = args.iter().map(RefArg::key).collect::<Option<Vec<_>>>()?;
+        let names = std::iter::once(span.text()).chain(keys).map(str::to_owned);
+        Some(self.package.iter().cloned().chain(names).collect())
     }
 }
 
@@ -122,7 +144,7 @@ impl Module {
 fn path(expr: &ast::Expr) -> Result<Vec<String>, Diagnostic> {
     let wrong = || Diagnostic::at(expr.span(), "rego_parse", "expected a path of names");
     let (head, args) = flatten(expr);
-    let ast::Expr::Var { span, .. } = head else { return Err(wrong()) };
+    let Expr::Var { span, .. } = head else { return Err(wrong()) };
     let mut path = vec![span.text().to_owned()];
     for arg in args {
         let RefArg::Key(key) = arg else { return Err(wrong()) };
@@ -131,17 +153,21 @@ fn path(expr: &ast::Expr) -> Result<Vec<String>, Diagnostic> {
     Ok(path)
 }
 
-fn rule_name(rule: &ast::Rule) -> Option<String> {
-    let refr = match rule {
+/// What a rule is called, with its keys.
+pub(super) fn head(rule: &ast::Rule) -> &Expr {
+    match rule {
         ast::Rule::Default { refr, .. } => refr,
         ast::Rule::Spec { head, .. } => match head {
             ast::RuleHead::Compr { refr, .. }
             | ast::RuleHead::Set { refr, .. }
             | ast::RuleHead::Func { refr, .. } => refr,
         },
-    };
-    match flatten(refr).0 {
-        ast::Expr::Var { span, .. } => Some(span.text().to_owned()),
+    }
+}
+
+fn rule_name(rule: &ast::Rule) -> Option<String> {
+    match flatten(head(rule)).0 {
+        Expr::Var { span, .. } => Some(span.text().to_owned()),
         _ => None,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use regorus::unstable::{self as ast, Expr, RuleBody, Span};
 
-use super::module::{Module, Modules};
+use super::module::{Module, Modules, head};
 use super::terms::{RefArg, flatten};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 
@@ -92,16 +92,9 @@ fn descend<'a, 'n>(root: &'n mut Node<'a>, path: impl Iterator<Item = &'a str>) 
 }
 
 fn insert<'a>(root: &mut Node<'a>, module: &'a Module, rule: &'a ast::Rule) -> Result<(), Diagnostic> {
-    let (refr, span) = match rule {
-        ast::Rule::Default { refr, span, .. } => (refr, span),
-        ast::Rule::Spec { head, span, .. } => match head {
-            ast::RuleHead::Compr { refr, .. }
-            | ast::RuleHead::Set { refr, .. }
-            | ast::RuleHead::Func { refr, .. } => (refr, span),
-        },
-    };
-    let (head, args) = flatten(refr);
-    let Expr::Var { span: name, .. } = head else {
+    let span = rule.span();
+    let (name, args) = flatten(head(rule));
+    let Expr::Var { span: name, .. } = name else {
         return Err(Diagnostic::at(span, "rego_parse", "expected a rule that begins with a name"));
     };
     let ground: Vec<&str> = args.iter().map_while(RefArg::key).collect();

@@ -10,6 +10,7 @@ mod codec;
 mod consts;
 mod image;
 mod nesting;
+mod reach;
 mod validate;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use codec::{FORMAT, FormatError, decode, encode};
 pub use consts::{ConstPool, Node};
 pub use image::Image;
+pub use reach::Reach;
 
 /// Index of a register in a function's frame.
 pub type Reg = u16;
