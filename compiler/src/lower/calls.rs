@@ -8,6 +8,7 @@ use super::Result;
 use super::builder::Builder;
 use super::documents::Place;
 use super::envs::{Function, Replacement};
+use super::order::refs;
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Clause, Kind, Name, Node, call_path, constant, opa_builtin, why_refused};
 
@@ -56,7 +57,7 @@ impl<'a> Builder<'_, 'a> {
     pub(super) fn call(&mut self, span: &Span, function: &'a Expr, args: &'a [Ref<Expr>]) -> Result<Operand> {
         let callee = self.callee(span, function)?;
         callee.accepts(args)?;
-        let args = self.values(args)?;
+        let args = self.values(&refs(args))?;
         self.call_with(span, callee, args)
     }
 
@@ -74,7 +75,7 @@ impl<'a> Builder<'_, 'a> {
         }
         let (inputs, output) = self.split_output(function, args);
         callee.accepts(inputs)?;
-        let inputs = self.values(inputs)?;
+        let inputs = self.values(&refs(inputs))?;
         let value = self.call_with(span, callee, inputs)?;
         match output {
             Some(output) => self.destructure(output, value),
