@@ -51,8 +51,7 @@ fn options() -> Result<Options, String> {
 }
 
 fn run(options: &Options) -> Result<bool, String> {
-    let opa =
-        places::existing(options.opa.clone(), "OPA with its Envoy plugin", "scripts/setup.sh differential")?;
+    let opa = places::opa_binary()?;
     let all = Policy::read_dir(&places::root().join("tests/differential/policies"))?;
     let wanted = |policy: &Policy| options.only.as_ref().is_none_or(|only| policy.name.contains(only));
     let (mut refused, mut policies) = (0, Vec::new());
