@@ -15,7 +15,7 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-cases conformance conformance-record differential demo bench noop clean
+	test-cases conformance conformance-record differential fixtures demo bench noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -96,6 +96,11 @@ differential: ## the same policies and requests through a real OPA in Envoy (nee
 	@$(MAKE) wasm
 	@$(CARGO) run -q --locked -p sidegate-tests --bin differential -- $(if $(SEED),--seed $(SEED)) \
 		$(if $(REQUESTS),--requests $(REQUESTS)) $(if $(ONLY),--only "$(ONLY)")
+
+# The answers of a real OPA that the engine is compared with; needs Go and its module proxy.
+fixtures: ## writes engine/tests/fixtures/bodies.jsonl anew from OPA's Envoy plugin
+	@command -v go >/dev/null || { echo "fixtures: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
+	cd tests/opa/body && go run . > bodies.jsonl && mv bodies.jsonl ../../../engine/tests/fixtures/bodies.jsonl
 
 # --- to see it work ---
 

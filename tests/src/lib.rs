@@ -19,6 +19,7 @@ pub mod envoy;
 pub mod envoy_config;
 pub mod paths;
 pub mod places;
+pub mod proto;
 pub mod table;
 pub mod upstream;
 pub mod wasm_host;

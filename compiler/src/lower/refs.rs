@@ -12,12 +12,20 @@ use super::{Path, Result};
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Clause, Kind, Name, Node, RefArg, constant, flatten};
 
-/// What the filter cannot fill in yet. Without it `not input.parsed_body.x` would hold for every request.
-const BODY: [&[&str]; 4] = [
-    &["parsed_body"],
-    &["truncated_body"],
-    &["attributes", "request", "http", "body"],
-    &["attributes", "request", "http", "raw_body"],
+/// What ext_authz sends and a filter cannot know, with what to write instead. Without a word about it
+/// `not input.attributes.contextExtensions.x` would hold for every request.
+const UNKNOWABLE: [(&[&str], &str); 5] = [
+    (
+        &["attributes", "request", "http", "rawBody"],
+        "read the body as text: `input.attributes.request.http.body`",
+    ),
+    (
+        &["attributes", "request", "http", "raw_body"],
+        "read the body as text: `input.attributes.request.http.body`",
+    ),
+    (&["attributes", "contextExtensions"], "these are settings of ext_authz; keep them in the policy's data"),
+    (&["attributes", "metadataContext", "typedFilterMetadata"], "read `filterMetadata`"),
+    (&["attributes", "routeMetadataContext", "typedFilterMetadata"], "read `filterMetadata`"),
 ];
 
 impl<'a> Builder<'_, 'a> {
@@ -71,9 +79,11 @@ impl<'a> Builder<'_, 'a> {
     fn input(&mut self, mut path: Vec<String>, args: &[RefArg<'a>], span: &Span) -> Result<Operand> {
         let keys: Vec<&str> = args.iter().map_while(RefArg::key).collect();
         path.extend(keys.iter().map(|&key| key.to_owned()));
-        if BODY.iter().any(|body| path.iter().zip(*body).filter(|(a, b)| a == *b).count() == body.len()) {
-            let help = "decide by what comes before the body: method, path, headers, principal";
-            return Err(Diagnostic::unsupported(span, "a policy that reads the body", help));
+        let starts_with =
+            |keys: &[&str]| path.len() >= keys.len() && path.iter().zip(keys).all(|(a, b)| a == b);
+        if let Some((keys, help)) = UNKNOWABLE.iter().find(|(keys, _)| starts_with(keys)) {
+            let message = format!("`input.{}` is known to ext_authz and not to a filter", keys.join("."));
+            return Err(Diagnostic::at(span, "rego_unsupported", message).help(*help));
         }
         let consts = self.path(&path)?;
         self.facts.reads.insert(path);

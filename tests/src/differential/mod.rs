@@ -11,4 +11,4 @@ pub use on_purpose::reason;
 pub use opa::Opa;
 pub use policy::Policy;
 pub use random::{Generator, Sent};
-pub use sides::{CALLERS, Difference, Headers, Seen, Sides, Tally};
+pub use sides::{CALLERS, Difference, Headers, Reached, Seen, Sides, Tally};

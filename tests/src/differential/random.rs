@@ -119,7 +119,7 @@ impl Generator {
             }
             headers.push((b"content-length".to_vec(), body.len().to_string().into_bytes()));
         }
-        let request = Request { method: method.to_owned(), target: self.target(), headers };
+        let request = Request { method: method.to_owned(), target: self.target(), headers, body: None };
         Sent { caller: self.below(callers + 1), request, body }
     }
 

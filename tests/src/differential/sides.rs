@@ -43,12 +43,25 @@ pub struct Sides {
 pub struct Seen {
     /// The status at the client.
     pub status: u16,
-    /// What the upstream got: method, path and headers by name; `None` where it got nothing.
-    pub upstream: Option<(String, String, Headers)>,
+    /// What the upstream got; `None` where it got nothing.
+    pub upstream: Option<Reached>,
     /// Headers at the client.
     pub response: Headers,
     /// The body at the client of what did not reach the upstream.
     pub body: String,
+}
+
+/// A request at the upstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// The method.
+    pub method: String,
+    /// The request target, escaped.
+    pub path: String,
+    /// Its headers.
+    pub headers: Headers,
+    /// Length and checksum of the body.
+    pub body: (usize, u64),
 }
 
 /// All values of each header in order.
@@ -60,6 +73,7 @@ pub struct Difference {
     sent: Sent,
     opa: Seen,
     sidegate: Seen,
+    code: Option<String>,
 }
 
 /// What was compared.
@@ -112,7 +126,9 @@ impl Sides {
                     name: &name,
                     identity: &own,
                     plaintext: true,
-                    filter: Some(filter),
+                    filters: vec![filter],
+                    route_metadata: None,
+                    access_log: None,
                     cluster: Some("upstream"),
                 };
                 listeners.push(listener.to_json());
@@ -140,11 +156,23 @@ impl Sides {
         if opa == sidegate {
             return Ok(None);
         }
-        if let Some(name) = on_purpose(sent, &opa, &sidegate) {
+        let code = self.error_code(policy, sent)?;
+        if let Some(name) = on_purpose(&opa, &sidegate, code.as_deref()) {
             *tally.on_purpose.entry(name).or_default() += 1;
             return Ok(None);
         }
-        Ok(Some(Difference { policy: policy.name.clone(), sent: sent.clone(), opa, sidegate }))
+        Ok(Some(Difference { policy: policy.name.clone(), sent: sent.clone(), opa, sidegate, code }))
+    }
+
+    /// The code of the error that Sidegate denies a request with, if it is one: it is asked again, and its
+    /// counters tell.
+    fn error_code(&self, policy: &Policy, sent: &Sent) -> Result<Option<String>, String> {
+        const ERRORS: &str = "wasmcustom.sidegate.errors.";
+        let before = self.envoy.stats(ERRORS)?;
+        self.ask(&sidegate_listener(policy), sent)?;
+        let after = self.envoy.stats(ERRORS)?;
+        let moved = after.iter().find(|(name, count)| before.get(*name) != Some(count));
+        Ok(moved.map(|(name, _)| name.trim_start_matches(ERRORS).to_owned()))
     }
 
     /// What OPA logged.
@@ -176,7 +204,9 @@ fn seen(response: &Response, reached: bool) -> Result<Seen, String> {
     if reached {
         let echo: Echo = serde_json::from_slice(&response.body)
             .map_err(|e| format!("expected the upstream's answer, got `{body}`: {e}"))?;
-        upstream = Some((echo.method, echo.path, by_name(echo.headers.into_iter())));
+        let Echo { method, path, headers: got, body_bytes, body_sum } = echo;
+        upstream =
+            Some(Reached { method, path, headers: by_name(got.into_iter()), body: (body_bytes, body_sum) });
         // It is what the upstream got, over again.
         body.clear();
         headers.remove("content-length");
@@ -248,8 +278,8 @@ impl fmt::Display for Sent {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { policy, sent, opa, sidegate } = self;
-        writeln!(f, "--- {policy}: {sent}")?;
+        let Self { policy, sent, opa, sidegate, code } = self;
+        writeln!(f, "--- {policy}: {sent}\n  sidegate's error: {}", code.as_deref().unwrap_or("none"))?;
         let mut differ = |what: &str, a: &dyn fmt::Debug, b: &dyn fmt::Debug| {
             let (a, b) = (format!("{a:?}"), format!("{b:?}"));
             if a == b { Ok(()) } else { writeln!(f, "  {what}\n    opa      {a}\n    sidegate {b}") }
