@@ -15,7 +15,7 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-cases conformance conformance-record differential fixtures demo bench noop clean
+	test-cases conformance conformance-record differential fixtures demo bench bench-budget noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -109,6 +109,9 @@ demo: setup-demo wasm bundle ## a real Envoy with mTLS, three callers, a table; 
 
 bench: setup-demo wasm noop bundle ## CPU per request: no filter, no-op wasm filter, Sidegate
 	@$(CARGO) run -q --locked --release -p sidegate-bench
+
+bench-budget: setup-demo wasm ## CPU of requests whose policies would go on for long and are stopped
+	@$(CARGO) run -q --locked -p sidegate-bench --bin budget
 
 clean: ## remove what was built (the cache of tools stays)
 	$(CARGO) clean
