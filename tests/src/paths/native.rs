@@ -17,7 +17,7 @@ use sidegate_engine::limits::Limits;
 use sidegate_engine::needs::Needs;
 use sidegate_engine::policy::Policy;
 
-use super::{Observed, echo, readable, status, upstream_response};
+use super::{Observed, echo, local_reply, readable, status, upstream_response};
 use crate::bytes::escape;
 use crate::case::{CaseFile, RequestCase, SERVICE};
 use crate::certs;
@@ -127,7 +127,8 @@ impl Native {
                 }
             }
         };
-        Ok(observed(actions, headers, &sent.unwrap_or_default()))
+        let observed = observed(actions, headers, &sent.unwrap_or_default());
+        Ok(local_reply(observed, &request.to_header_map()?))
     }
 }
 
