@@ -1,12 +1,10 @@
 //! Messages of `google.protobuf` that JSON has forms of its own for.
 //! <https://protobuf.dev/programming-guides/json/>
 
-use std::collections::BTreeMap;
-
 use regorus::value::Object;
 use regorus::{Rc, Value};
 
-use super::read::{ReadError, Result, zero};
+use super::read::{ReadError, Result, remove, zero};
 use super::{Form, Kind, Messages, Type};
 
 /// Seconds of `Timestamp`: the years 1 to 9999.
@@ -16,16 +14,15 @@ const DURATION_SECONDS: i64 = 315_576_000_000;
 const NANOS: i64 = 999_999_999;
 const DAY: i64 = 86_400;
 
-type Fields = BTreeMap<u32, Value>;
+type Fields = Vec<(u32, Value)>;
 
 /// A message by the fields that are said to be there.
 pub(super) fn value(messages: &Messages, ty: &Type, mut fields: Fields) -> Result<Value> {
     match ty.form {
         Form::Object => {
-            let named = ty
-                .fields
-                .iter()
-                .filter_map(|field| Some((Value::from(field.name.as_str()), fields.remove(&field.number)?)));
+            let named = ty.fields.iter().filter_map(|field| {
+                Some((Value::from(field.name.as_str()), remove(&mut fields, field.number)?))
+            });
             Ok(Value::Object(Rc::new(named.collect::<Object>())))
         }
         Form::Any if fields.is_empty() => Ok(Value::new_object()),
@@ -33,15 +30,15 @@ pub(super) fn value(messages: &Messages, ty: &Type, mut fields: Fields) -> Resul
         Form::Timestamp => timestamp(whole(&fields, 1)?, whole(&fields, 2)?),
         Form::Duration => duration(whole(&fields, 1)?, whole(&fields, 2)?),
         Form::FieldMask => field_mask(&fields),
-        Form::Struct => Ok(fields.remove(&1).unwrap_or_else(Value::new_object)),
-        Form::List => Ok(fields.remove(&1).unwrap_or_else(Value::new_array)),
+        Form::Struct => Ok(remove(&mut fields, 1).unwrap_or_else(Value::new_object)),
+        Form::List => Ok(remove(&mut fields, 1).unwrap_or_else(Value::new_array)),
         Form::Value => {
-            let (number, value) = fields.pop_first().ok_or(ReadError::Malformed)?;
+            let (number, value) = fields.pop().ok_or(ReadError::Malformed)?;
             // A number that JSON has no form of.
             let is_word = number == 2 && matches!(value, Value::String(_));
             if is_word { Err(ReadError::Malformed) } else { Ok(value) }
         }
-        Form::Wrapper => match fields.remove(&1) {
+        Form::Wrapper => match remove(&mut fields, 1) {
             Some(value) => Ok(value),
             None => {
                 let field = ty.fields.iter().find(|field| field.number == 1);
@@ -51,8 +48,12 @@ pub(super) fn value(messages: &Messages, ty: &Type, mut fields: Fields) -> Resul
     }
 }
 
+fn get(fields: &Fields, number: u32) -> Option<&Value> {
+    fields.iter().find(|(known, _)| *known == number).map(|(_, value)| value)
+}
+
 fn whole(fields: &Fields, number: u32) -> Result<i64> {
-    match fields.get(&number) {
+    match get(fields, number) {
         None => Ok(0),
         Some(Value::String(text)) => text.parse().map_err(|_| ReadError::Inexact),
         Some(other) => other.as_i64().map_err(|_| ReadError::Inexact),
@@ -105,7 +106,7 @@ fn date(day: i64) -> (i64, i64, i64) {
 
 /// Paths in camel case. Those that could not be turned back are left to Go's judgement.
 fn field_mask(fields: &Fields) -> Result<Value> {
-    let paths = match fields.get(&1) {
+    let paths = match get(fields, 1) {
         Some(Value::Array(paths)) => paths.iter().map(|path| path.as_string().map(AsRef::as_ref)).collect(),
         _ => Ok(Vec::<&str>::new()),
     };

@@ -30,7 +30,7 @@ pub(super) type Result<T> = std::result::Result<T, ReadError>;
 /// A message as far as it has been read. Its bytes may be wrong at once; what JSON has no form of is only
 /// wrong if it is still there in the end.
 #[derive(Default)]
-struct Tree(BTreeMap<u32, Slot>);
+struct Tree(Vec<(u32, Slot)>);
 
 /// What a field has.
 enum Slot {
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
         match (known.label, known.kind, content) {
             (Label::Map, Kind::Message(id), Field::Bytes(bytes)) => {
                 let (key, item) = self.entry(id, bytes, depth)?;
-                match slots.entry(known.number).or_insert_with(|| Slot::Map(BTreeMap::new())) {
+                match slot(slots, known.number, || Slot::Map(BTreeMap::new()))? {
                     Slot::Map(entries) => drop(entries.insert(key, item)),
                     Slot::One(_) | Slot::Many(_) => return Err(ReadError::Inexact),
                 }
@@ -107,13 +107,13 @@ impl<'a> Reader<'a> {
             (Label::Map, ..) => {}
             (Label::Repeated, kind, content) => {
                 let items = self.items(kind, content, depth)?;
-                match slots.entry(known.number).or_insert_with(|| Slot::Many(Vec::new())) {
+                match slot(slots, known.number, || Slot::Many(Vec::new()))? {
                     Slot::Many(all) => all.extend(items),
                     Slot::One(_) | Slot::Map(_) => return Err(ReadError::Inexact),
                 }
             }
             (_, Kind::Message(id), Field::Bytes(bytes)) => {
-                let mut tree = match slots.remove(&known.number) {
+                let mut tree = match remove(slots, known.number) {
                     Some(Slot::One(Item::Message(tree))) => tree,
                     _ => Tree::default(),
                 };
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
         let mut tree = Tree::default();
         self.merge(id, bytes, &mut tree, depth)?;
         self.check_keys(ty, bytes)?;
-        let mut part = |number: u32| match tree.0.remove(&number) {
+        let mut part = |number: u32| match remove(&mut tree.0, number) {
             Some(Slot::One(item)) => Ok(item),
             _ => match ty.fields.iter().find(|field| field.number == number).map(|field| field.kind) {
                 Some(Kind::Message(_)) => Ok(Item::Message(Tree::default())),
@@ -185,9 +185,9 @@ impl<'a> Reader<'a> {
     /// What JSON makes of a message.
     fn message(&self, id: u32, Tree(mut slots): Tree) -> Result<Value> {
         let ty = self.type_of(id)?;
-        let mut values = BTreeMap::new();
+        let mut values = Vec::new();
         for known in &ty.fields {
-            let value = match slots.remove(&known.number) {
+            let value = match remove(&mut slots, known.number) {
                 Some(Slot::One(Item::Scalar(scalar))) if scalar.is_zero && known.label == Label::Implicit => {
                     continue;
                 }
@@ -202,7 +202,7 @@ impl<'a> Reader<'a> {
                 None if known.label == Label::Required => return Err(ReadError::Malformed),
                 None => continue,
             };
-            values.insert(known.number, value);
+            values.push((known.number, value));
         }
         known::value(self.messages, ty, values)
     }
@@ -270,13 +270,29 @@ impl<'a> Reader<'a> {
 }
 
 /// Sets a field; of several alternatives the last one counts.
-fn put(ty: &Type, known: &FieldType, item: Item, slots: &mut BTreeMap<u32, Slot>) {
+fn put(ty: &Type, known: &FieldType, item: Item, slots: &mut Vec<(u32, Slot)>) {
     if let Label::OneOf(group) = known.label {
         for other in ty.fields.iter().filter(|other| other.label == Label::OneOf(group)) {
-            slots.remove(&other.number);
+            remove(slots, other.number);
         }
     }
-    slots.insert(known.number, Slot::One(item));
+    slots.retain(|(number, _)| *number != known.number);
+    slots.push((known.number, Slot::One(item)));
+}
+
+/// The slot of a field; a new one where it has none.
+fn slot(slots: &mut Vec<(u32, Slot)>, number: u32, new: fn() -> Slot) -> Result<&mut Slot> {
+    if !slots.iter().any(|(known, _)| *known == number) {
+        slots.push((number, new()));
+    }
+    let found = slots.iter_mut().find(|(known, _)| *known == number);
+    found.map(|(_, slot)| slot).ok_or(ReadError::Inexact)
+}
+
+/// Takes a field out.
+pub(super) fn remove<T>(slots: &mut Vec<(u32, T)>, number: u32) -> Option<T> {
+    let at = slots.iter().position(|(known, _)| *known == number)?;
+    Some(slots.swap_remove(at).1)
 }
 
 /// The wire type of a kind that can be packed.
