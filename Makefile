@@ -98,9 +98,9 @@ differential: ## the same policies and requests through a real OPA in Envoy (nee
 		$(if $(REQUESTS),--requests $(REQUESTS)) $(if $(ONLY),--only "$(ONLY)")
 
 # The answers of a real OPA that the engine is compared with; needs Go and its module proxy.
-fixtures: ## writes engine/tests/fixtures/bodies.jsonl anew from OPA's Envoy plugin
+fixtures: ## writes the fixtures about bodies anew from OPA's Envoy plugin
 	@command -v go >/dev/null || { echo "fixtures: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
-	cd tests/opa/body && go run . > bodies.jsonl && mv bodies.jsonl ../../../engine/tests/fixtures/bodies.jsonl
+	cd tests/opa/body && go run . ../../..
 
 # --- to see it work ---
 
