@@ -64,9 +64,18 @@ impl Sources {
         Self { root: String::new(), modules, data, manifest: None }
     }
 
-    /// Reads a folder as OPA reads a bundle's: `*.rego` anywhere (tests aside), `data.json`,
+    /// Reads a folder as OPA reads a bundle's: `*.rego` anywhere (`*_test.rego` aside), `data.json`,
     /// `data.yaml` and `data.yml` under the path of their folder, `.manifest` at the top.
     pub fn read_dir(dir: &Path) -> Result<Self, Diagnostics> {
+        Self::read(dir, false)
+    }
+
+    /// The same with `*_test.rego`, which belong to `sidegate test` and to no bundle.
+    pub fn read_dir_with_tests(dir: &Path) -> Result<Self, Diagnostics> {
+        Self::read(dir, true)
+    }
+
+    fn read(dir: &Path, tests: bool) -> Result<Self, Diagnostics> {
         let root = dir.display().to_string();
         let mut sources =
             Self { root: root.clone(), modules: Vec::new(), data: Value::new_object(), manifest: None };
@@ -75,7 +84,7 @@ impl Sources {
         // Hidden folders (`.git`) are no policies.
         for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden_dir(entry)) {
             let result = match entry {
-                Ok(entry) if entry.file_type().is_file() => sources.read_file(dir, entry.path()),
+                Ok(entry) if entry.file_type().is_file() => sources.read_file(dir, entry.path(), tests),
                 Ok(_) => Ok(()),
                 Err(error) => Err(Diagnostic::file(
                     &root,
@@ -114,7 +123,7 @@ impl Sources {
         Path::new(&self.root).join(module).display().to_string()
     }
 
-    fn read_file(&mut self, dir: &Path, path: &Path) -> Result<(), Diagnostic> {
+    fn read_file(&mut self, dir: &Path, path: &Path, tests: bool) -> Result<(), Diagnostic> {
         let shown = path.display().to_string();
         let inside = path.strip_prefix(dir).unwrap_or(path);
         let parts: Vec<String> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
@@ -148,7 +157,7 @@ impl Sources {
                 })?;
                 self.add_data(&shown, folders, Value::from(value))?;
             }
-            _ if name.ends_with("_test.rego") => {}
+            _ if name.ends_with("_test.rego") && !tests => {}
             _ if name.ends_with(".rego") => self.modules.push((parts.join("/"), read()?)),
             _ => {}
         }

@@ -13,6 +13,7 @@ mod order;
 mod query;
 mod refs;
 mod rules;
+mod solutions;
 mod unify;
 mod values;
 mod with;
@@ -24,6 +25,7 @@ use regorus::unstable::Span;
 use sidegate_engine::plan::{BlockId, BuiltinId, ConstPool, Entry, Func, FuncId, Operand, Program, Stmt};
 
 pub(crate) use self::documents::Place;
+pub(crate) use self::solutions::Part;
 use self::envs::Envs;
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Modules, Tree};

@@ -15,7 +15,7 @@ const VALUE: &str = "__template_part";
 
 /// The text with every template string as a call. `None` where one does not end or nests too deeply: the
 /// parser will complain of the `$` that is left.
-pub(super) fn expand(text: &str) -> Cow<'_, str> {
+pub(crate) fn expand(text: &str) -> Cow<'_, str> {
     if !text.contains("$\"") && !text.contains("$`") {
         return Cow::Borrowed(text);
     }
