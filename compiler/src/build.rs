@@ -74,7 +74,9 @@ impl EntryReport {
 const STACK: usize = 1 << 29;
 
 /// Runs `work` with enough stack for any file that the parser takes.
-pub(crate) fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T, Diagnostics> + Send) -> Result<T, Diagnostics> {
+pub(crate) fn on_large_stack<T: Send>(
+    work: impl FnOnce() -> Result<T, Diagnostics> + Send,
+) -> Result<T, Diagnostics> {
     let internal =
         || Diagnostics::from(Diagnostic::file("", "internal", "internal error: no thread to compile in"));
     std::thread::scope(|scope| {

@@ -62,7 +62,11 @@ impl Interpreter {
     }
 
     /// The value at `path` below `data` where there is no input, and what was printed on the way.
-    pub(crate) fn evaluate(&mut self, path: &[&str], context: &Context) -> (Result<Value, String>, Vec<String>) {
+    pub(crate) fn evaluate(
+        &mut self,
+        path: &[&str],
+        context: &Context,
+    ) -> (Result<Value, String>, Vec<String>) {
         if let Ok(mut known) = self.context.lock() {
             known.clone_from(context);
         }

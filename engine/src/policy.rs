@@ -83,10 +83,10 @@ impl Policy {
 }
 
 fn find(image: &Image, entrypoint: &str) -> Result<Entry, BundleError> {
-    image.entry(entrypoint).cloned().ok_or_else(|| BundleError::Entrypoint {
-        wanted: entrypoint.to_owned(),
-        have: list(image.entries()),
-    })
+    image
+        .entry(entrypoint)
+        .cloned()
+        .ok_or_else(|| BundleError::Entrypoint { wanted: entrypoint.to_owned(), have: list(image.entries()) })
 }
 
 fn list(entries: &[Entry]) -> String {

@@ -25,8 +25,8 @@ use regorus::unstable::Span;
 use sidegate_engine::plan::{BlockId, BuiltinId, ConstPool, Entry, Func, FuncId, Operand, Program, Stmt};
 
 pub(crate) use self::documents::Place;
-pub(crate) use self::solutions::Part;
 use self::envs::Envs;
+pub(crate) use self::solutions::Part;
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Modules, Tree};
 

@@ -31,7 +31,9 @@ pub(super) fn compare(plan: &Result<Value, EvalError>, interpreter: &Result<Valu
         (Ok(plan), Err(error)) if CONFLICT.iter().any(|text| error.contains(text)) => {
             Verdict::Differ(Difference { plan: shown(plan), interpreter: reason(error) })
         }
-        (Ok(_), Err(error)) => Verdict::NotCompared(format!("the interpreter has no answer: {}", reason(error))),
+        (Ok(_), Err(error)) => {
+            Verdict::NotCompared(format!("the interpreter has no answer: {}", reason(error)))
+        }
         (Err(_), Err(_)) => Verdict::Same,
         (Err(error), Ok(_)) => Verdict::NotCompared(format!("the plan has no answer [{}]", error.code())),
     }
@@ -41,7 +43,8 @@ pub(super) fn compare(plan: &Result<Value, EvalError>, interpreter: &Result<Valu
 pub(super) fn reason(error: &str) -> String {
     let place = error.lines().find_map(|line| line.trim().strip_prefix("--> "));
     let message = error.lines().rev().find_map(|line| line.trim().strip_prefix("error: "));
-    let message = message.or_else(|| error.lines().find(|line| !line.trim().is_empty())).unwrap_or("no message");
+    let message =
+        message.or_else(|| error.lines().find(|line| !line.trim().is_empty())).unwrap_or("no message");
     match place {
         Some(place) => format!("{place}: {message}"),
         None => message.trim().to_owned(),
@@ -102,7 +105,8 @@ impl Cases {
 
     /// For the report.
     pub(super) fn into_list(self) -> Vec<Case> {
-        let case = |(name, (failed, below)): (String, (bool, Self))| Case { name, failed, cases: below.into_list() };
+        let case =
+            |(name, (failed, below)): (String, (bool, Self))| Case { name, failed, cases: below.into_list() };
         self.0.into_iter().map(case).collect()
     }
 }

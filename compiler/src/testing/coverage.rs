@@ -10,6 +10,7 @@ use regorus::unstable::{Expr, Literal, LiteralStmt, Query, Rule, RuleHead, Span}
 use serde::Serialize;
 
 use super::known::{each, query};
+use super::written::{statement, term};
 use crate::diagnostics::place;
 use crate::reference::Lines;
 use crate::rego::Modules;
@@ -73,7 +74,11 @@ pub(super) fn coverage(modules: &Modules, lines: &Lines) -> Coverage {
         for rule in &module.ast.policy {
             for range in ranges(rule) {
                 let hit = seen.range(range.start.row..=range.end.row).next().is_some();
-                if hit { covered.insert(range) } else { missed.insert(range) };
+                if hit {
+                    covered.insert(range)
+                } else {
+                    missed.insert(range)
+                };
             }
         }
         let (covered_lines, not_covered_lines) = (rows(&covered), rows(&missed));
@@ -96,7 +101,8 @@ impl FileCoverage {
     /// Lines that were not gone through, as first and last of each run of lines.
     pub fn missed(&self) -> Vec<(u32, u32)> {
         let mut spans: Vec<(u32, u32)> = Vec::new();
-        let lines: BTreeSet<u32> = self.not_covered.iter().flat_map(|range| range.start.row..=range.end.row).collect();
+        let lines: BTreeSet<u32> =
+            self.not_covered.iter().flat_map(|range| range.start.row..=range.end.row).collect();
         for line in lines {
             match spans.last_mut() {
                 Some((_, last)) if last.saturating_add(1) == line => *last = line,
@@ -163,21 +169,32 @@ fn in_expr<'a>(expr: &'a Expr, every: bool, found: &mut Vec<(&'a LiteralStmt, bo
 fn ranges(rule: &Rule) -> Vec<Range> {
     let mut found: Vec<Range> = Vec::new();
     match rule {
-        Rule::Default { value, .. } => found.push(range(value.span())),
+        Rule::Default { value, .. } => found.push(range(value.span(), term(value))),
         Rule::Spec { head, bodies, .. } => {
             // A key is evaluated where its rule is; only values that are written out are looked at.
-            found.extend(heads(head).into_iter().map(|value| range(value.span())));
-            found.extend(bodies.iter().flat_map(|body| &body.assign).map(|assign| range(assign.value.span())));
+            found.extend(heads(head).into_iter().map(|value| range(value.span(), term(value))));
+            found.extend(
+                bodies
+                    .iter()
+                    .flat_map(|body| &body.assign)
+                    .map(|assign| range(assign.value.span(), term(&assign.value))),
+            );
         }
     }
-    let counted = |stmt: &LiteralStmt| !matches!(stmt.literal, Literal::SomeVars { .. } | Literal::SomeIn { .. });
-    found.extend(statements(rule).iter().filter(|(stmt, _)| counted(stmt)).map(|(stmt, _)| range(&stmt.span)));
+    let counted =
+        |stmt: &LiteralStmt| !matches!(stmt.literal, Literal::SomeVars { .. } | Literal::SomeIn { .. });
+    found.extend(
+        statements(rule)
+            .iter()
+            .filter(|(stmt, _)| counted(stmt))
+            .map(|(stmt, _)| range(&stmt.span, statement(stmt))),
+    );
     found
 }
 
-fn range(span: &Span) -> Range {
+fn range(span: &Span, text: &str) -> Range {
     let (row, col) = place(span);
-    let text = span.text().trim_end();
+    let col = if text.starts_with(['"', '`']) { col.saturating_sub(1) } else { col };
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let lines = count(text.matches('\n').count());
     let last = count(text.rsplit('\n').next().map_or(0, |line| line.chars().count()));

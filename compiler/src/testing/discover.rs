@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use regorus::unstable::{Expr, Rule, RuleBody, RuleHead, Span};
 use regorus::Value;
+use regorus::unstable::{Expr, Rule, RuleBody, RuleHead, Span};
 
 use crate::diagnostics::{Diagnostic, Diagnostics, place};
 use crate::rego::{Module, Modules, head};
@@ -178,9 +178,9 @@ fn several_bodies(rule: &Rule) -> Option<Diagnostic> {
 fn rename(sources: &Sources, at: usize, rule: &Rule, test: &mut Found, nth: usize) -> Option<Edit> {
     let last = test.path.last_mut()?;
     let width = last.len();
-    let name = (nth..).map(|n| letters(n, width)).find(|name| {
-        !sources.modules.iter().any(|(_, text)| text.contains(name.as_str()))
-    })?;
+    let name = (nth..)
+        .map(|n| letters(n, width))
+        .find(|name| !sources.modules.iter().any(|(_, text)| text.contains(name.as_str())))?;
     let steps = steps(head(rule));
     let (_, span) = steps.get(test.steps.checked_sub(1)?)?;
     let within = span.text().find(last.as_str()).unwrap_or(0);

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 
 use regorus::Value;
-use regorus::unstable::{Expr, Literal, LiteralStmt, Rule};
+use regorus::unstable::{LiteralStmt, Rule};
 
 use super::compare::{name, shown};
 use super::discover::{Found, Shape};
 use super::report::FailedAt;
+use super::written::statement;
 use crate::diagnostics::place;
 use crate::lower::Part;
 use crate::rego::{Module, Names, RefArg, flatten, free, free_in_stmt, head};
@@ -96,9 +97,15 @@ pub(super) fn solutions(value: &Value) -> Solutions {
 
 /// The first statement of a body that has no solution for a case. `stages` are the solutions of the parts,
 /// `None` where there is no answer.
-pub(super) fn failed_at(case: &[String], stmts: &[LiteralStmt], stages: &[Option<Solutions>]) -> Option<FailedAt> {
+pub(super) fn failed_at(
+    case: &[String],
+    stmts: &[LiteralStmt],
+    stages: &[Option<Solutions>],
+) -> Option<FailedAt> {
     let of_case = |stage: &Option<Solutions>| {
-        stage.as_ref().map(|found| found.iter().find(|(keys, _)| keys == case).map(|(_, values)| values.clone()))
+        stage.as_ref().map(|found| {
+            found.iter().find(|(keys, _)| case.starts_with(keys)).map(|(_, values)| values.clone())
+        })
     };
     let mut before = BTreeMap::new();
     for (at, stage) in stages.iter().enumerate() {
@@ -114,30 +121,13 @@ pub(super) fn failed_at(case: &[String], stmts: &[LiteralStmt], stages: &[Option
                     file: stmt.span.source.file().clone(),
                     line,
                     column,
-                    text: text(stmt),
+                    text: statement(stmt).to_owned(),
                     values: before,
                 });
             }
         }
     }
     None
-}
-
-/// A statement as written, with its modifiers.
-fn text(stmt: &LiteralStmt) -> String {
-    let last = stmt.with_mods.last().map(|with| last_byte(&with.r#as)).unwrap_or(0);
-    let end = last.max(stmt.span.end).max(match &stmt.literal {
-        Literal::SomeIn { collection, .. } => last_byte(collection),
-        Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => last_byte(expr),
-        Literal::SomeVars { .. } | Literal::Every { .. } => 0,
-    });
-    let range = usize::try_from(stmt.span.start).unwrap_or(0)..usize::try_from(end).unwrap_or(0);
-    let text = stmt.span.source.contents().get(range).unwrap_or_else(|| stmt.span.text());
-    text.trim_end().to_owned()
-}
-
-fn last_byte(expr: &Expr) -> u32 {
-    expr.span().end
 }
 
 fn clipped(text: &str) -> String {

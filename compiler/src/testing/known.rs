@@ -6,24 +6,44 @@ use regorus::unstable::{ArithOp, AssignOp, Expr, Literal, LiteralStmt, Query, Ru
 
 use super::coverage::statements;
 use crate::diagnostics::place;
-use crate::rego::Modules;
 use crate::reference::Lines;
+use crate::rego::{Module, Modules, Name, Node, Tree, call_path, opa_builtin};
 
 /// The first such construct on the lines that were gone through, as `file:line: what`.
-pub(super) fn known(modules: &Modules, lines: &Lines) -> Option<String> {
+pub(super) fn known(modules: &Modules, tree: &Tree<'_>, lines: &Lines) -> Option<String> {
     for module in modules.iter() {
         let file = module.ast.package.span.source.file();
         let Some(lines) = lines.get(file) else { continue };
         for rule in &module.ast.policy {
             let mut found = Vec::new();
             in_rule(rule, &mut found);
-            let seen = found.into_iter().find(|(span, _)| lines.contains(&place(span).0) || lines.contains(&span.line));
+            let mocks = statements(rule).into_iter().flat_map(|(stmt, _)| &stmt.with_mods);
+            let mocks = mocks.filter(|with| is_function(modules, tree, module, &with.refr));
+            found.extend(mocks.map(|with| (&with.span, "`with` on a function")));
+            let seen = found
+                .into_iter()
+                .find(|(span, _)| lines.contains(&place(span).0) || lines.contains(&span.line));
             if let Some((span, what)) = seen {
                 return Some(format!("{file}:{}: {what}", place(span).0));
             }
         }
     }
     None
+}
+
+/// Whether a term names a function: the interpreter does not replace those that are called by their bare
+/// name.
+fn is_function(modules: &Modules, tree: &Tree<'_>, module: &Module, term: &Expr) -> bool {
+    let Some(path) = call_path(term) else { return false };
+    let Some((first, rest)) = path.split_first() else { return false };
+    match modules.resolve(module, first) {
+        Some(Name::Data(above)) => {
+            let whole: Vec<&str> = above.iter().map(String::as_str).chain(rest.iter().copied()).collect();
+            tree.at(&whole).is_some_and(Node::is_function)
+        }
+        Some(Name::Input(_)) => false,
+        None => opa_builtin(&path.join(".")).is_some(),
+    }
 }
 
 type Found<'a> = Vec<(&'a Span, &'static str)>;
@@ -50,7 +70,8 @@ fn in_rule<'a>(rule: &'a Rule, found: &mut Found<'a>) {
 fn in_statement<'a>(stmt: &'a LiteralStmt, inside_every: bool, found: &mut Found<'a>) {
     match &stmt.literal {
         Literal::NotExpr { expr, .. } => {
-            let plain = matches!(expr.as_ref(), Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. });
+            let plain =
+                matches!(expr.as_ref(), Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. });
             if !plain {
                 found.push((&stmt.span, "`not` of a call or an operator, whose arguments may be undefined"));
             }
@@ -100,7 +121,9 @@ fn arithmetic<'a>(expr: &'a Expr, found: &mut Found<'a>) {
 pub(super) fn each<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
     visit(expr);
     match expr {
-        Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().for_each(|item| each(item, visit)),
+        Expr::Array { items, .. } | Expr::Set { items, .. } => {
+            items.iter().for_each(|item| each(item, visit))
+        }
         Expr::Object { fields, .. } => fields.iter().for_each(|(_, key, value)| {
             each(key, visit);
             each(value, visit);

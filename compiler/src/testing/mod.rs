@@ -12,6 +12,7 @@ mod explain;
 mod known;
 mod report;
 mod run;
+mod written;
 
 pub use coverage::{Coverage, FileCoverage, Position, Range};
 pub use report::{Case, Difference, FailedAt, Outcome, Summary, TestError, TestReport, TestResult};

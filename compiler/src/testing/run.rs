@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use regorus::Value;
 use regex::Regex;
+use regorus::Value;
 use sidegate_engine::bundle;
 use sidegate_engine::eval::{Context, EvalError};
 use sidegate_engine::limits::Limits;
@@ -71,7 +71,10 @@ fn run_here(sources: &Sources, options: &TestOptions<'_>) -> Result<TestReport, 
                     let seen = bench.compare(interpreter, test, &context, &answer, &mut result);
                     seen.into_iter().for_each(|(file, seen)| lines.entry(file).or_default().extend(seen));
                 }
-                None => result.not_compared = broken.clone().or_else(|| Some("the plan ran out of steps".to_owned())),
+                None => {
+                    result.not_compared =
+                        broken.clone().or_else(|| Some("the plan ran out of steps".to_owned()))
+                }
             }
             judge(test, &answer, &mut result);
             if test.shape == Shape::Cases && answer.is_ok() {
@@ -108,7 +111,8 @@ impl<'a> Bench<'a> {
             if let (Shape::Cases, Some((module, rule))) = (test.shape, test.rule(self.modules)) {
                 // The shortest part that can be planned: the next ones bind what it lacks.
                 let name = entry(at, "cases");
-                let _ = beginnings(test, module, rule).iter().any(|part| planner.solutions(&name, part).is_ok());
+                let _ =
+                    beginnings(test, module, rule).iter().any(|part| planner.solutions(&name, part).is_ok());
             }
         }
         if !findings.is_empty() {
@@ -121,7 +125,11 @@ impl<'a> Bench<'a> {
     fn load(&self, planner: Planner<'a>, steps: u64) -> Result<Policy, Diagnostics> {
         let built = assemble(self.sources, planner, "test".to_owned())?;
         let internal = |error: &dyn std::fmt::Display| {
-            Diagnostics::from(Diagnostic::file(&self.sources.root, "internal", format!("expected a bundle that loads, got: {error}")))
+            Diagnostics::from(Diagnostic::file(
+                &self.sources.root,
+                "internal",
+                format!("expected a bundle that loads, got: {error}"),
+            ))
         };
         let limits = Limits { steps, depth: DEPTH, ..Limits::default() };
         let first = built.image.entries().first().map(|entry| entry.path.clone());
@@ -145,7 +153,7 @@ impl<'a> Bench<'a> {
         match compare(answer, &other) {
             Verdict::Same => {}
             Verdict::NotCompared(why) => result.not_compared = Some(why),
-            Verdict::Differ(difference) => match known(self.modules, &interpreter.covered()) {
+            Verdict::Differ(difference) => match known(self.modules, self.tree, &interpreter.covered()) {
                 Some(what) => {
                     result.not_compared = Some(format!(
                         "the interpreter says {}, and is known to differ from OPA in this: {what}",
@@ -164,19 +172,29 @@ impl<'a> Bench<'a> {
 
     /// Keys of the cases that a test began.
     fn begun(&self, at: usize, policy: &mut Policy, context: &Context) -> Vec<Vec<String>> {
-        let value = turned(policy, &entry(at, "cases")).and_then(|policy| policy.evaluate(&Value::Undefined, context).ok());
+        let value = turned(policy, &entry(at, "cases"))
+            .and_then(|policy| policy.evaluate(&Value::Undefined, context).ok());
         value.map(|value| solutions(&value).into_iter().map(|(keys, _)| keys).collect()).unwrap_or_default()
     }
 
     /// Says which expressions of a failed test did not hold.
-    fn explain(&self, test: &Found, answer: &Result<Value, EvalError>, context: &Context, result: &mut TestResult) {
+    fn explain(
+        &self,
+        test: &Found,
+        answer: &Result<Value, EvalError>,
+        context: &Context,
+        result: &mut TestResult,
+    ) {
         let failed = matches!(result.outcome, Outcome::Fail | Outcome::Differs) && answer.is_ok();
         let Some((module, rule)) = test.rule(self.modules).filter(|_| failed) else { return };
         let stmts = body(rule);
         let mut planner = Planner::new(self.modules, self.tree, &self.sources.data);
         let parts = stages(test, module, rule);
-        let planned: Vec<bool> =
-            parts.iter().enumerate().map(|(n, part)| planner.solutions(&entry(n, "stage"), part).is_ok()).collect();
+        let planned: Vec<bool> = parts
+            .iter()
+            .enumerate()
+            .map(|(n, part)| planner.solutions(&entry(n, "stage"), part).is_ok())
+            .collect();
         let Ok(mut policy) = self.load(planner, EXPLAIN_STEPS) else { return };
         let mut stage = |(n, planned): (usize, bool)| -> Option<Solutions> {
             let policy = turned(&mut policy, &entry(n, "stage")).filter(|_| planned)?;
