@@ -10,8 +10,7 @@ use regorus::unstable::{Expr, Literal, LiteralStmt, Query, Rule, RuleHead, Span}
 use serde::Serialize;
 
 use super::known::{each, query};
-use super::written::{statement, term};
-use crate::diagnostics::place;
+use super::written::{position, statement, term};
 use crate::reference::Lines;
 use crate::rego::Modules;
 
@@ -113,16 +112,26 @@ impl FileCoverage {
     }
 }
 
+/// Which statements of a rule are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// All.
+    All,
+    /// Those that the interpreter tells of: not what is in the values of `with` and after `else`.
+    Told,
+}
+
 /// Every statement of a rule, those of nested queries too; with whether it is inside an `every`.
-pub(super) fn statements(rule: &Rule) -> Vec<(&LiteralStmt, bool)> {
+pub(super) fn statements(rule: &Rule, which: Which) -> Vec<(&LiteralStmt, bool)> {
     let mut found = Vec::new();
     match rule {
-        Rule::Default { value, .. } => in_expr(value, false, &mut found),
+        Rule::Default { value, .. } => in_expr(value, which, false, &mut found),
         Rule::Spec { head, bodies, .. } => {
-            heads(head).into_iter().for_each(|value| in_expr(value, false, &mut found));
+            heads(head).into_iter().for_each(|value| in_expr(value, which, false, &mut found));
             for body in bodies {
-                body.assign.iter().for_each(|assign| in_expr(&assign.value, false, &mut found));
-                in_query(&body.query, false, &mut found);
+                let value = body.assign.iter().filter(|_| which == Which::All);
+                value.for_each(|assign| in_expr(&assign.value, which, false, &mut found));
+                in_query(&body.query, which, false, &mut found);
             }
         }
     }
@@ -139,28 +148,31 @@ fn heads(head: &RuleHead) -> Vec<&Expr> {
     }
 }
 
-fn in_query<'a>(query: &'a Query, every: bool, found: &mut Vec<(&'a LiteralStmt, bool)>) {
+type Found<'a> = Vec<(&'a LiteralStmt, bool)>;
+
+fn in_query<'a>(query: &'a Query, which: Which, every: bool, found: &mut Found<'a>) {
     for stmt in &query.stmts {
         found.push((stmt, every));
         match &stmt.literal {
             Literal::SomeVars { .. } => {}
             Literal::SomeIn { key, value, collection, .. } => {
-                key.iter().chain([value, collection]).for_each(|term| in_expr(term, every, found));
+                key.iter().chain([value, collection]).for_each(|term| in_expr(term, which, every, found));
             }
-            Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => in_expr(expr, every, found),
+            Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => in_expr(expr, which, every, found),
             Literal::Every { domain, query, .. } => {
-                in_expr(domain, every, found);
-                in_query(query, true, found);
+                in_expr(domain, which, every, found);
+                in_query(query, which, true, found);
             }
         }
-        stmt.with_mods.iter().for_each(|with| in_expr(&with.r#as, every, found));
+        let values = stmt.with_mods.iter().filter(|_| which == Which::All);
+        values.for_each(|with| in_expr(&with.r#as, which, every, found));
     }
 }
 
-fn in_expr<'a>(expr: &'a Expr, every: bool, found: &mut Vec<(&'a LiteralStmt, bool)>) {
+fn in_expr<'a>(expr: &'a Expr, which: Which, every: bool, found: &mut Found<'a>) {
     each(expr, &mut |expr| {
         if let Some(query) = query(expr) {
-            in_query(query, every, found);
+            in_query(query, which, every, found);
         }
     });
 }
@@ -170,21 +182,15 @@ fn ranges(rule: &Rule) -> Vec<Range> {
     let mut found: Vec<Range> = Vec::new();
     match rule {
         Rule::Default { value, .. } => found.push(range(value.span(), term(value))),
-        Rule::Spec { head, bodies, .. } => {
-            // A key is evaluated where its rule is; only values that are written out are looked at.
+        Rule::Spec { head, .. } => {
+            // The interpreter does not tell of the values after `else`.
             found.extend(heads(head).into_iter().map(|value| range(value.span(), term(value))));
-            found.extend(
-                bodies
-                    .iter()
-                    .flat_map(|body| &body.assign)
-                    .map(|assign| range(assign.value.span(), term(&assign.value))),
-            );
         }
     }
     let counted =
         |stmt: &LiteralStmt| !matches!(stmt.literal, Literal::SomeVars { .. } | Literal::SomeIn { .. });
     found.extend(
-        statements(rule)
+        statements(rule, Which::Told)
             .iter()
             .filter(|(stmt, _)| counted(stmt))
             .map(|(stmt, _)| range(&stmt.span, statement(stmt))),
@@ -193,8 +199,7 @@ fn ranges(rule: &Rule) -> Vec<Range> {
 }
 
 fn range(span: &Span, text: &str) -> Range {
-    let (row, col) = place(span);
-    let col = if text.starts_with(['"', '`']) { col.saturating_sub(1) } else { col };
+    let (row, col) = position(span, text);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let lines = count(text.matches('\n').count());
     let last = count(text.rsplit('\n').next().map_or(0, |line| line.chars().count()));

@@ -9,8 +9,7 @@ use regorus::unstable::{LiteralStmt, Rule};
 use super::compare::{name, shown};
 use super::discover::{Found, Shape};
 use super::report::FailedAt;
-use super::written::statement;
-use crate::diagnostics::place;
+use super::written::{position, statement};
 use crate::lower::Part;
 use crate::rego::{Module, Names, RefArg, flatten, free, free_in_stmt, head};
 
@@ -115,13 +114,14 @@ pub(super) fn failed_at(
             None => before = BTreeMap::new(),
             Some(None) => {
                 let stmt = stmts.get(at.checked_sub(1)?)?;
-                let (line, column) = place(&stmt.span);
+                let text = statement(stmt);
+                let (line, column) = position(&stmt.span, text);
                 return Some(FailedAt {
                     case: case.to_vec(),
                     file: stmt.span.source.file().clone(),
                     line,
                     column,
-                    text: statement(stmt).to_owned(),
+                    text: text.to_owned(),
                     values: before,
                 });
             }

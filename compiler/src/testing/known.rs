@@ -4,7 +4,7 @@
 
 use regorus::unstable::{ArithOp, AssignOp, Expr, Literal, LiteralStmt, Query, Rule, RuleHead, Span};
 
-use super::coverage::statements;
+use super::coverage::{Which, statements};
 use crate::diagnostics::place;
 use crate::reference::Lines;
 use crate::rego::{Module, Modules, Name, Node, Tree, call_path, opa_builtin};
@@ -17,7 +17,7 @@ pub(super) fn known(modules: &Modules, tree: &Tree<'_>, lines: &Lines) -> Option
         for rule in &module.ast.policy {
             let mut found = Vec::new();
             in_rule(rule, &mut found);
-            let mocks = statements(rule).into_iter().flat_map(|(stmt, _)| &stmt.with_mods);
+            let mocks = statements(rule, Which::All).into_iter().flat_map(|(stmt, _)| &stmt.with_mods);
             let mocks = mocks.filter(|with| is_function(modules, tree, module, &with.refr));
             found.extend(mocks.map(|with| (&with.span, "`with` on a function")));
             let seen = found
@@ -62,7 +62,7 @@ fn in_rule<'a>(rule: &'a Rule, found: &mut Found<'a>) {
             object(arg, found);
         }
     }
-    for (stmt, inside_every) in statements(rule) {
+    for (stmt, inside_every) in statements(rule, Which::All) {
         in_statement(stmt, inside_every, found);
     }
 }

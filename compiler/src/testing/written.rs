@@ -2,6 +2,10 @@
 
 use regorus::unstable::{Expr, Literal, LiteralStmt, Span};
 
+use crate::diagnostics::place;
+
+const QUOTES: [char; 2] = ['"', '`'];
+
 /// A statement with its modifiers.
 pub(super) fn statement(stmt: &LiteralStmt) -> &str {
     let last = match &stmt.literal {
@@ -11,6 +15,12 @@ pub(super) fn statement(stmt: &LiteralStmt) -> &str {
     };
     let modified = stmt.with_mods.last().map_or(0, |with| end(&with.r#as));
     between(&stmt.span, stmt.span.end.max(last).max(modified))
+}
+
+/// Line and column of what is written.
+pub(super) fn position(span: &Span, text: &str) -> (u32, u32) {
+    let (line, column) = place(span);
+    (line, if text.starts_with(QUOTES) { column.saturating_sub(1) } else { column })
 }
 
 /// A term.

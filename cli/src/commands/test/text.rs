@@ -70,19 +70,21 @@ impl Printer {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let mut printed = false;
-        let mut file = "";
+        let (mut file, mut open) = ("", false);
         for test in &report.tests {
             if self.verbose || test.outcome != Outcome::Pass {
-                if !file.is_empty() && file != test.file {
+                if open && file != test.file {
                     writeln!(out)?;
                 }
+                // What did not pass ends with an empty line of its own.
+                open = matches!(test.outcome, Outcome::Pass | Outcome::Skipped);
                 file = &test.file;
                 self.test(test, out)?;
                 printed = true;
             }
         }
         if let Some(coverage) = &report.coverage {
-            if printed {
+            if open {
                 writeln!(out)?;
             }
             table(coverage, out)?;
