@@ -2,7 +2,8 @@
 
 use regorus::Value;
 use regorus::unstable::{Expr, Span};
-use sidegate_engine::plan::{Compare, Operand, Stmt};
+use sidegate_engine::eval::in_base;
+use sidegate_engine::plan::{Compare, Operand, Reg, Stmt};
 
 use super::builder::{Builder, unsafe_var};
 use super::documents::Place;
@@ -11,12 +12,20 @@ use super::{Path, Result};
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Clause, Kind, Name, Node, RefArg, constant, flatten};
 
-/// What the filter cannot fill in yet. Without it `not input.parsed_body.x` would hold for every request.
-const BODY: [&[&str]; 4] = [
-    &["parsed_body"],
-    &["truncated_body"],
-    &["attributes", "request", "http", "body"],
-    &["attributes", "request", "http", "raw_body"],
+/// What ext_authz sends and a filter cannot know, with what to write instead. Without a word about it
+/// `not input.attributes.contextExtensions.x` would hold for every request.
+const UNKNOWABLE: [(&[&str], &str); 5] = [
+    (
+        &["attributes", "request", "http", "rawBody"],
+        "read the body as text: `input.attributes.request.http.body`",
+    ),
+    (
+        &["attributes", "request", "http", "raw_body"],
+        "read the body as text: `input.attributes.request.http.body`",
+    ),
+    (&["attributes", "contextExtensions"], "these are settings of ext_authz; keep them in the policy's data"),
+    (&["attributes", "metadataContext", "typedFilterMetadata"], "read `filterMetadata`"),
+    (&["attributes", "routeMetadataContext", "typedFilterMetadata"], "read `filterMetadata`"),
 ];
 
 impl<'a> Builder<'_, 'a> {
@@ -46,14 +55,20 @@ impl<'a> Builder<'_, 'a> {
                 let key = self.constant(&Value::from(*key))?;
                 self.make(|dst| Stmt::Get { dst, src, key })
             }
-            RefArg::Term(term) => self.index(src, term),
+            RefArg::Term(term) => self.index(src, term, |dst, src, key| Stmt::Get { dst, src, key }),
         })
     }
 
-    fn index(&mut self, src: Operand, term: &'a Expr) -> Result<Operand> {
+    /// Looks `term` up by what `get` makes, or iterates.
+    fn index(
+        &mut self,
+        src: Operand,
+        term: &'a Expr,
+        get: impl FnOnce(Reg, Operand, Operand) -> Stmt,
+    ) -> Result<Operand> {
         if Ready::new(self).value(term).is_ok() {
             let key = self.value(term)?;
-            return self.make(|dst| Stmt::Get { dst, src, key });
+            return self.make(|dst| get(dst, src, key));
         }
         let (key, value) = (self.reg()?, self.reg()?);
         self.scan(src, Some(key), Some(value));
@@ -64,9 +79,11 @@ impl<'a> Builder<'_, 'a> {
     fn input(&mut self, mut path: Vec<String>, args: &[RefArg<'a>], span: &Span) -> Result<Operand> {
         let keys: Vec<&str> = args.iter().map_while(RefArg::key).collect();
         path.extend(keys.iter().map(|&key| key.to_owned()));
-        if BODY.iter().any(|body| path.iter().zip(*body).filter(|(a, b)| a == *b).count() == body.len()) {
-            let help = "decide by what comes before the body: method, path, headers, principal";
-            return Err(Diagnostic::unsupported(span, "a policy that reads the body", help));
+        let starts_with =
+            |keys: &[&str]| path.len() >= keys.len() && path.iter().zip(keys).all(|(a, b)| a == b);
+        if let Some((keys, help)) = UNKNOWABLE.iter().find(|(keys, _)| starts_with(keys)) {
+            let message = format!("`input.{}` is known to ext_authz and not to a filter", keys.join("."));
+            return Err(Diagnostic::at(span, "rego_unsupported", message).help(*help));
         }
         let consts = self.path(&path)?;
         self.facts.reads.insert(path);
@@ -109,7 +126,7 @@ impl<'a> Builder<'_, 'a> {
         let node = Some(node).filter(|_| depth == path.len());
         let rest = args.get(path.len().saturating_sub(named)..).unwrap_or_default();
         let place = Place::whole(self.env, path);
-        if self.planner.below(&place, node).is_empty() {
+        if !node.is_some_and(any_rules) && self.planner.below(&place, node).is_empty() {
             return self.base(&place.path, rest);
         }
         self.through_variables(place, node, rest, span)
@@ -147,6 +164,10 @@ impl<'a> Builder<'_, 'a> {
             let value = self.call_document(&place, node, Some(span))?;
             return self.steps(value, args);
         };
+        if constant(term).is_some() {
+            // No package is called by a number.
+            return self.base(&place.path, args);
+        }
         if Ready::new(self).value(term).is_err() {
             let value = self.call_document(&place, node, Some(span))?;
             return self.steps(value, args);
@@ -171,7 +192,7 @@ impl<'a> Builder<'_, 'a> {
             fields.retain(|key, _| !below.iter().any(|name| *key == Value::from(name.as_str())));
             blocks.push(self.block(|b| {
                 let src = b.constant(&base)?;
-                let src = b.make(|dst| Stmt::Get { dst, src, key })?;
+                let src = b.make(|dst| Stmt::GetBase { dst, src, key })?;
                 b.emit(Stmt::Assign { dst, src });
                 Ok(())
             })?);
@@ -213,18 +234,26 @@ impl<'a> Builder<'_, 'a> {
             })
             .collect();
         let names = path.iter().map(|key| Value::from(key.as_str()));
-        let value = names.chain(keys.iter().cloned()).fold(self.planner.data, |value, key| &value[&key]);
-        let value = if *value == Value::Undefined {
+        let known = names
+            .chain(keys.iter().cloned())
+            .fold(self.planner.data.clone(), |value, key| in_base(&value, &key));
+        let value = if known == Value::Undefined {
             self.emit(Stmt::Fail);
             self.constant(&Value::Null)?
         } else {
-            self.constant(&value.clone())?
+            self.constant(&known)?
         };
-        self.steps(value, args.get(keys.len()..).unwrap_or_default())
+        args.get(keys.len()..).unwrap_or_default().iter().try_fold(value, |src, arg| match arg {
+            RefArg::Key(key) => {
+                let key = self.constant(&Value::from(*key))?;
+                self.make(|dst| Stmt::GetBase { dst, src, key })
+            }
+            RefArg::Term(term) => self.index(src, term, |dst, src, key| Stmt::GetBase { dst, src, key }),
+        })
     }
 }
 
-/// Whether rules define anything at or below a node.
+/// Whether there is a document at a node that rules or packages make; an empty package is one.
 pub(super) fn any_rules(node: &Node<'_>) -> bool {
-    node.has_rules() || node.children.values().any(any_rules)
+    node.package || node.has_rules() || node.children.values().any(any_rules)
 }

@@ -1,13 +1,11 @@
 //! The solutions of a part of a body, as an entry point: what `sidegate test` asks to name the cases of a
 //! test and the expression that does not hold.
 
-use std::collections::BTreeMap;
-
 use regorus::Value;
 use regorus::unstable::{Expr, LiteralStmt};
 use sidegate_engine::plan::{Entry, Operand, Stmt};
 
-use super::builder::Builder;
+use super::builder::{Builder, Scope};
 use super::documents::Place;
 use super::envs::EnvId;
 use super::{Planner, Result};
@@ -37,7 +35,7 @@ impl<'a> Planner<'a> {
         let src = builder.constant(&Value::new_set())?;
         let heads: Vec<&'a Expr> = part.keys.iter().filter_map(RefArg::term).collect();
         let block = builder.block(|b| {
-            b.scopes.push(BTreeMap::new());
+            b.scopes.push(Scope::default());
             b.query(part.stmts, &heads, |b| {
                 let mut items = Vec::new();
                 for key in &part.keys {

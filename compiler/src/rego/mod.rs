@@ -2,17 +2,17 @@
 
 mod annotations;
 mod builtins;
+mod expand;
 mod module;
 mod scan;
-mod template;
 mod terms;
 mod tree;
 mod vars;
 
 pub(crate) use builtins::{opa_builtin, why_refused};
+pub(crate) use expand::expand;
 pub(crate) use module::{Module, Modules, Name, head};
 pub(crate) use scan::huge_number;
-pub(crate) use template::expand;
 pub(crate) use terms::{RefArg, call_path, constant, flatten};
 pub(crate) use tree::{Clause, Kind, Node, Tree};
 pub(crate) use vars::{Names, declared, declared_in, direct, direct_in, free, free_in_stmt};
