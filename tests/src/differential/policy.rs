@@ -60,7 +60,12 @@ impl Policy {
 
     /// Whether it looks at the body.
     pub fn reads_body(&self) -> bool {
-        self.rego.contains("body") && self.rego.contains("# reads the body")
+        self.rego.lines().any(|line| line == "# reads the body")
+    }
+
+    /// Whether Envoy's `jwt_authn` verifies tokens before it.
+    pub fn reads_jwt_metadata(&self) -> bool {
+        self.rego.lines().any(|line| line == "# behind jwt_authn")
     }
 
     /// The bundle for the filter.
