@@ -70,7 +70,7 @@ impl<'a> Constraints<'a> {
             Some(_) => return Err(Failed::Error),
             None => None,
         };
-        if keys.is_some() == !secret.is_empty() {
+        if keys.is_some() != secret.is_empty() {
             return Err(Failed::Error);
         }
         Ok(Self { keys, secret, alg, iss, aud, time })
