@@ -15,7 +15,7 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential fixtures demo bench noop clean
+	test-policies test-cases conformance conformance-record differential fixtures demo bench bench-budget noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -101,9 +101,9 @@ differential: ## the same policies and requests through a real OPA in Envoy (nee
 		$(if $(REQUESTS),--requests $(REQUESTS)) $(if $(ONLY),--only "$(ONLY)")
 
 # The answers of a real OPA that the engine is compared with; needs Go and its module proxy.
-fixtures: ## writes engine/tests/fixtures/bodies.jsonl anew from OPA's Envoy plugin
+fixtures: ## writes the fixtures about bodies anew from OPA's Envoy plugin
 	@command -v go >/dev/null || { echo "fixtures: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
-	cd tests/opa/body && go run . > bodies.jsonl && mv bodies.jsonl ../../../engine/tests/fixtures/bodies.jsonl
+	cd tests/opa/body && go run . ../../..
 
 # --- to see it work ---
 
@@ -112,6 +112,9 @@ demo: setup-demo wasm bundle ## a real Envoy with mTLS, three callers, a table; 
 
 bench: setup-demo wasm noop bundle ## CPU per request: no filter, no-op wasm filter, Sidegate
 	@$(CARGO) run -q --locked --release -p sidegate-bench
+
+bench-budget: setup-demo wasm ## CPU of requests whose policies would go on for long and are stopped
+	@$(CARGO) run -q --locked -p sidegate-bench --bin budget
 
 clean: ## remove what was built (the cache of tools stays)
 	$(CARGO) clean

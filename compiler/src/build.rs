@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use sidegate_engine::plan::{self, Entry, Image};
 
 use crate::archive;
+use crate::descriptors;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::lower::{Place, Planner};
 use crate::rego::{Modules, Node, Tree};
@@ -124,7 +125,8 @@ pub(crate) fn assemble(
     let internal = |error: &dyn std::fmt::Display| {
         Diagnostics::from(Diagnostic::file(&sources.root, "internal", format!("internal error: {error}")))
     };
-    let plan = plan::encode(&program).map_err(|error| internal(&error))?;
+    let messages = descriptors::read(&sources.descriptors)?;
+    let plan = plan::encode_with(&program, &messages).map_err(|error| internal(&error))?;
     // What cannot be loaded must not be shipped.
     let image = plan::decode(&plan).map_err(|error| internal(&error))?;
     let bundle = archive::pack(sources, &revision, plan).map_err(|error| internal(&error))?;
@@ -140,6 +142,7 @@ pub fn check(sources: &Sources) -> Result<usize, Diagnostics> {
 fn check_here(sources: &Sources) -> Result<usize, Diagnostics> {
     let modules = Modules::parse(sources)?;
     let tree = Tree::new(&modules)?;
+    descriptors::read(&sources.descriptors)?;
     let mut planner = Planner::new(&modules, &tree, &sources.data);
     let mut findings = Vec::new();
     let rules = check_below(&mut planner, &tree.root, &mut Vec::new(), &mut findings);
@@ -183,6 +186,10 @@ fn revision(sources: &Sources, options: &BuildOptions) -> String {
         for (name, text) in &sources.modules {
             part(name.as_bytes());
             part(text.as_bytes());
+        }
+        for (name, bytes) in &sources.descriptors {
+            part(name.as_bytes());
+            part(bytes);
         }
         part(sources.data.to_string().as_bytes());
         let digest = hash.finalize();

@@ -6,6 +6,7 @@
 
 mod archive;
 mod build;
+mod descriptors;
 mod diagnostics;
 mod lower;
 pub mod reference;

@@ -51,6 +51,8 @@ pub struct Sources {
     pub root: String,
     /// Path inside the folder and text of each Rego file, sorted by path.
     pub modules: Vec<(String, String)>,
+    /// Path inside the folder and bytes of each descriptor set of Protocol Buffers, sorted by path.
+    pub descriptors: Vec<(String, Vec<u8>)>,
     /// The data document.
     pub data: Value,
     /// The manifest, if there is one.
@@ -61,11 +63,12 @@ impl Sources {
     /// Sources that are at hand: path and text of each Rego file, and the data document.
     pub fn from_parts(mut modules: Vec<(String, String)>, data: Value) -> Self {
         modules.sort();
-        Self { root: String::new(), modules, data, manifest: None }
+        Self { root: String::new(), modules, descriptors: Vec::new(), data, manifest: None }
     }
 
     /// Reads a folder as OPA reads a bundle's: `*.rego` anywhere (`*_test.rego` aside), `data.json`,
-    /// `data.yaml` and `data.yml` under the path of their folder, `.manifest` at the top.
+    /// `data.yaml` and `data.yml` under the path of their folder, `.manifest` at the top; besides,
+    /// descriptor sets of Protocol Buffers (`*.pb`).
     pub fn read_dir(dir: &Path) -> Result<Self, Diagnostics> {
         Self::read(dir, false)
     }
@@ -77,8 +80,7 @@ impl Sources {
 
     fn read(dir: &Path, tests: bool) -> Result<Self, Diagnostics> {
         let root = dir.display().to_string();
-        let mut sources =
-            Self { root: root.clone(), modules: Vec::new(), data: Value::new_object(), manifest: None };
+        let mut sources = Self { root: root.clone(), ..Self::from_parts(Vec::new(), Value::new_object()) };
         let mut findings = Vec::new();
         let walk = walkdir::WalkDir::new(dir).sort_by_file_name().follow_links(true);
         // Hidden folders (`.git`) are no policies.
@@ -99,6 +101,7 @@ impl Sources {
             findings.push(Diagnostic::file(&root, "source_empty", message));
         }
         sources.modules.sort();
+        sources.descriptors.sort();
         if findings.is_empty() { Ok(sources) } else { Err(Diagnostics::new(findings)) }
     }
 
@@ -158,6 +161,12 @@ impl Sources {
                 self.add_data(&shown, folders, Value::from(value))?;
             }
             _ if name.ends_with("_test.rego") && !tests => {}
+            _ if name.ends_with(".pb") => {
+                let bytes = fs::read(path).map_err(|error| {
+                    Diagnostic::file(&shown, "source_read", format!("expected a readable file: {error}"))
+                })?;
+                self.descriptors.push((parts.join("/"), bytes));
+            }
             _ if name.ends_with(".rego") => self.modules.push((parts.join("/"), read()?)),
             _ => {}
         }

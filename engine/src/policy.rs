@@ -1,9 +1,12 @@
 //! A loaded policy.
 
+use std::sync::Arc;
+
 use regorus::Value;
 
 use crate::bundle::{BundleError, VerifiedBundle};
 use crate::eval::{Context, EvalError, Machine};
+use crate::grpc::Messages;
 use crate::limits::Limits;
 use crate::plan::{Entry, FuncId, Image};
 
@@ -49,6 +52,11 @@ impl Policy {
     /// Paths below `input` that an evaluation may read; an empty path is all of it.
     pub fn reads(&self) -> &[Vec<String>] {
         self.loaded.as_ref().map_or(&[], |loaded| &loaded.reads)
+    }
+
+    /// The gRPC messages that requests may have, for the input's builder.
+    pub fn messages(&self) -> Arc<Messages> {
+        self.loaded.as_ref().map(|loaded| Arc::clone(loaded.image.messages())).unwrap_or_default()
     }
 
     /// Revision of the bundle; empty where there is none.
