@@ -64,6 +64,7 @@ fn what_people_see() {
         ("differs", 1),
         ("known", 0),
         ("none", 1),
+        ("names", 1),
     ];
     for (name, code) in codes {
         let run = sidegate(&["test", name, "-v"]);
