@@ -13,6 +13,8 @@ pub mod bytes;
 pub mod case;
 pub mod certs;
 pub mod client;
+pub mod conformance;
+pub mod differential;
 pub mod envoy;
 pub mod envoy_config;
 pub mod paths;

@@ -16,6 +16,23 @@ use crate::rego::{Module, Name};
 pub(super) struct Var {
     pub(super) reg: Reg,
     pub(super) bound: bool,
+    /// The statement of its query that declares it. What comes before, and is nested, does not see it.
+    pub(super) since: usize,
+}
+
+/// The variables of one query.
+#[derive(Default)]
+pub(super) struct Scope<'a> {
+    pub(super) vars: BTreeMap<&'a str, Var>,
+    /// The statement that is being planned.
+    pub(super) at: usize,
+}
+
+impl Scope<'_> {
+    /// A variable that the statement being planned knows.
+    fn sees(&self, name: &str) -> Option<Var> {
+        self.vars.get(name).filter(|var| var.since <= self.at).copied()
+    }
 }
 
 /// A block that statements are still added to. One that a statement opened for the rest of a body ends
@@ -36,9 +53,11 @@ pub(super) struct Builder<'p, 'a> {
     /// What `with` has replaced at the place that is being planned.
     pub(super) env: EnvId,
     pub(super) params: usize,
+    /// Whether it matters how many solutions there are: inside an array comprehension.
+    pub(super) counts: bool,
     pub(super) regs: Reg,
     /// Variables of the queries around the place that is being planned, innermost last.
-    pub(super) scopes: Vec<BTreeMap<&'a str, Var>>,
+    pub(super) scopes: Vec<Scope<'a>>,
     /// Terms inside the `not` that is being planned whose values are there already.
     pub(super) hoisted: Vec<(&'a Expr, Operand)>,
     open: Vec<Open>,
@@ -55,6 +74,7 @@ impl<'p, 'a> Builder<'p, 'a> {
             facts: Facts::default(),
             env,
             params,
+            counts: false,
             regs,
             scopes: Vec::new(),
             hoisted: Vec::new(),
@@ -119,13 +139,13 @@ impl<'p, 'a> Builder<'p, 'a> {
 
     /// A local variable, as the innermost scope that has it sees it.
     pub(super) fn local(&self, name: &str) -> Option<Var> {
-        self.scopes.iter().rev().find_map(|scope| scope.get(name)).copied()
+        self.scopes.iter().rev().find_map(|scope| scope.sees(name))
     }
 
     /// Marks a local variable as bound and returns its register.
     pub(super) fn bind(&mut self, span: &Span) -> Result<Reg> {
-        let var = self.scopes.iter_mut().rev().find_map(|scope| scope.get_mut(span.text()));
-        let var = var.ok_or_else(|| unsafe_var(span))?;
+        let scope = self.scopes.iter_mut().rev().find(|scope| scope.sees(span.text()).is_some());
+        let var = scope.and_then(|scope| scope.vars.get_mut(span.text())).ok_or_else(|| unsafe_var(span))?;
         var.bound = true;
         Ok(var.reg)
     }

@@ -8,6 +8,7 @@ use super::Result;
 use super::builder::Builder;
 use super::documents::Place;
 use super::envs::{Function, Replacement};
+use super::order::refs;
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Clause, Kind, Name, Node, call_path, constant, opa_builtin, why_refused};
 
@@ -56,7 +57,7 @@ impl<'a> Builder<'_, 'a> {
     pub(super) fn call(&mut self, span: &Span, function: &'a Expr, args: &'a [Ref<Expr>]) -> Result<Operand> {
         let callee = self.callee(span, function)?;
         callee.accepts(args)?;
-        let args = self.values(args)?;
+        let args = self.values(&refs(args))?;
         self.call_with(span, callee, args)
     }
 
@@ -74,7 +75,7 @@ impl<'a> Builder<'_, 'a> {
         }
         let (inputs, output) = self.split_output(function, args);
         callee.accepts(inputs)?;
-        let inputs = self.values(inputs)?;
+        let inputs = self.values(&refs(inputs))?;
         let value = self.call_with(span, callee, inputs)?;
         match output {
             Some(output) => self.destructure(output, value),
@@ -186,9 +187,8 @@ impl<'a> Builder<'_, 'a> {
         {
             full.extend(rest.iter().map(|&key| key.to_owned()));
             let parts: Vec<&str> = full.iter().map(String::as_str).collect();
-            let node = self.planner.tree.at(&parts).filter(|node| node.is_function());
-            return match node.and_then(|node| Some((node, params(node)?))) {
-                Some((node, params)) => Ok(Callee::Function { path: full, node, params }),
+            return match self.planner.tree.at(&parts).filter(|node| node.has_rules()) {
+                Some(node) => Ok(Callee::Function { path: full, node, params: params(node).unwrap_or(0) }),
                 None => unknown(format!("expected a function at `data.{}`, got none", full.join("."))),
             };
         }

@@ -8,6 +8,7 @@ mod builder;
 mod calls;
 mod documents;
 mod envs;
+mod lookups;
 mod negation;
 mod order;
 mod query;

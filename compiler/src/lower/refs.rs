@@ -2,7 +2,8 @@
 
 use regorus::Value;
 use regorus::unstable::{Expr, Span};
-use sidegate_engine::plan::{Compare, Operand, Stmt};
+use sidegate_engine::eval::in_base;
+use sidegate_engine::plan::{Compare, Operand, Reg, Stmt};
 
 use super::builder::{Builder, unsafe_var};
 use super::documents::Place;
@@ -54,14 +55,20 @@ impl<'a> Builder<'_, 'a> {
                 let key = self.constant(&Value::from(*key))?;
                 self.make(|dst| Stmt::Get { dst, src, key })
             }
-            RefArg::Term(term) => self.index(src, term),
+            RefArg::Term(term) => self.index(src, term, |dst, src, key| Stmt::Get { dst, src, key }),
         })
     }
 
-    fn index(&mut self, src: Operand, term: &'a Expr) -> Result<Operand> {
+    /// Looks `term` up by what `get` makes, or iterates.
+    fn index(
+        &mut self,
+        src: Operand,
+        term: &'a Expr,
+        get: impl FnOnce(Reg, Operand, Operand) -> Stmt,
+    ) -> Result<Operand> {
         if Ready::new(self).value(term).is_ok() {
             let key = self.value(term)?;
-            return self.make(|dst| Stmt::Get { dst, src, key });
+            return self.make(|dst| get(dst, src, key));
         }
         let (key, value) = (self.reg()?, self.reg()?);
         self.scan(src, Some(key), Some(value));
@@ -119,7 +126,7 @@ impl<'a> Builder<'_, 'a> {
         let node = Some(node).filter(|_| depth == path.len());
         let rest = args.get(path.len().saturating_sub(named)..).unwrap_or_default();
         let place = Place::whole(self.env, path);
-        if self.planner.below(&place, node).is_empty() {
+        if !node.is_some_and(any_rules) && self.planner.below(&place, node).is_empty() {
             return self.base(&place.path, rest);
         }
         self.through_variables(place, node, rest, span)
@@ -157,6 +164,10 @@ impl<'a> Builder<'_, 'a> {
             let value = self.call_document(&place, node, Some(span))?;
             return self.steps(value, args);
         };
+        if constant(term).is_some() {
+            // No package is called by a number.
+            return self.base(&place.path, args);
+        }
         if Ready::new(self).value(term).is_err() {
             let value = self.call_document(&place, node, Some(span))?;
             return self.steps(value, args);
@@ -181,7 +192,7 @@ impl<'a> Builder<'_, 'a> {
             fields.retain(|key, _| !below.iter().any(|name| *key == Value::from(name.as_str())));
             blocks.push(self.block(|b| {
                 let src = b.constant(&base)?;
-                let src = b.make(|dst| Stmt::Get { dst, src, key })?;
+                let src = b.make(|dst| Stmt::GetBase { dst, src, key })?;
                 b.emit(Stmt::Assign { dst, src });
                 Ok(())
             })?);
@@ -223,18 +234,26 @@ impl<'a> Builder<'_, 'a> {
             })
             .collect();
         let names = path.iter().map(|key| Value::from(key.as_str()));
-        let value = names.chain(keys.iter().cloned()).fold(self.planner.data, |value, key| &value[&key]);
-        let value = if *value == Value::Undefined {
+        let known = names
+            .chain(keys.iter().cloned())
+            .fold(self.planner.data.clone(), |value, key| in_base(&value, &key));
+        let value = if known == Value::Undefined {
             self.emit(Stmt::Fail);
             self.constant(&Value::Null)?
         } else {
-            self.constant(&value.clone())?
+            self.constant(&known)?
         };
-        self.steps(value, args.get(keys.len()..).unwrap_or_default())
+        args.get(keys.len()..).unwrap_or_default().iter().try_fold(value, |src, arg| match arg {
+            RefArg::Key(key) => {
+                let key = self.constant(&Value::from(*key))?;
+                self.make(|dst| Stmt::GetBase { dst, src, key })
+            }
+            RefArg::Term(term) => self.index(src, term, |dst, src, key| Stmt::GetBase { dst, src, key }),
+        })
     }
 }
 
-/// Whether rules define anything at or below a node.
+/// Whether there is a document at a node that rules or packages make; an empty package is one.
 pub(super) fn any_rules(node: &Node<'_>) -> bool {
-    node.has_rules() || node.children.values().any(any_rules)
+    node.package || node.has_rules() || node.children.values().any(any_rules)
 }

@@ -6,7 +6,7 @@ use regorus::Value;
 use regorus::unstable::{Expr, Ref, RuleBody, Span};
 use sidegate_engine::plan::{BlockId, ConstId, FuncId, Operand, Reg, Stmt};
 
-use super::builder::{Builder, Var};
+use super::builder::{Builder, Scope, Var};
 use super::calls::params;
 use super::documents::Place;
 use super::values::written_as_it_is;
@@ -158,19 +158,19 @@ impl<'a> Builder<'_, 'a> {
             match arg.as_ref() {
                 Expr::Var { span, .. } if span.text() == "_" => {}
                 Expr::Var { span, .. } => {
-                    scope.entry(span.text()).or_insert(Var { reg, bound: true });
+                    scope.entry(span.text()).or_insert(Var { reg, bound: true, since: 0 });
                 }
                 pattern => {
                     for span in declared_in(pattern) {
                         if !scope.contains_key(span.text()) {
-                            let var = Var { reg: self.reg()?, bound: false };
+                            let var = Var { reg: self.reg()?, bound: false, since: 0 };
                             scope.insert(span.text(), var);
                         }
                     }
                 }
             }
         }
-        self.scopes.push(scope);
+        self.scopes.push(Scope { vars: scope, at: 0 });
         for (arg, reg) in args.iter().zip(0..) {
             let own = matches!(arg.as_ref(), Expr::Var { span, .. }
                 if span.text() == "_" || self.local(span.text()).is_some_and(|var| var.reg == reg));
@@ -217,7 +217,7 @@ impl<'a> Builder<'_, 'a> {
         let terms = clause.keys.iter().filter_map(RefArg::term);
         let heads: Vec<&'a Expr> = terms.chain(written).collect();
         let block = self.block(|b| {
-            b.scopes.push(BTreeMap::new());
+            b.scopes.push(Scope::default());
             b.query(stmts, &heads, |b| {
                 let mut keys = Vec::new();
                 for key in &clause.keys {

@@ -2,9 +2,9 @@
 
 mod annotations;
 mod builtins;
+mod expand;
 mod module;
 mod scan;
-mod template;
 mod terms;
 mod tree;
 mod vars;

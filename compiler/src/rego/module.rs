@@ -5,8 +5,9 @@ use std::num::NonZeroU32;
 
 use regorus::unstable::{self as ast, Expr, Parser, Source};
 
+use super::expand::{expand, plain};
 use super::terms::{RefArg, flatten};
-use super::{annotations, scan, template};
+use super::{annotations, scan};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::sources::{RegoVersion, Sources};
 
@@ -66,6 +67,7 @@ impl Modules {
 
     /// What `name` stands for in `module`, where no local variable hides it.
     pub(crate) fn resolve(&self, module: &Module, name: &str) -> Option<Name> {
+        let name = plain(name);
         match name {
             "input" => return Some(Name::Input(Vec::new())),
             "data" => return Some(Name::Data(Vec::new())),
@@ -88,7 +90,7 @@ impl Module {
     fn parse(file: &str, text: &str, version: RegoVersion) -> Result<Self, Diagnostic> {
         scan::check(file, text)?;
         let parse = || {
-            let source = Source::from_contents(file.to_owned(), template::expand(text).into_owned())?;
+            let source = Source::from_contents(file.to_owned(), expand(text).into_owned())?;
             let mut parser = Parser::new(&source)?;
             if let Some(columns) = NonZeroU32::new(MAX_COLUMNS) {
                 parser.set_max_col(columns);
@@ -105,6 +107,7 @@ impl Module {
             let path = path(&import.refr)?;
             let root = path.first().map_or("", String::as_str);
             if matches!(root, "rego" | "future") {
+                language(import, &path)?;
                 continue;
             }
             let alias = import.r#as.as_ref().map(|span| span.text().to_owned());
@@ -135,8 +138,27 @@ impl Module {
         let rule = self.ast.policy.iter().find(|rule| rule.span().line > line)?;
         let (Expr::Var { span, .. }, args) = flatten(head(rule)) else { return None };
         let keys = args.iter().map(RefArg::key).collect::<Option<Vec<_>>>()?;
-        let names = std::iter::once(span.text()).chain(keys).map(str::to_owned);
+        let names = std::iter::once(plain(span.text())).chain(keys).map(str::to_owned);
         Some(self.package.iter().cloned().chain(names).collect())
+    }
+}
+
+/// Refuses an import that changes the language in a way that the parser does not know: what it would read
+/// could mean something else.
+fn language(import: &ast::Import, path: &[String]) -> Result<(), Diagnostic> {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        ["rego", "v1"] | ["future", "keywords"] => Ok(()),
+        ["future", "keywords", "contains" | "every" | "if" | "in"] => Ok(()),
+        ["future", "keywords", "and" | "or" | "not"] | ["rego", "v2"] => {
+            let what = format!("`import {}`", path.join("."));
+            let help = "write alternatives as rules of their own, and `not` with one expression";
+            Err(Diagnostic::unsupported(&import.span, &what, help))
+        }
+        _ => {
+            let message = format!("expected `rego.v1` or a keyword that OPA knows, got `{}`", path.join("."));
+            Err(Diagnostic::at(&import.span, "rego_parse", message))
+        }
     }
 }
 
@@ -167,7 +189,7 @@ pub(super) fn head(rule: &ast::Rule) -> &Expr {
 
 fn rule_name(rule: &ast::Rule) -> Option<String> {
     match flatten(head(rule)).0 {
-        Expr::Var { span, .. } => Some(span.text().to_owned()),
+        Expr::Var { span, .. } => Some(plain(span.text()).to_owned()),
         _ => None,
     }
 }

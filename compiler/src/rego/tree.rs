@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use regorus::unstable::{self as ast, Expr, RuleBody, Span};
 
+use super::expand::plain;
 use super::module::{Module, Modules, head};
 use super::terms::{RefArg, flatten};
 use crate::diagnostics::{Diagnostic, Diagnostics};
@@ -39,7 +40,7 @@ pub(crate) struct Node<'a> {
     pub(crate) clauses: Vec<Clause<'a>>,
     pub(crate) default: Option<(&'a Module, &'a Span, &'a [ast::Ref<Expr>], &'a Expr)>,
     /// A package of this path exists.
-    package: bool,
+    pub(crate) package: bool,
 }
 
 impl Node<'_> {
@@ -99,7 +100,7 @@ fn insert<'a>(root: &mut Node<'a>, module: &'a Module, rule: &'a ast::Rule) -> R
     };
     let ground: Vec<&str> = args.iter().map_while(RefArg::key).collect();
     let rest = args.get(ground.len()..).unwrap_or_default();
-    let path = module.package.iter().map(String::as_str).chain([name.text()]).chain(ground);
+    let path = module.package.iter().map(String::as_str).chain([plain(name.text())]).chain(ground);
     let node = descend(root, path);
     match rule {
         ast::Rule::Default { args, value, .. } => {
@@ -115,6 +116,8 @@ fn insert<'a>(root: &mut Node<'a>, module: &'a Module, rule: &'a ast::Rule) -> R
         }
         ast::Rule::Spec { head, bodies, .. } => {
             let kind = match head {
+                // To OPA a function without parameters is a rule.
+                ast::RuleHead::Func { args, assign, .. } if args.is_empty() => Kind::Value(value(assign)),
                 ast::RuleHead::Func { args, assign, .. } if rest.is_empty() => {
                     Kind::Function(args, value(assign))
                 }

@@ -1,8 +1,10 @@
-//! `$"…{x}…"`: template strings, which the parser does not know.
+//! Syntax that the parser does not know, written in one that it does before the text is parsed. All stays on
+//! the lines where it stood.
 //!
-//! They are written as calls before the text is parsed: `$"a {x} b"` becomes
-//! `internal.template_string(["a ", {t | t := x}, " b"])`, all on the lines where it stood. A part that is
-//! undefined is an empty set then, as OPA's compiler has it.
+//! - Template strings become calls: `$"a {x} b"` is `internal.template_string(["a ", {t | t := x}, " b"])`. A
+//!   part that is undefined is an empty set then, as OPA's compiler has it.
+//! - A rule may be called by a keyword where a key follows (`as.x := 1`): the keyword gets a name that is
+//!   none, and [`plain`] takes that back.
 
 use std::borrow::Cow;
 use std::iter::Peekable;
@@ -13,12 +15,21 @@ const MAX_NESTING: usize = 16;
 /// What the name of a part's value begins with; no policy has it by accident.
 const VALUE: &str = "__template_part";
 
-/// The text with every template string as a call. `None` where one does not end or nests too deeply: the
-/// parser will complain of the `$` that is left.
+/// What the name of a rule that is a keyword begins with.
+const KEYWORD: &str = "__keyword_";
+const KEYWORDS: [&str; 15] = [
+    "as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package",
+    "some", "true", "with",
+];
+
+/// A name as it was written.
+pub(crate) fn plain(name: &str) -> &str {
+    name.strip_prefix(KEYWORD).unwrap_or(name)
+}
+
+/// The text as the parser knows the language; where a template does not end or nests too deeply, the text
+/// as it is: the parser will complain of the `$`.
 pub(super) fn expand(text: &str) -> Cow<'_, str> {
-    if !text.contains("$\"") && !text.contains("$`") {
-        return Cow::Borrowed(text);
-    }
     let mut out = String::with_capacity(text.len().saturating_mul(2));
     let mut chars = text.chars().peekable();
     match rego(&mut chars, &mut out, 0, false) {
@@ -30,8 +41,22 @@ pub(super) fn expand(text: &str) -> Cow<'_, str> {
 /// Copies Rego up to the end of the text, or up to the brace that closes an expression (`inside`).
 fn rego(chars: &mut Peekable<Chars<'_>>, out: &mut String, depth: usize, inside: bool) -> Option<()> {
     let mut braces = 0_usize;
+    let mut before = ' ';
     while let Some(c) = chars.next() {
+        let after = std::mem::replace(&mut before, c);
         match c {
+            'a'..='z' | 'A'..='Z' | '_' => {
+                let mut word = String::from(c);
+                while let Some(c) = chars.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
+                    word.push(c);
+                }
+                let key_follows = matches!(chars.peek(), Some('.'));
+                let begins = after != '.' && !after.is_ascii_alphanumeric();
+                if key_follows && begins && KEYWORDS.contains(&word.as_str()) {
+                    out.push_str(KEYWORD);
+                }
+                out.push_str(&word);
+            }
             '#' if !inside => {
                 out.push('#');
                 while let Some(c) = chars.next_if(|c| *c != '\n') {
@@ -112,6 +137,14 @@ fn template(chars: &mut Peekable<Chars<'_>>, out: &mut String, depth: usize, raw
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rules_may_be_called_by_keywords() {
+        let text = "as.x := input.as.y { some.z } # as.x";
+        assert_eq!(expand(text), "__keyword_as.x := input.as.y { __keyword_some.z } # as.x");
+        assert_eq!(expand("p if x as y"), "p if x as y");
+        assert_eq!(plain("__keyword_as"), "as");
+    }
 
     #[test]
     fn templates_become_calls() {
