@@ -1,5 +1,5 @@
 # Everything but what is denied.
-# words: user-agent  curl/8  /admin  /x/admin
+# words: user-agent  curl/8  firefox  chrome  /people  /x
 package differential.deny_list
 
 default allow := true

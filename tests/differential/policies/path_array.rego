@@ -1,5 +1,5 @@
 # Paths by their parts, the owner among them.
-# words: x-user  /people/alice  /people/bob  /people/bob/manager
+# words: x-user  /people/alice  /people/bob  /people/bob/manager  alice  bob
 package differential.path_array
 
 default allow := false

@@ -1,4 +1,5 @@
 # Protocol, scheme and size.
+# reads the body
 package differential.protocol
 
 default allow := false

@@ -1,5 +1,5 @@
 # Roles from data; the user names itself in a header.
-# words: x-user
+# words: x-user  alice  bob  /people  /people/7
 package differential.rbac
 
 import input.attributes.request.http as request

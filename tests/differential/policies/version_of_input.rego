@@ -1,4 +1,5 @@
 # Which input it is.
+# reads the body
 package differential.version_of_input
 
 default allow := false

@@ -1,5 +1,5 @@
 # Anything below a document.
-# words: x-key  /a  /b
+# words: x-key  k1  k2  k3  /a  /b
 package differential.walk_data
 
 default allow := false

@@ -7,18 +7,18 @@ struct OnPurpose {
     name: &'static str,
     /// Why it is so; printed with the count.
     reason: &'static str,
-    applies: fn(&Seen, &Seen, Option<&str>) -> bool,
+    applies: fn(&Seen, &Seen, &Told) -> bool,
 }
 
-const LIST: [OnPurpose; 3] = [
+const LIST: [OnPurpose; 4] = [
     OnPurpose {
         name: "400-without-a-body",
         reason: "a request that cannot be parsed is 400 on both sides; the plugin's body tells of its inside, ours \
                  is empty",
-        applies: |opa, sidegate, code| {
+        applies: |opa, sidegate, told| {
             opa.status == 400
                 && opa.body.starts_with("request_parse_error")
-                && code.is_some_and(|code| code.starts_with("request_"))
+                && told.code.as_deref().is_some_and(|code| code.starts_with("request_"))
                 && sidegate.body.is_empty()
                 && without_body(opa) == without_body(sidegate)
         },
@@ -26,20 +26,35 @@ const LIST: [OnPurpose; 3] = [
     OnPurpose {
         name: "inexact",
         reason: "what is not certain to be OPA's answer is a deny (`eval_inexact`, docs/upstream.md)",
-        applies: |_, sidegate, code| code == Some("eval_inexact") && plain_deny(sidegate),
+        applies: |_, sidegate, told| told.code.as_deref() == Some("eval_inexact") && plain_deny(sidegate),
     },
     OnPurpose {
         name: "query-parameter-not-encoded",
         reason: "a query parameter that would become several, or break the path, is a deny; ext_authz copies it \
                  as it is",
-        applies: |_, sidegate, code| code == Some("decision_query_parameter") && plain_deny(sidegate),
+        applies: |_, sidegate, told| {
+            told.code.as_deref() == Some("decision_query_parameter") && plain_deny(sidegate)
+        },
+    },
+    OnPurpose {
+        name: "no-route",
+        reason: "where no route matches, ext_authz asks nobody and the router answers 404; Sidegate decides first",
+        applies: |opa, sidegate, told| told.no_route && opa.upstream.is_none() && sidegate.upstream.is_none(),
     },
 ];
 
-/// The name of the reason for which two answers may differ, if there is one. `code` is that of Sidegate's
-/// error.
-pub(super) fn on_purpose(opa: &Seen, sidegate: &Seen, code: Option<&str>) -> Option<&'static str> {
-    LIST.iter().find(|entry| (entry.applies)(opa, sidegate, code)).map(|entry| entry.name)
+/// What Envoy's counters tell of a request.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// The code of the error that Sidegate denied it with, if it was one.
+    pub(super) code: Option<String>,
+    /// Whether no route matched it behind OPA.
+    pub(super) no_route: bool,
+}
+
+/// The name of the reason for which two answers may differ, if there is one.
+pub(super) fn on_purpose(opa: &Seen, sidegate: &Seen, told: &Told) -> Option<&'static str> {
+    LIST.iter().find(|entry| (entry.applies)(opa, sidegate, told)).map(|entry| entry.name)
 }
 
 /// The reason of a name.

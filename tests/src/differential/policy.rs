@@ -60,7 +60,12 @@ impl Policy {
 
     /// Whether it looks at the body.
     pub fn reads_body(&self) -> bool {
-        self.rego.contains("body") && self.rego.contains("# reads the body")
+        self.rego.lines().any(|line| line == "# reads the body")
+    }
+
+    /// Whether Envoy's `jwt_authn` verifies tokens before it.
+    pub fn reads_jwt_metadata(&self) -> bool {
+        self.rego.lines().any(|line| line == "# behind jwt_authn")
     }
 
     /// The bundle for the filter.
@@ -75,21 +80,23 @@ impl Policy {
         build(&sources, &options).map(|built| built.bundle).map_err(|found| found.to_string())
     }
 
-    /// The words that it is about: the strings in its rules and data, and those in `# words:` comments,
-    /// which are separated by two blanks.
-    pub fn words(&self) -> Vec<String> {
-        let mut words: Vec<String> = Vec::new();
+    /// The words that it is about: first those in `# words:` comments, separated by two blanks, then the
+    /// strings in its rules and data.
+    pub fn words(&self) -> [Vec<String>; 2] {
+        let (mut named, mut found) = (Vec::new(), Vec::new());
         for line in self.rego.lines() {
-            if let Some(more) = line.strip_prefix("# words: ") {
-                words.extend(more.split("  ").map(str::to_owned));
+            if let Some(words) = line.strip_prefix("# words: ") {
+                named.extend(words.split("  ").map(str::to_owned));
             } else if !line.starts_with('#') {
-                words.extend(quoted(line));
+                found.extend(quoted(line));
             }
         }
-        strings(&self.data, &mut words);
-        words.sort();
-        words.dedup();
-        words
+        strings(&self.data, &mut found);
+        [named, found].map(|mut words: Vec<String>| {
+            words.sort();
+            words.dedup();
+            words
+        })
     }
 }
 

@@ -3,10 +3,13 @@
 use crate::client::Request;
 
 /// Generator of requests: the same for the same seed (xorshift, good enough to pick with).
+#[derive(Default)]
 pub struct Generator {
     state: u64,
     paths: Vec<String>,
+    headers: Vec<String>,
     names: Vec<String>,
+    likely: Vec<String>,
     values: Vec<String>,
     body: bool,
 }
@@ -81,33 +84,47 @@ const BODIES: [(&str, &str); 14] = [
 ];
 
 impl Generator {
-    /// A generator for a policy with these words.
-    pub fn new(seed: u64, words: &[String], body: bool) -> Self {
-        let (mut paths, mut names, mut values) = (Vec::new(), Vec::new(), Vec::new());
-        for word in words {
-            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-            if word.starts_with('/') && word.bytes().all(|b| b.is_ascii_graphic()) {
-                paths.push(word.clone());
-            }
-            if word.len() > 1 && word.len() < 40 && word.chars().all(plain) && !reserved(word) {
-                names.push(word.clone());
-            }
-            if word.bytes().all(|b| (b' '..127).contains(&b))
-                && !word.starts_with(' ')
-                && !word.ends_with(' ')
-            {
-                values.push(word.clone());
+    /// A generator for a policy with these words: the ones to try first, and the others.
+    pub fn new(seed: u64, words: &[Vec<String>; 2], body: bool) -> Self {
+        // Never zero, which xorshift would keep for ever.
+        let state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut this = Self { state, body, ..Self::default() };
+        for (rank, words) in words.iter().enumerate() {
+            for word in words {
+                this.learn(word, rank == 0);
             }
         }
-        // Never zero, which xorshift would keep for ever.
-        Self { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, paths, names, values, body }
+        this
+    }
+
+    fn learn(&mut self, word: &str, first: bool) {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if word.starts_with('/') && word.bytes().all(|b| b.is_ascii_graphic()) {
+            self.paths.push(word.to_owned());
+        } else if is_header(word) {
+            self.headers.push(word.to_owned());
+        } else {
+            if word.len() > 1 && word.len() < 40 && word.chars().all(plain) && !reserved(word) {
+                self.names.push(word.to_owned());
+            }
+            if word.bytes().all(|b| (b' '..127).contains(&b)) && word.trim() == word {
+                let values = if first { &mut self.likely } else { &mut self.values };
+                values.push(word.to_owned());
+            }
+        }
     }
 
     /// The next request; there are `callers` with certificates.
     pub fn next(&mut self, callers: usize) -> Sent {
         let method = if self.one_in(3) { self.pick(&METHODS) } else { self.pick(&["GET", "POST"]) };
         let mut headers = vec![(b"host".to_vec(), self.host())];
-        for _ in 0..self.below(4) {
+        for at in 0..self.headers.len().min(3) {
+            if !self.one_in(3) {
+                let name = self.headers[at].clone().into_bytes();
+                headers.push((name, self.value().into_bytes()));
+            }
+        }
+        for _ in 0..self.below(3) {
             headers.push(self.header());
         }
         let mut body = Vec::new();
@@ -153,7 +170,7 @@ impl Generator {
     }
 
     fn segment(&mut self) -> String {
-        if !self.values.is_empty() && self.one_in(2) {
+        if self.one_in(2) {
             let value = self.value();
             return value.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
         }
@@ -170,11 +187,13 @@ impl Generator {
     }
 
     fn header(&mut self) -> (Vec<u8>, Vec<u8>) {
-        if self.names.is_empty() || self.one_in(4) {
+        let own = !self.headers.is_empty() && !self.one_in(4);
+        if !own && (self.names.is_empty() || self.one_in(2)) {
             let (name, value) = self.pick(&HEADERS);
             return (name.into(), value.to_vec());
         }
-        let name = self.name();
+        let at = self.below(self.headers.len());
+        let name = if own { self.headers[at].clone() } else { self.name() };
         let value =
             if self.one_in(6) { self.pick(&["", "true", "x", "1", "0x1"]).to_owned() } else { self.value() };
         (name.into_bytes(), value.into_bytes())
@@ -186,11 +205,13 @@ impl Generator {
     }
 
     fn value(&mut self) -> String {
-        if self.values.is_empty() {
+        let likely = !self.likely.is_empty() && !self.one_in(4);
+        if !likely && self.values.is_empty() {
             return "v".to_owned();
         }
-        let at = self.below(self.values.len());
-        self.values[at].clone()
+        let count = if likely { self.likely.len() } else { self.values.len() };
+        let at = self.below(count);
+        if likely { self.likely[at].clone() } else { self.values[at].clone() }
     }
 
     fn pick<T: Copy>(&mut self, from: &[T]) -> T {
@@ -207,6 +228,11 @@ impl Generator {
         self.state ^= self.state << 17;
         usize::try_from(self.state >> 33).expect("31 bits") % n.max(1)
     }
+}
+
+/// Words that are headers before anything else.
+fn is_header(word: &str) -> bool {
+    word.starts_with("x-") || ["authorization", "cookie", "user-agent"].contains(&word)
 }
 
 /// Names that change how a request is framed or what Envoy itself does with it.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::on_purpose::on_purpose;
+use super::on_purpose::{Told, on_purpose};
 use super::opa::Opa;
 use super::policy::Policy;
 use super::random::Sent;
@@ -22,6 +22,8 @@ use crate::upstream::{Echo, Upstream};
 /// Service accounts that call.
 pub const CALLERS: [(&str, &str); 3] =
     [("default", "frontend"), ("backoffice", "admin"), ("payments", "api")];
+
+const JWT_AUTHN: &str = "envoy.filters.http.jwt_authn";
 
 /// Bytes of a body that both sides see at most.
 const BODY_BYTES: u32 = 65_536;
@@ -73,7 +75,7 @@ pub struct Difference {
     sent: Sent,
     opa: Seen,
     sidegate: Seen,
-    code: Option<String>,
+    told: Told,
 }
 
 /// What was compared.
@@ -122,11 +124,12 @@ impl Sides {
                 (sidegate_listener(policy), wasm_filter(&policy.name, &wasm, &configuration)),
             ];
             for (name, filter) in filters {
+                let before = policy.reads_jwt_metadata().then(jwt_authn);
                 let listener = Listener {
                     name: &name,
                     identity: &own,
                     plaintext: true,
-                    filters: vec![filter],
+                    filters: before.into_iter().chain([filter]).collect(),
                     route_metadata: None,
                     access_log: None,
                     cluster: Some("upstream"),
@@ -156,23 +159,27 @@ impl Sides {
         if opa == sidegate {
             return Ok(None);
         }
-        let code = self.error_code(policy, sent)?;
-        if let Some(name) = on_purpose(&opa, &sidegate, code.as_deref()) {
+        let told = self.told(policy, sent)?;
+        if let Some(name) = on_purpose(&opa, &sidegate, &told) {
             *tally.on_purpose.entry(name).or_default() += 1;
             return Ok(None);
         }
-        Ok(Some(Difference { policy: policy.name.clone(), sent: sent.clone(), opa, sidegate, code }))
+        Ok(Some(Difference { policy: policy.name.clone(), sent: sent.clone(), opa, sidegate, told }))
     }
 
-    /// The code of the error that Sidegate denies a request with, if it is one: it is asked again, and its
-    /// counters tell.
-    fn error_code(&self, policy: &Policy, sent: &Sent) -> Result<Option<String>, String> {
+    /// Both sides are asked again, and Envoy's counters looked at before and after.
+    fn told(&self, policy: &Policy, sent: &Sent) -> Result<Told, String> {
         const ERRORS: &str = "wasmcustom.sidegate.errors.";
-        let before = self.envoy.stats(ERRORS)?;
+        let routes = format!("http.{}.no_route", opa_listener(policy));
+        let before = (self.envoy.stats(ERRORS)?, self.envoy.stats(&routes)?);
         self.ask(&sidegate_listener(policy), sent)?;
-        let after = self.envoy.stats(ERRORS)?;
-        let moved = after.iter().find(|(name, count)| before.get(*name) != Some(count));
-        Ok(moved.map(|(name, _)| name.trim_start_matches(ERRORS).to_owned()))
+        self.ask(&opa_listener(policy), sent)?;
+        let after = (self.envoy.stats(ERRORS)?, self.envoy.stats(&routes)?);
+        let moved = after.0.iter().find(|(name, count)| before.0.get(*name) != Some(count));
+        Ok(Told {
+            code: moved.map(|(name, _)| name.trim_start_matches(ERRORS).to_owned()),
+            no_route: before.1 != after.1,
+        })
     }
 
     /// What OPA logged.
@@ -253,12 +260,31 @@ fn ext_authz(cluster: &str, body: bool) -> Value {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
         "transport_api_version": "V3",
         "include_peer_certificate": true,
+        "metadata_context_namespaces": [JWT_AUTHN],
         "grpc_service": {"envoy_grpc": {"cluster_name": cluster}, "timeout": "10s"}
     });
     if body {
         config["with_request_body"] = json!({"max_request_bytes": BODY_BYTES, "allow_partial_message": true});
     }
     json!({"name": "ext_authz", "typed_config": config})
+}
+
+/// Envoy's own filter for tokens, before either: what it verified is in the metadata, what it did not
+/// goes through.
+fn jwt_authn() -> Value {
+    let jwks = json!({"keys": [{"kty": "oct", "alg": "HS256", "k": "c2VjcmV0"}]}).to_string();
+    json!({"name": JWT_AUTHN, "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
+        "providers": {"mesh": {
+            "local_jwks": {"inline_string": jwks},
+            "forward": true,
+            "payload_in_metadata": "verified_jwt"
+        }},
+        "rules": [{"match": {"prefix": "/"}, "requires": {"requires_any": {"requirements": [
+            {"provider_name": "mesh"},
+            {"allow_missing_or_failed": {}}
+        ]}}}]
+    }})
 }
 
 impl fmt::Display for Sent {
@@ -278,8 +304,8 @@ impl fmt::Display for Sent {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { policy, sent, opa, sidegate, code } = self;
-        writeln!(f, "--- {policy}: {sent}\n  sidegate's error: {}", code.as_deref().unwrap_or("none"))?;
+        let Self { policy, sent, opa, sidegate, told } = self;
+        writeln!(f, "--- {policy}: {sent}\n  sidegate's error: {}", told.code.as_deref().unwrap_or("none"))?;
         let mut differ = |what: &str, a: &dyn fmt::Debug, b: &dyn fmt::Debug| {
             let (a, b) = (format!("{a:?}"), format!("{b:?}"));
             if a == b { Ok(()) } else { writeln!(f, "  {what}\n    opa      {a}\n    sidegate {b}") }
