@@ -15,7 +15,7 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-cases conformance conformance-record differential fixtures demo bench bench-budget noop clean
+	test-policies test-cases conformance conformance-record differential fixtures demo bench bench-budget noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -66,13 +66,16 @@ lint: setup-wasm ## formatting, clippy on host and wasm32, file sizes, shell scr
 deny: ## licences, bans and sources of all dependencies (installs cargo-deny once, minutes)
 	@scripts/deny.sh
 
-test: setup-test wasm bundle test-host test-wasm ## all tests: host crates, wasm32 in Node, cases on four paths
+test: setup-test wasm bundle test-host test-wasm test-policies ## all tests: host crates, wasm32 in Node, cases on four paths, policies
 
 test-host: # every host crate; the tests crate runs the cases, and so needs the wasm and both Envoys
 	$(CARGO) test --locked $(HOST_CRATES)
 
 test-wasm:
 	$(WASM_CARGO) test --locked -p sidegate-engine --lib
+
+test-policies: ## the sample policies' own tests, every line of them covered
+	@$(CARGO) run -q --locked -p sidegate -- test $(DEMO_POLICY) --threshold 100
 
 test-cases: setup-test wasm ## the cases alone; CASES=word runs those whose name has it
 	$(CARGO) test --locked -p sidegate-tests --test cases -- $(CASES)

@@ -75,7 +75,9 @@ impl EntryReport {
 const STACK: usize = 1 << 29;
 
 /// Runs `work` with enough stack for any file that the parser takes.
-fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T, Diagnostics> + Send) -> Result<T, Diagnostics> {
+pub(crate) fn on_large_stack<T: Send>(
+    work: impl FnOnce() -> Result<T, Diagnostics> + Send,
+) -> Result<T, Diagnostics> {
     let internal =
         || Diagnostics::from(Diagnostic::file("", "internal", "internal error: no thread to compile in"));
     std::thread::scope(|scope| {
@@ -110,7 +112,15 @@ fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagno
     if !findings.is_empty() {
         return Err(Diagnostics::new(findings));
     }
-    let revision = revision(sources, options);
+    assemble(sources, planner, revision(sources, options))
+}
+
+/// Packs what has been planned.
+pub(crate) fn assemble(
+    sources: &Sources,
+    planner: Planner<'_>,
+    revision: String,
+) -> Result<Built, Diagnostics> {
     let program = planner.finish(&revision);
     let internal = |error: &dyn std::fmt::Display| {
         Diagnostics::from(Diagnostic::file(&sources.root, "internal", format!("internal error: {error}")))

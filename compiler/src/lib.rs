@@ -12,6 +12,7 @@ mod lower;
 pub mod reference;
 mod rego;
 mod sources;
+pub mod testing;
 
 pub use archive::files;
 pub use build::{BuildOptions, Built, EntryReport, build, check};

@@ -14,6 +14,7 @@ mod order;
 mod query;
 mod refs;
 mod rules;
+mod solutions;
 mod unify;
 mod values;
 mod with;
@@ -26,6 +27,7 @@ use sidegate_engine::plan::{BlockId, BuiltinId, ConstPool, Entry, Func, FuncId, 
 
 pub(crate) use self::documents::Place;
 use self::envs::Envs;
+pub(crate) use self::solutions::Part;
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Modules, Tree};
 
