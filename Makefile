@@ -15,7 +15,7 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-cases demo bench noop clean
+	test-cases opa-answers demo bench noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +76,10 @@ test-wasm:
 
 test-cases: setup-test wasm ## the cases alone; CASES=word runs those whose name has it
 	$(CARGO) test --locked -p sidegate-tests --test cases -- $(CASES)
+
+opa-answers: ## ask the real OPA again for what the tests of builtins compare with (needs Go 1.26)
+	@command -v go >/dev/null || { echo "error: expected Go 1.26, found none; see https://go.dev/dl" >&2; exit 1; }
+	cd tests/opa/crypto && TZ=UTC go run . $(CURDIR)/engine/tests/fixtures/builtins-crypto.json
 
 # --- to see it work ---
 
