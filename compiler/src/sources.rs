@@ -6,6 +6,7 @@ use std::path::Path;
 
 use regorus::Value;
 use serde::{Deserialize, Serialize};
+use sidegate_engine::eval::{Builtin, Context};
 
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::rego::huge_number;
@@ -19,9 +20,12 @@ pub struct Manifest {
     /// The parts of `data` it owns.
     #[serde(default = "everything", skip_serializing_if = "Vec::is_empty")]
     pub roots: Vec<String>,
-    /// Version of the language of every file.
+    /// Version of the language of every file: 0 or 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rego_version: Option<u32>,
+    /// The same for files whose path, with a leading `/`, a glob pattern matches; the first in their order.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub file_rego_versions: BTreeMap<String, u32>,
     /// The rest.
     #[serde(flatten)]
     pub other: BTreeMap<String, serde_json::Value>,
@@ -31,6 +35,15 @@ fn everything() -> Vec<String> {
     vec![String::new()]
 }
 
+/// A version of the Rego language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RegoVersion {
+    /// Before OPA 1.0: no keywords without `import future.keywords`.
+    V0,
+    /// Today's.
+    V1,
+}
+
 /// Sources of a policy.
 #[derive(Clone, Debug)]
 pub struct Sources {
@@ -38,6 +51,8 @@ pub struct Sources {
     pub root: String,
     /// Path inside the folder and text of each Rego file, sorted by path.
     pub modules: Vec<(String, String)>,
+    /// Path inside the folder and bytes of each descriptor set of Protocol Buffers, sorted by path.
+    pub descriptors: Vec<(String, Vec<u8>)>,
     /// The data document.
     pub data: Value,
     /// The manifest, if there is one.
@@ -48,21 +63,30 @@ impl Sources {
     /// Sources that are at hand: path and text of each Rego file, and the data document.
     pub fn from_parts(mut modules: Vec<(String, String)>, data: Value) -> Self {
         modules.sort();
-        Self { root: String::new(), modules, data, manifest: None }
+        Self { root: String::new(), modules, descriptors: Vec::new(), data, manifest: None }
     }
 
-    /// Reads a folder as OPA reads a bundle's: `*.rego` anywhere (tests aside), `data.json`,
-    /// `data.yaml` and `data.yml` under the path of their folder, `.manifest` at the top.
+    /// Reads a folder as OPA reads a bundle's: `*.rego` anywhere (`*_test.rego` aside), `data.json`,
+    /// `data.yaml` and `data.yml` under the path of their folder, `.manifest` at the top; besides,
+    /// descriptor sets of Protocol Buffers (`*.pb`).
     pub fn read_dir(dir: &Path) -> Result<Self, Diagnostics> {
+        Self::read(dir, false)
+    }
+
+    /// The same with `*_test.rego`, which belong to `sidegate test` and to no bundle.
+    pub fn read_dir_with_tests(dir: &Path) -> Result<Self, Diagnostics> {
+        Self::read(dir, true)
+    }
+
+    fn read(dir: &Path, tests: bool) -> Result<Self, Diagnostics> {
         let root = dir.display().to_string();
-        let mut sources =
-            Self { root: root.clone(), modules: Vec::new(), data: Value::new_object(), manifest: None };
+        let mut sources = Self { root: root.clone(), ..Self::from_parts(Vec::new(), Value::new_object()) };
         let mut findings = Vec::new();
         let walk = walkdir::WalkDir::new(dir).sort_by_file_name().follow_links(true);
         // Hidden folders (`.git`) are no policies.
         for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden_dir(entry)) {
             let result = match entry {
-                Ok(entry) if entry.file_type().is_file() => sources.read_file(dir, entry.path()),
+                Ok(entry) if entry.file_type().is_file() => sources.read_file(dir, entry.path(), tests),
                 Ok(_) => Ok(()),
                 Err(error) => Err(Diagnostic::file(
                     &root,
@@ -77,7 +101,24 @@ impl Sources {
             findings.push(Diagnostic::file(&root, "source_empty", message));
         }
         sources.modules.sort();
+        sources.descriptors.sort();
         if findings.is_empty() { Ok(sources) } else { Err(Diagnostics::new(findings)) }
+    }
+
+    /// The version of the language that a module is written in, as OPA's bundle loader finds it.
+    pub(crate) fn version(&self, module: &str) -> Result<RegoVersion, Diagnostic> {
+        let Some(manifest) = &self.manifest else { return Ok(RegoVersion::V1) };
+        let path = format!("/{}", module.trim_start_matches('/'));
+        let mut own = manifest.file_rego_versions.iter().filter(|(pattern, _)| matches_glob(pattern, &path));
+        let version = own.next().map(|(_, version)| *version).or(manifest.rego_version);
+        match version {
+            Some(0) => Ok(RegoVersion::V0),
+            Some(1) | None => Ok(RegoVersion::V1),
+            Some(other) => {
+                let message = format!("expected version 0 or 1 of the language for `{module}`, got {other}");
+                Err(Diagnostic::file(&self.shown(".manifest"), "rego_version", message))
+            }
+        }
     }
 
     /// A module's path as a person would write it.
@@ -85,7 +126,7 @@ impl Sources {
         Path::new(&self.root).join(module).display().to_string()
     }
 
-    fn read_file(&mut self, dir: &Path, path: &Path) -> Result<(), Diagnostic> {
+    fn read_file(&mut self, dir: &Path, path: &Path, tests: bool) -> Result<(), Diagnostic> {
         let shown = path.display().to_string();
         let inside = path.strip_prefix(dir).unwrap_or(path);
         let parts: Vec<String> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
@@ -119,7 +160,13 @@ impl Sources {
                 })?;
                 self.add_data(&shown, folders, Value::from(value))?;
             }
-            _ if name.ends_with("_test.rego") => {}
+            _ if name.ends_with("_test.rego") && !tests => {}
+            _ if name.ends_with(".pb") => {
+                let bytes = fs::read(path).map_err(|error| {
+                    Diagnostic::file(&shown, "source_read", format!("expected a readable file: {error}"))
+                })?;
+                self.descriptors.push((parts.join("/"), bytes));
+            }
             _ if name.ends_with(".rego") => self.modules.push((parts.join("/"), read()?)),
             _ => {}
         }
@@ -139,6 +186,13 @@ impl Sources {
         });
         merge(&mut self.data, &nested, &mut Vec::new()).map_err(|path| conflict(&path.join(".")))
     }
+}
+
+/// Whether a pattern of the manifest matches a path; no character separates.
+fn matches_glob(pattern: &str, path: &str) -> bool {
+    let args = [Value::from(pattern), Value::Null, Value::from(path)];
+    Builtin::find("glob.match").and_then(|glob| glob.call(&args, &Context::default()).ok())
+        == Some(Value::Bool(true))
 }
 
 fn is_hidden_dir(entry: &walkdir::DirEntry) -> bool {

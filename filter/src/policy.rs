@@ -5,7 +5,7 @@ use sidegate_engine::bundle::{self, BundleError};
 use sidegate_engine::config::Config;
 use sidegate_engine::decide::{Settings, Verdict, decide};
 use sidegate_engine::input::InputBuilder;
-use sidegate_engine::needs::Needs;
+use sidegate_engine::needs::{Group, Needs};
 use sidegate_engine::policy::Policy;
 
 /// A policy with what it takes to ask it.
@@ -25,12 +25,18 @@ impl Gate {
         let policy = Policy::load(bundle, entrypoint, *limits)?;
         let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
         let settings = Settings { error_status: *on_error_status, limits: *limits };
-        Ok(Self { policy, needs, builder: InputBuilder::new(workload), settings })
+        let builder = InputBuilder::new(workload).with_messages(policy.messages());
+        Ok(Self { policy, needs, builder, settings })
     }
 
     /// What has to be fetched for every request.
     pub(crate) fn needs(&self) -> &Needs {
         &self.needs
+    }
+
+    /// How many bytes of a body the policy may see; `None` if it reads no bodies.
+    pub(crate) fn body_limit(&self) -> Option<usize> {
+        self.needs.contains(Group::Body).then_some(self.settings.limits.body_bytes)
     }
 
     /// Whether the policy may ask for the time.
@@ -52,7 +58,14 @@ impl Gate {
     pub(crate) fn describe(&self) -> String {
         let reads: Vec<&str> = self.needs.iter().map(|group| group.name()).collect();
         let reads = if reads.is_empty() { "nothing".to_owned() } else { reads.join(", ") };
-        format!("revision `{}`, reads {reads}", self.policy.revision().escape_default())
+        let waits = match self.body_limit() {
+            None => String::new(),
+            Some(limit) => format!(
+                " (up to {limit} bytes of bodies: to enforce it the plugin needs `{}: true`)",
+                crate::body::NEEDED_SETTING
+            ),
+        };
+        format!("revision `{}`, reads {reads}{waits}", self.policy.revision().escape_default())
     }
 
     /// Decides about one request, whose attributes have what [`Gate::needs`] names.

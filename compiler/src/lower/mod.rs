@@ -7,22 +7,27 @@
 mod builder;
 mod calls;
 mod documents;
+mod envs;
+mod lookups;
 mod negation;
 mod order;
 mod query;
 mod refs;
 mod rules;
+mod solutions;
 mod unify;
 mod values;
+mod with;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::Value;
 use regorus::unstable::Span;
-use sidegate_engine::plan::{
-    BlockId, BuiltinId, ConstPool, Entry, Func, FuncId, Operand, Program, Slot, Stmt,
-};
+use sidegate_engine::plan::{BlockId, BuiltinId, ConstPool, Entry, Func, FuncId, Operand, Program, Stmt};
 
+pub(crate) use self::documents::Place;
+use self::envs::Envs;
+pub(crate) use self::solutions::Part;
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Modules, Tree};
 
@@ -45,11 +50,11 @@ pub(crate) struct Planner<'a> {
     funcs: Vec<Func>,
     /// What each function depends on, in the order of `funcs`.
     facts: Vec<Facts>,
-    planned: BTreeMap<Path, State>,
+    planned: BTreeMap<Place, State>,
+    envs: Envs,
     /// Rules that are being planned, one for the other.
     depth: usize,
     entries: Vec<Entry>,
-    slots: Slot,
 }
 
 #[derive(Clone, Copy)]
@@ -78,9 +83,9 @@ impl<'a> Planner<'a> {
             funcs: Vec::new(),
             facts: Vec::new(),
             planned: BTreeMap::new(),
+            envs: Envs::new(),
             depth: 0,
             entries: Vec::new(),
-            slots: 0,
         }
     }
 
@@ -92,7 +97,7 @@ impl<'a> Planner<'a> {
                 let message = format!("expected a document at `{name}`, got a function");
                 return Err(Diagnostic::file("", "entrypoint", message).help("ask for a rule that calls it"));
             }
-            Some(node) => self.document(path, node, None)?,
+            Some(node) => self.document(&Place::plain(path), Some(node), None)?,
             None => {
                 let message = format!("expected a rule or package at `data.{}`, got none", path.join("."));
                 return Err(Diagnostic::file("", "entrypoint", message));
@@ -112,7 +117,7 @@ impl<'a> Planner<'a> {
             blocks: self.blocks,
             funcs: self.funcs,
             entries: self.entries,
-            slots: self.slots,
+            slots: self.envs.slots(),
         }
     }
 
@@ -160,18 +165,17 @@ impl<'a> Planner<'a> {
         Ok(id)
     }
 
-    /// Plans what is at `path` once. `span` is the place that asks for it.
+    /// Plans what is at a place once. `span` is the place that asks for it.
     fn once(
         &mut self,
-        path: &[&str],
+        place: &Place,
         span: Option<&Span>,
         plan: impl FnOnce(&mut Self) -> Result<FuncId>,
     ) -> Result<FuncId> {
-        let key: Path = path.iter().map(|&part| part.to_owned()).collect();
-        match self.planned.get(&key) {
+        match self.planned.get(place) {
             Some(State::Planned(id)) => Ok(*id),
             Some(State::Planning) => {
-                let message = format!("`data.{}` depends on itself", path.join("."));
+                let message = format!("`{}` depends on itself", place.name());
                 Err(match span {
                     Some(span) => Diagnostic::at(span, "rego_recursion", message),
                     None => Diagnostic::file("", "rego_recursion", message),
@@ -182,13 +186,13 @@ impl<'a> Planner<'a> {
                 Err(too_large(span, &message))
             }
             None => {
-                self.planned.insert(key.clone(), State::Planning);
+                self.planned.insert(place.clone(), State::Planning);
                 self.depth = self.depth.saturating_add(1);
                 let id = plan(self);
                 self.depth = self.depth.saturating_sub(1);
                 match &id {
-                    Ok(id) => self.planned.insert(key, State::Planned(*id)),
-                    Err(_) => self.planned.remove(&key),
+                    Ok(id) => self.planned.insert(place.clone(), State::Planned(*id)),
+                    Err(_) => self.planned.remove(place),
                 };
                 id
             }

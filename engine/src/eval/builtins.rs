@@ -183,6 +183,11 @@ impl Builtin {
         self.entry.map_or(Reads::Nothing, |entry| entry.reads)
     }
 
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Number of arguments.
     pub fn arity(&self) -> usize {
         usize::from(self.arity)

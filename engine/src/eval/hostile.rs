@@ -65,6 +65,7 @@ fn stmt() -> impl Strategy<Value = Stmt> {
         (reg(), operand()).prop_map(|(dst, src)| Stmt::Assign { dst, src }),
         (reg(), proptest::collection::vec(0..8_u32, 0..3)).prop_map(|(dst, path)| Stmt::Input { dst, path }),
         (reg(), operand(), operand()).prop_map(|(dst, src, key)| Stmt::Get { dst, src, key }),
+        (reg(), operand(), operand()).prop_map(|(dst, src, key)| Stmt::GetBase { dst, src, key }),
         (reg(), any::<u32>(), operands()).prop_map(|(dst, func, args)| Stmt::Call { dst, func, args }),
         (reg(), any::<u16>(), operands()).prop_map(|(dst, at, args)| Stmt::Builtin {
             dst,

@@ -182,6 +182,11 @@ impl<'a> Machine<'a> {
                 let value = self.operand(base, *src)?[self.operand(base, *key)?].clone();
                 self.store(base, *dst, value)
             }
+            Stmt::GetBase { dst, src, key } => {
+                self.charge_whole(base, &[*key])?;
+                let value = ops::in_base(self.operand(base, *src)?, self.operand(base, *key)?);
+                self.store(base, *dst, value)
+            }
             Stmt::Call { dst, func, args } => {
                 let value = self.call(*func, |machine, callee| {
                     for (arg, reg) in args.iter().zip(0..) {

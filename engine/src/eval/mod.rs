@@ -16,11 +16,14 @@ mod order;
 mod pattern;
 mod strings;
 mod table;
+mod template;
+mod walk;
 mod worlds;
 
 pub use builtins::Builtin;
 pub use context::Context;
 pub(crate) use machine::Machine;
+pub use ops::in_base;
 
 /// Why an evaluation has no value. In enforce mode each is a deny.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

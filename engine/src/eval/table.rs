@@ -6,6 +6,7 @@ use super::context::Context;
 use super::extra::{chance, hash, jwt, net, time, x509};
 use super::number::Inexact;
 use super::ops::depth_weight;
+use super::{template, walk};
 
 /// Why a call has no answer. Either ends the evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +75,7 @@ static ENTRIES: &[Entry] = &[
     entry("crypto.sha1", 1, Reads::Nothing, HASHED, hash::sha1),
     entry("crypto.sha256", 1, Reads::Nothing, HASHED, hash::sha256),
     entry("crypto.x509.parse_certificates", 1, Reads::Nothing, x509::cost, x509::parse_certificates),
+    entry("internal.template_string", 1, Reads::Nothing, FREE, |args, _| Ok(template::join(args)?)),
     entry("io.jwt.decode", 1, Reads::Nothing, JSON, jwt::decode),
     entry("io.jwt.decode_verify", 2, Reads::Clock, jwt::decode_verify_cost, jwt::decode_verify),
     entry("io.jwt.verify_eddsa", 2, Reads::Nothing, jwt::eddsa_cost, jwt::eddsa),
@@ -110,6 +112,7 @@ static ENTRIES: &[Entry] = &[
     entry("time.weekday", 1, Reads::Nothing, FREE, time::weekday),
     entry("uuid.parse", 1, Reads::Nothing, READ, chance::uuid_parse),
     entry("uuid.rfc4122", 1, Reads::Chance, HASHED, chance::uuid),
+    entry("walk", 1, Reads::Nothing, walk::cost, |args, _| Ok(walk::walk(args))),
 ];
 
 /// Bytes of the arguments that are texts, or of the texts in arguments that are arrays.

@@ -10,13 +10,15 @@ mod codec;
 mod consts;
 mod image;
 mod nesting;
+mod reach;
 mod validate;
 
 use serde::{Deserialize, Serialize};
 
-pub use codec::{FORMAT, FormatError, decode, encode};
+pub use codec::{FORMAT, FormatError, decode, encode, encode_with};
 pub use consts::{ConstPool, Node};
 pub use image::Image;
+pub use reach::Reach;
 
 /// Index of a register in a function's frame.
 pub type Reg = u16;
@@ -131,6 +133,9 @@ pub enum Stmt {
     Input { dst: Reg, path: Vec<ConstId> },
     /// `dst` becomes `src[key]`; fails where there is none.
     Get { dst: Reg, src: Operand, key: Operand },
+    /// `dst` becomes what base data has at `src[key]`: numbers name the keys of objects by their digits, and
+    /// text the places of an array, as in the paths of OPA's storage; fails where there is none.
+    GetBase { dst: Reg, src: Operand, key: Operand },
     /// `dst` becomes the function's result; fails where that is undefined.
     Call { dst: Reg, func: FuncId, args: Vec<Operand> },
     /// `dst` becomes the builtin's result; fails on its error, as OPA's plugin does (non-strict).

@@ -91,7 +91,9 @@ impl Levels<'_> {
 
     fn stmt(&mut self, stmt: &Stmt, result: Reg) {
         match stmt {
-            Stmt::Assign { dst, src } | Stmt::Get { dst, src, .. } => self.raise(*dst, self.of(*src)),
+            Stmt::Assign { dst, src } | Stmt::Get { dst, src, .. } | Stmt::GetBase { dst, src, .. } => {
+                self.raise(*dst, self.of(*src));
+            }
             Stmt::Call { dst, func, args } => {
                 let grows = usize::try_from(*func).ok().and_then(|at| self.grows.get(at)).copied();
                 self.raise(*dst, self.most(args).saturating_add(grows.unwrap_or(0)));

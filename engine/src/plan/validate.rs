@@ -61,7 +61,7 @@ impl Check<'_> {
                 self.reg(*dst);
                 path.iter().try_for_each(|id| self.constant(*id))
             }
-            Stmt::Get { dst, src, key } => {
+            Stmt::Get { dst, src, key } | Stmt::GetBase { dst, src, key } => {
                 self.reg(*dst);
                 self.operand(*src)?;
                 self.operand(*key)

@@ -22,6 +22,13 @@ unsafe extern "C" {
         length: *mut usize,
     ) -> u32;
 
+    pub(super) fn proxy_set_property(
+        path: *const u8,
+        path_length: usize,
+        value: *const u8,
+        value_length: usize,
+    ) -> u32;
+
     pub(super) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, length: *mut usize) -> u32;
 
     pub(super) fn proxy_replace_header_map_value(

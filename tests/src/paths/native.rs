@@ -1,23 +1,28 @@
 //! The engine and the reference, natively: the same input and the same reading of the answer, with either
 //! the decoded bundle or regorus's interpreter in between.
 
+use std::sync::Arc;
+
 use regorus::Value;
 use sidegate_compiler::{BuildOptions, Sources, reference};
-use sidegate_engine::actions::{Actions, HeaderOp};
-use sidegate_engine::attributes::{Attributes, Workload};
+use sidegate_engine::actions::{Actions, HeaderOp, metadata_text};
+use sidegate_engine::attributes::{Attributes, Body, Workload};
 use sidegate_engine::bundle;
 use sidegate_engine::decide::{Settings, decide};
 use sidegate_engine::decision::Decision;
 use sidegate_engine::eval::Context;
+use sidegate_engine::grpc::Messages;
 use sidegate_engine::input::InputBuilder;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::needs::Needs;
 use sidegate_engine::policy::Policy;
 
-use super::{Observed, echo, readable, status, upstream_response};
+use super::{Observed, echo, local_reply, readable, status, upstream_response};
 use crate::bytes::escape;
 use crate::case::{CaseFile, RequestCase, SERVICE};
 use crate::certs;
+use crate::places::root;
+use crate::proto;
 use crate::wasm_host::Headers;
 
 /// One file's policy, asked without a proxy.
@@ -25,6 +30,7 @@ pub struct Native {
     judge: Judge,
     builder: InputBuilder,
     settings: Settings,
+    route_metadata: Option<serde_json::Value>,
 }
 
 enum Judge {
@@ -47,7 +53,12 @@ pub fn build(file: &CaseFile) -> Result<Vec<u8>, String> {
 /// # Errors
 /// Its data is none.
 pub fn interpreter(file: &CaseFile) -> Result<Native, String> {
-    Ok(Native::new(file, Judge::Interpreter { sources: sources(file)?, entrypoint: file.entrypoint.clone() }))
+    // The messages that a bodies' reader needs are in the bundle, which the interpreter does without.
+    let messages = evaluator(file, &build(file)?)?.messages();
+    let judge = Judge::Interpreter { sources: sources(file)?, entrypoint: file.entrypoint.clone() };
+    let mut native = Native::new(file, judge);
+    native.builder = native.builder.with_messages(messages);
+    Ok(native)
 }
 
 /// The decoded bundle in the engine's evaluator.
@@ -59,14 +70,29 @@ pub fn evaluator(file: &CaseFile, bytes: &[u8]) -> Result<Native, String> {
     let bundle = bundle::open(bytes, &limits).map_err(|e| e.to_string())?.accept_unsigned();
     let policy = Policy::load(bundle, &file.entrypoint, limits).map_err(|e| e.to_string())?;
     let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
-    Ok(Native::new(file, Judge::Bundle { policy, needs }))
+    let messages = policy.messages();
+    let mut native = Native::new(file, Judge::Bundle { policy, needs });
+    native.builder = native.builder.with_messages(messages);
+    Ok(native)
 }
 
 impl Native {
     fn new(file: &CaseFile, judge: Judge) -> Self {
         let settings = Settings { error_status: file.error_status(), limits: limits(file) };
         // As in the cases' Envoys, whose node says nothing of a workload.
-        Self { judge, builder: InputBuilder::new(&Workload::default()), settings }
+        Self {
+            judge,
+            builder: InputBuilder::new(&Workload::default()),
+            settings,
+            route_metadata: file.route_metadata.clone(),
+        }
+    }
+
+    fn messages(&self) -> Arc<Messages> {
+        match &self.judge {
+            Judge::Bundle { policy, .. } => policy.messages(),
+            Judge::Interpreter { .. } => Arc::default(),
+        }
     }
 
     /// Asks it one request.
@@ -75,14 +101,23 @@ impl Native {
     /// The interpreter fails where it should have no value.
     pub fn ask(&self, request: &RequestCase) -> Result<Observed, String> {
         let headers = request.to_header_map()?;
-        let attributes = attributes(request, headers.clone());
+        let mut attributes = attributes(request, headers.clone());
+        let sent = request.body()?.filter(|body| !body.is_announced_empty()).map(|body| body.bytes);
+        let limit = self.settings.limits.body_bytes;
+        attributes.body = sent.clone().map(|bytes| Body {
+            received: bytes.len(),
+            is_cut: bytes.len() > limit,
+            bytes: bytes.into_iter().take(limit).collect(),
+        });
+        attributes.metadata = request.metadata.as_ref().map(proto::metadata);
+        attributes.route_metadata = self.route_metadata.as_ref().map(proto::metadata);
         let actions = match &self.judge {
             Judge::Bundle { policy, needs } => {
                 decide(policy, needs, &self.builder, &attributes, &self.settings).actions
             }
             Judge::Interpreter { sources, entrypoint } => {
                 match self.builder.build(&Needs::all(), &attributes) {
-                    Err(_) => Actions::deny(400),
+                    Err(error) => Actions::deny(error.status(self.settings.error_status)),
                     Ok(input) => {
                         let result = reference::evaluate(sources, entrypoint, &input)?;
                         Decision::read(&result, &self.settings.limits)
@@ -92,14 +127,20 @@ impl Native {
                 }
             }
         };
-        Ok(observed(actions, headers))
+        let observed = observed(actions, headers, &sent.unwrap_or_default());
+        Ok(local_reply(observed, &request.to_header_map()?))
     }
 }
 
 fn sources(file: &CaseFile) -> Result<Sources, String> {
     let modules = file.policy.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
     let data = Value::from_json_str(&file.data.to_string()).map_err(|e| e.to_string())?;
-    Ok(Sources::from_parts(modules, data))
+    let mut sources = Sources::from_parts(modules, data);
+    if let Some(path) = &file.descriptors {
+        let bytes = std::fs::read(root().join(path)).map_err(|e| format!("could not read {path}: {e}"))?;
+        sources.descriptors = vec![("descriptors.pb".to_owned(), bytes)];
+    }
+    Ok(sources)
 }
 
 fn limits(file: &CaseFile) -> Limits {
@@ -112,6 +153,9 @@ fn limits(file: &CaseFile) -> Limits {
     }
     if let Some(bytes) = file.limit("output_bytes").and_then(|bytes| usize::try_from(bytes).ok()) {
         limits.output_bytes = bytes;
+    }
+    if let Some(bytes) = file.limit("body_bytes").and_then(|bytes| usize::try_from(bytes).ok()) {
+        limits.body_bytes = bytes;
     }
     limits
 }
@@ -139,7 +183,10 @@ fn attributes(request: &RequestCase, headers: Headers) -> Attributes {
 }
 
 /// What a host makes of the actions.
-fn observed(actions: Actions, mut headers: Headers) -> Observed {
+fn observed(actions: Actions, mut headers: Headers, body: &[u8]) -> Observed {
+    let (Actions::Allow { dynamic_metadata, .. } | Actions::Deny { dynamic_metadata, .. }) = &actions;
+    let text = dynamic_metadata.as_ref().and_then(metadata_text);
+    let dynamic_metadata = Some(text.map_or("-".to_owned(), |text| escape(text.as_bytes())));
     match actions {
         Actions::Allow { request_headers, path, response_headers, .. } => {
             apply(&mut headers, &request_headers);
@@ -150,9 +197,10 @@ fn observed(actions: Actions, mut headers: Headers) -> Observed {
             apply(&mut response, &response_headers);
             Observed {
                 status: status(&response),
-                upstream: Some(echo(&headers)),
+                upstream: Some(echo(&headers, body)),
                 response_headers: readable(response.iter()),
                 body: String::new(),
+                dynamic_metadata,
             }
         }
         Actions::Deny { status, headers, body, .. } => Observed {
@@ -160,6 +208,7 @@ fn observed(actions: Actions, mut headers: Headers) -> Observed {
             upstream: None,
             response_headers: headers.into_iter().collect(),
             body: escape(body.as_bytes()),
+            dynamic_metadata,
         },
     }
 }
