@@ -57,7 +57,7 @@ const fn entry(name: &'static str, arity: u8, reads: Reads, cost: Cost, answer: 
 }
 
 /// Hashing takes several passes over every block, of the key as well.
-const HASHED: Cost = |args, _| 4 + text_bytes(args) / 32;
+const HASHED: Cost = |args, _| 4 + text_bytes(args) / 16;
 /// Texts that are gone through once, character by character.
 const READ: Cost = |args, _| text_bytes(args) / 16;
 
