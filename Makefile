@@ -15,7 +15,7 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-cases demo bench noop clean
+	test-cases conformance conformance-record fixtures demo bench noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +76,25 @@ test-wasm:
 
 test-cases: setup-test wasm ## the cases alone; CASES=word runs those whose name has it
 	$(CARGO) test --locked -p sidegate-tests --test cases -- $(CASES)
+
+# Go is needed for OPA's own cases and programs alone; OPA_CASES=DIR takes the cases from elsewhere.
+OPA_QUESTIONS := $(TARGET_DIR)/conformance
+CONFORMANCE := $(CARGO) run -q --locked -p sidegate-tests --bin conformance --
+
+conformance: wasm ## OPA's own cases against the committed report (needs Go); UPDATE=1 rewrites it
+	@cases=$$(scripts/opa-cases.sh); $(CONFORMANCE) "$$cases" --details $(TARGET_DIR)/conformance.txt \
+		$(if $(UPDATE),--update) $(if $(ONLY),--only "$(ONLY)")
+
+conformance-record: # OPA's answers, where its Envoy plugin's mode makes them other than the cases say
+	@mkdir -p $(OPA_QUESTIONS)
+	@cases=$$(scripts/opa-cases.sh); $(CONFORMANCE) "$$cases" --questions $(OPA_QUESTIONS)/questions.json; \
+	(cd tests/opa/conformance && go run .) <$(OPA_QUESTIONS)/questions.json >$(OPA_QUESTIONS)/answers.json; \
+	$(CONFORMANCE) "$$cases" --record $(OPA_QUESTIONS)/answers.json
+
+# The answers of a real OPA that the engine is compared with; needs Go and its module proxy.
+fixtures: ## writes engine/tests/fixtures/bodies.jsonl anew from OPA's Envoy plugin
+	@command -v go >/dev/null || { echo "fixtures: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
+	cd tests/opa/body && go run . > bodies.jsonl && mv bodies.jsonl ../../../engine/tests/fixtures/bodies.jsonl
 
 # --- to see it work ---
 

@@ -38,3 +38,9 @@ apt_install() {
 locked_version() {
     awk -v want="name = \"$1\"" '$0 == want { getline; gsub(/version = |"/, ""); print; exit }' "$ROOT/Cargo.lock"
 }
+
+# Only what compares with a real OPA needs Go; what `go` fetches itself goes to its own module cache.
+need_go() {
+    have go || die "expected Go 1.26 or newer (go), found none in PATH" \
+        "install it from https://go.dev/dl, or with 'apt-get install golang-go' where that is new enough, and run again"
+}

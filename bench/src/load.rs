@@ -72,5 +72,5 @@ fn request() -> Request {
     .map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()))
     .collect();
     headers.truncate(HEADERS);
-    Request { method: "GET".to_owned(), target: b"/orders/17?expand=items".to_vec(), headers }
+    Request { method: "GET".to_owned(), target: b"/orders/17?expand=items".to_vec(), headers, body: None }
 }

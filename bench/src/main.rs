@@ -80,7 +80,15 @@ fn bench() -> Result<(), String> {
 }
 
 fn start(version: &str, filter: Option<Value>, own: &Identity, dir: &Path) -> Result<Envoy, String> {
-    let listener = Listener { name: LISTENER, identity: own, plaintext: false, filter, cluster: None };
+    let listener = Listener {
+        name: LISTENER,
+        identity: own,
+        plaintext: false,
+        filters: filter.into_iter().collect(),
+        route_metadata: None,
+        access_log: None,
+        cluster: None,
+    };
     Envoy::start(version, &bootstrap(&[listener.to_json()], &[]), dir)
 }
 

@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sidegate_engine::plan::{self, Image};
+use sidegate_engine::plan::{self, Entry, Image};
 
 use crate::archive;
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::lower::Planner;
+use crate::lower::{Place, Planner};
 use crate::rego::{Modules, Node, Tree};
 use crate::sources::Sources;
 
@@ -16,7 +16,8 @@ const DEFAULT_ENTRYPOINT: &str = "envoy/authz/allow";
 /// What to build.
 #[derive(Clone, Debug, Default)]
 pub struct BuildOptions {
-    /// Documents that can be asked for (`envoy/authz/allow`); OPA's default where there is none.
+    /// Documents that can be asked for (`envoy/authz/allow`), besides those that annotations name
+    /// (`entrypoint: true`); OPA's default where there are none.
     pub entrypoints: Vec<String>,
     /// Revision; the manifest's where there is none, else the hash of the sources.
     pub revision: Option<String>,
@@ -40,8 +41,33 @@ pub struct Built {
 pub struct EntryReport {
     /// Its path.
     pub entrypoint: String,
+    /// Functions that it may run.
+    pub functions: usize,
+    /// Statements in them.
+    pub statements: usize,
     /// Paths below `input` that it may read.
     pub reads: Vec<String>,
+    /// Builtins that make it depend on more than its input (the clock, chance); it is pure where there are
+    /// none.
+    pub impure: Vec<String>,
+}
+
+impl EntryReport {
+    /// What each entry point of a compiled policy depends on.
+    pub fn all(image: &Image) -> Vec<Self> {
+        let entry = |entry: &Entry| {
+            let reach = image.reach(entry.func);
+            let impure = reach.builtins.iter().filter(|builtin| !builtin.is_pure());
+            Self {
+                entrypoint: entry.path.clone(),
+                functions: reach.functions,
+                statements: reach.statements,
+                reads: entry.reads.iter().map(|path| path.join(".")).collect(),
+                impure: impure.map(|builtin| builtin.name().to_owned()).collect(),
+            }
+        };
+        image.entries().iter().map(entry).collect()
+    }
 }
 
 /// Stack for parsing and planning, which recurse over what may be a long chain of operators.
@@ -65,12 +91,18 @@ pub fn build(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagnos
 fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagnostics> {
     let modules = Modules::parse(sources)?;
     let tree = Tree::new(&modules)?;
-    let default = [DEFAULT_ENTRYPOINT.to_owned()];
-    let entrypoints = if options.entrypoints.is_empty() { &default[..] } else { &options.entrypoints };
+    let mut entrypoints: Vec<String> = options.entrypoints.iter().map(|path| normal(path)).collect();
+    for path in modules.iter().flat_map(|module| &module.entrypoints).map(|path| path.join("/")) {
+        if !entrypoints.contains(&path) {
+            entrypoints.push(path);
+        }
+    }
+    if entrypoints.is_empty() {
+        entrypoints.push(DEFAULT_ENTRYPOINT.to_owned());
+    }
     let mut planner = Planner::new(&modules, &tree, &sources.data);
     let mut findings = Vec::new();
-    for entrypoint in entrypoints {
-        let path = normal(entrypoint);
+    for path in &entrypoints {
         let parts: Vec<&str> = path.split('/').collect();
         findings.extend(planner.entry(&parts).err());
     }
@@ -86,14 +118,7 @@ fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagno
     // What cannot be loaded must not be shipped.
     let image = plan::decode(&plan).map_err(|error| internal(&error))?;
     let bundle = archive::pack(sources, &revision, plan).map_err(|error| internal(&error))?;
-    let entries = image
-        .entries()
-        .iter()
-        .map(|entry| EntryReport {
-            entrypoint: entry.path.clone(),
-            reads: entry.reads.iter().map(|path| path.join(".")).collect(),
-        })
-        .collect();
+    let entries = EntryReport::all(&image);
     Ok(Built { bundle, revision, entries, image })
 }
 
@@ -119,7 +144,7 @@ fn check_below<'a>(
 ) -> usize {
     let mut rules = usize::from(node.has_rules());
     if node.has_rules() {
-        findings.extend(planner.document(path, node, None).err());
+        findings.extend(planner.document(&Place::plain(path), Some(node), None).err());
     }
     for (key, child) in &node.children {
         path.push(key);

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use regorus::Value;
 use serde::{Deserialize, Serialize};
+use sidegate_engine::eval::{Builtin, Context};
 
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::rego::huge_number;
@@ -19,9 +20,12 @@ pub struct Manifest {
     /// The parts of `data` it owns.
     #[serde(default = "everything", skip_serializing_if = "Vec::is_empty")]
     pub roots: Vec<String>,
-    /// Version of the language of every file.
+    /// Version of the language of every file: 0 or 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rego_version: Option<u32>,
+    /// The same for files whose path, with a leading `/`, a glob pattern matches; the first in their order.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub file_rego_versions: BTreeMap<String, u32>,
     /// The rest.
     #[serde(flatten)]
     pub other: BTreeMap<String, serde_json::Value>,
@@ -29,6 +33,15 @@ pub struct Manifest {
 
 fn everything() -> Vec<String> {
     vec![String::new()]
+}
+
+/// A version of the Rego language.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RegoVersion {
+    /// Before OPA 1.0: no keywords without `import future.keywords`.
+    V0,
+    /// Today's.
+    V1,
 }
 
 /// Sources of a policy.
@@ -78,6 +91,22 @@ impl Sources {
         }
         sources.modules.sort();
         if findings.is_empty() { Ok(sources) } else { Err(Diagnostics::new(findings)) }
+    }
+
+    /// The version of the language that a module is written in, as OPA's bundle loader finds it.
+    pub(crate) fn version(&self, module: &str) -> Result<RegoVersion, Diagnostic> {
+        let Some(manifest) = &self.manifest else { return Ok(RegoVersion::V1) };
+        let path = format!("/{}", module.trim_start_matches('/'));
+        let mut own = manifest.file_rego_versions.iter().filter(|(pattern, _)| matches_glob(pattern, &path));
+        let version = own.next().map(|(_, version)| *version).or(manifest.rego_version);
+        match version {
+            Some(0) => Ok(RegoVersion::V0),
+            Some(1) | None => Ok(RegoVersion::V1),
+            Some(other) => {
+                let message = format!("expected version 0 or 1 of the language for `{module}`, got {other}");
+                Err(Diagnostic::file(&self.shown(".manifest"), "rego_version", message))
+            }
+        }
     }
 
     /// A module's path as a person would write it.
@@ -139,6 +168,13 @@ impl Sources {
         });
         merge(&mut self.data, &nested, &mut Vec::new()).map_err(|path| conflict(&path.join(".")))
     }
+}
+
+/// Whether a pattern of the manifest matches a path; no character separates.
+fn matches_glob(pattern: &str, path: &str) -> bool {
+    let args = [Value::from(pattern), Value::Null, Value::from(path)];
+    Builtin::find("glob.match").and_then(|glob| glob.call(&args, &Context::default()).ok())
+        == Some(Value::Bool(true))
 }
 
 fn is_hidden_dir(entry: &walkdir::DirEntry) -> bool {

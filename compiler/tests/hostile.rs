@@ -16,6 +16,7 @@ use serde::Deserialize;
 use sidegate_compiler::{BuildOptions, Sources, build, check};
 use sidegate_engine::Value;
 use sidegate_engine::bundle::{self, PLAN_FILE};
+use sidegate_engine::eval::Context;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::policy::Policy;
 
@@ -189,7 +190,7 @@ fn damaged_plans_are_refused_or_run_to_an_end() {
             if let Ok(opened) = bundle::open(&packed(&plan), &Limits::default())
                 && let Ok(policy) = Policy::load(opened.accept_unsigned(), "t/r", Limits::default())
             {
-                let (_, steps) = policy.measure(&input);
+                let (_, steps) = policy.measure(&input, &Context::default());
                 assert!(steps <= Limits::default().steps);
                 ran += 1;
             }

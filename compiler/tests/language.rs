@@ -1,6 +1,6 @@
 //! Every construct of the language, through the plan and through regorus's interpreter.
 //!
-//! The cases are in `language.yaml`. Each gives a body for `package t` and what `data.t.r` is then:
+//! The cases are in `language.yaml` and `documents.yaml`. Each gives a body for `package t` and what `data.t.r` is then:
 //! `want` a value, `undefined: true`, `error` an evaluation error's code, or `refused` the code of the
 //! build error. Where the interpreter is known to differ from OPA, `reference: differs` says so and the
 //! comment why.
@@ -9,6 +9,7 @@ use serde::Deserialize;
 use sidegate_compiler::{BuildOptions, Sources, build, reference};
 use sidegate_engine::Value;
 use sidegate_engine::bundle;
+use sidegate_engine::eval::Context;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::policy::Policy;
 
@@ -51,7 +52,7 @@ fn run(case: &Case) -> Result<(), String> {
     let opened = bundle::open(&built.bundle, &limits).map_err(|error| error.to_string())?;
     let policy = Policy::load(opened.accept_unsigned(), "t/r", limits).map_err(|error| error.to_string())?;
     let input = case.input.clone().map_or_else(Value::new_object, Value::from);
-    let got = policy.evaluate(&input);
+    let got = policy.evaluate(&input, &Context::default());
     let expected = reference::evaluate(&sources, "t/r", &input);
     if case.reference.is_none() {
         let same = match (&got, &expected) {
@@ -81,7 +82,9 @@ fn run(case: &Case) -> Result<(), String> {
 
 #[test]
 fn every_construct_answers_as_the_interpreter_and_as_written_down() {
-    let cases: Vec<Case> = serde_yaml_ng::from_str(include_str!("language.yaml")).unwrap();
+    let files = [include_str!("language.yaml"), include_str!("documents.yaml")];
+    let cases: Vec<Case> =
+        files.iter().flat_map(|file| serde_yaml_ng::from_str::<Vec<Case>>(file).unwrap()).collect();
     assert!(cases.len() > 100, "{} cases", cases.len());
     let failures: Vec<String> = cases
         .iter()

@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 use sidegate_compiler::{BuildOptions, Sources, build, reference};
 use sidegate_engine::Value;
 use sidegate_engine::bundle;
-use sidegate_engine::eval::EvalError;
+use sidegate_engine::eval::{Context, EvalError};
 use sidegate_engine::limits::Limits;
 use sidegate_engine::policy::Policy;
 
@@ -35,7 +35,7 @@ fn answers(sources: &Sources, inputs: &[Value]) -> Option<Vec<Answer>> {
     let built = build(sources, &options).ok()?;
     let opened = bundle::open(&built.bundle, &Limits::default()).unwrap();
     let policy = Policy::load(opened.accept_unsigned(), "t/r", Limits::default()).unwrap();
-    Some(inputs.iter().map(|input| policy.evaluate(input)).collect())
+    Some(inputs.iter().map(|input| policy.evaluate(input, &Context::default())).collect())
 }
 
 /// How an answer of the interpreter relates to the plan's.

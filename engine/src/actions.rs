@@ -94,6 +94,12 @@ impl Actions {
     }
 }
 
+/// `dynamic_metadata` as the text that goes into the proxy's filter state: JSON without white space, keys
+/// sorted, sets as arrays. `None` if it cannot be written.
+pub fn metadata_text(metadata: &Value) -> Option<String> {
+    serde_json::to_string(metadata).ok()
+}
+
 impl From<Deny> for Actions {
     fn from(deny: Deny) -> Self {
         let Deny { status, headers, body, dynamic_metadata } = deny;

@@ -4,6 +4,8 @@
 //! each attribute, and everything that has to be judged (UTF-8, percent escapes, SPIFFE) is judged in the
 //! engine, where it is tested.
 
+use crate::eval::Context;
+
 /// The raw facts of one request. The host fills in the groups that the policy's
 /// [`Needs`](crate::needs::Needs) name; the rest stays `None` and must not be read as "absent on the wire".
 ///
@@ -44,8 +46,29 @@ pub struct Attributes {
     pub mtls: Option<bool>,
     /// `xds.listener_direction`: 1 is inbound, 2 is outbound, 0 says nothing.
     pub listener_direction: Option<i64>,
+    /// The request's body; `None` where none came, or the policy does not read it.
+    pub body: Option<Body>,
+    /// `metadata`: the dynamic metadata of the filters before this one, an `envoy.config.core.v3.Metadata`.
+    pub metadata: Option<Vec<u8>>,
+    /// `xds.route_metadata`: that of the route, in the same form.
+    pub route_metadata: Option<Vec<u8>>,
     /// The callback that asks; not an attribute.
     pub phase: Phase,
+    /// Clock and randomness, where the policy uses them ([`Policy::uses_clock`], …); not attributes either.
+    ///
+    /// [`Policy::uses_clock`]: crate::policy::Policy::uses_clock
+    pub context: Context,
+}
+
+/// A body, or the beginning of one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Body {
+    /// The bytes, at most [`Limits::body_bytes`](crate::limits::Limits::body_bytes).
+    pub bytes: Vec<u8>,
+    /// How many have arrived.
+    pub received: usize,
+    /// Whether there is more of it than `bytes`.
+    pub is_cut: bool,
 }
 
 /// When the policy is asked.
@@ -73,6 +96,18 @@ impl Attributes {
     /// The first value of the header `name` (in lower case), raw. For pseudo-headers, which cannot repeat.
     pub fn header(&self, name: &[u8]) -> Option<&[u8]> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
+    }
+
+    /// Whether what follows the headers is no body but another protocol's bytes, which end when the
+    /// connection does: `CONNECT`, and WebSocket. ext_authz does not wait for these either
+    /// (`Filter::initiateCall`; `Utility::isWebSocketUpgradeRequest`).
+    pub fn is_tunnel(&self) -> bool {
+        let connection = self.headers.iter().filter(|(name, _)| name == b"connection");
+        let is_upgrade = connection
+            .flat_map(|(_, value)| value.split(|byte| *byte == b','))
+            .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
+        self.header(b":method") == Some(b"CONNECT")
+            || is_upgrade && self.header(b"upgrade").is_some_and(|to| to.eq_ignore_ascii_case(b"websocket"))
     }
 
     /// What Envoy takes for the peer's principal (`setAttrContextPeer`): its first URI SAN, else its first
@@ -118,6 +153,19 @@ mod tests {
         attributes.peer_uri_sans = vec![b"spiffe://td/ns/n/sa/s".to_vec(), b"spiffe://other".to_vec()];
         assert_eq!(attributes.peer_principal(), Some(b"spiffe://td/ns/n/sa/s".as_slice()));
         assert_eq!(attributes.local_principal(), None);
+    }
+
+    #[test]
+    fn tunnels_have_no_body() {
+        let with = |headers: &[(&str, &str)]| Attributes {
+            headers: headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec())).collect(),
+            ..Default::default()
+        };
+        assert!(with(&[(":method", "CONNECT")]).is_tunnel());
+        assert!(with(&[("connection", "keep-alive, Upgrade"), ("upgrade", "WebSocket")]).is_tunnel());
+        assert!(!with(&[("connection", "upgrade"), ("upgrade", "h2c")]).is_tunnel());
+        assert!(!with(&[("upgrade", "websocket")]).is_tunnel());
+        assert!(!with(&[(":method", "POST")]).is_tunnel());
     }
 
     #[test]

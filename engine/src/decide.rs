@@ -47,7 +47,6 @@ pub enum DecideError {
     Decision(#[from] DecisionError),
 }
 
-const BAD_REQUEST: u16 = 400;
 const SERVICE_UNAVAILABLE: u16 = 503;
 
 impl Default for Settings {
@@ -66,11 +65,11 @@ impl DecideError {
         }
     }
 
-    /// The status that answers it: 400 for a request that cannot be parsed, 503 while there is no policy,
-    /// else `error_status`.
+    /// The status that answers it: 400 or 413 for a request that cannot be parsed, 503 while there is no
+    /// policy, else `error_status`.
     pub fn status(&self, error_status: u16) -> u16 {
         match self {
-            Self::Request(_) => BAD_REQUEST,
+            Self::Request(error) => error.status(error_status),
             Self::Eval(error) if *error == EvalError::NoPolicy => SERVICE_UNAVAILABLE,
             Self::Eval(_) | Self::Decision(_) => error_status,
         }
@@ -91,7 +90,7 @@ pub fn decide(
             return Verdict::failed(error.into(), Value::Undefined, Value::Undefined, settings);
         }
     };
-    let result = match policy.evaluate(&input) {
+    let result = match policy.evaluate(&input, &attributes.context) {
         Ok(result) => result,
         Err(error) => return Verdict::failed(error.into(), input, Value::Undefined, settings),
     };

@@ -9,12 +9,20 @@ pub struct Limits {
     pub depth: u32,
     /// Bytes of one decision: header names and values, body.
     pub output_bytes: usize,
+    /// Bytes of a request's body that a policy may see.
+    pub body_bytes: usize,
     /// Bytes of a bundle, packed and unpacked alike.
     pub bundle_bytes: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { steps: 100_000, depth: 128, output_bytes: 65_536, bundle_bytes: 33_554_432 }
+        Self {
+            steps: 100_000,
+            depth: 128,
+            output_bytes: 65_536,
+            body_bytes: 65_536,
+            bundle_bytes: 33_554_432,
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Group {
-    /// What costs nothing: version, body fields, metadata contexts, phase, workload.
+    /// What costs nothing: version, phase, workload.
     Fixed,
     /// Method, path, host and scheme, from the pseudo-headers.
     Http,
@@ -37,31 +37,38 @@ pub enum Group {
     Tls,
     /// `xds.listener_direction`.
     Direction,
+    /// The request's body, which the host has to wait for.
+    Body,
+    /// What filters before this one found out: the property `metadata`; [`Needs::metadata`] says whose.
+    Metadata,
+    /// What the route says: the property `xds.route_metadata`; [`Needs::route_metadata`] says for whom.
+    RouteMetadata,
 }
 
-/// A set of [`Group`]s, and which headers the policy reads.
+/// A set of [`Group`]s, and which headers and metadata the policy reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     groups: u32,
-    headers: HeaderNeeds,
+    headers: KeyNeeds,
+    metadata: KeyNeeds,
+    route_metadata: KeyNeeds,
 }
 
-/// Which headers the input must have.
+/// Which keys of an object the input must have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HeaderNeeds {
-    /// These alone, in lower case.
+pub enum KeyNeeds {
+    /// These alone.
     Named(BTreeSet<String>),
-    /// Every header: the policy walks over them, or takes the object as a whole.
+    /// Every key: the policy walks over them, or takes the object as a whole.
     All,
 }
+
+/// Envoy's own mark on a body, a header of the input alone: whether it is a piece (`CheckRequestUtils`).
+pub const PARTIAL_BODY: &str = "x-envoy-auth-partial-body";
 
 /// Where in the input each group is found.
 const LOCATIONS: &[(Group, &[&str])] = &[
     (Group::Fixed, &["version"]),
-    (Group::Fixed, &["parsed_body"]),
-    (Group::Fixed, &["truncated_body"]),
-    (Group::Fixed, &["attributes", "metadataContext"]),
-    (Group::Fixed, &["attributes", "routeMetadataContext"]),
     (Group::Fixed, &["sidegate", "phase"]),
     (Group::Fixed, &["sidegate", "workload"]),
     (Group::Http, &["attributes", "request", "http", "method"]),
@@ -82,11 +89,21 @@ const LOCATIONS: &[(Group, &[&str])] = &[
     (Group::DestinationPrincipal, &["attributes", "destination", "principal"]),
     (Group::Tls, &["sidegate", "tls"]),
     (Group::Direction, &["sidegate", "direction"]),
+    (Group::Body, &["parsed_body"]),
+    (Group::Body, &["truncated_body"]),
+    (Group::Body, &["attributes", "request", "http", "body"]),
+    (Group::Body, &["attributes", "request", "http", "size"]),
+    (Group::Body, &["attributes", "request", "http", "headers", PARTIAL_BODY]),
+    (Group::Metadata, &["attributes", "metadataContext"]),
+    (Group::RouteMetadata, &["attributes", "routeMetadataContext"]),
 ];
+
+/// Where the namespaces are in a metadata context.
+const NAMESPACES: &str = "filterMetadata";
 
 impl Group {
     /// Every group, in the order of [`Needs::iter`].
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Fixed,
         Self::Http,
         Self::Headers,
@@ -101,6 +118,9 @@ impl Group {
         Self::DestinationPrincipal,
         Self::Tls,
         Self::Direction,
+        Self::Body,
+        Self::Metadata,
+        Self::RouteMetadata,
     ];
 
     /// Stable name, for reports.
@@ -120,11 +140,14 @@ impl Group {
             Self::DestinationPrincipal => "destination_principal",
             Self::Tls => "tls",
             Self::Direction => "direction",
+            Self::Body => "body",
+            Self::Metadata => "metadata",
+            Self::RouteMetadata => "route_metadata",
         }
     }
 
-    /// Whether the host has to make a call for it; the other groups come from the headers, which are always
-    /// fetched, or from nothing.
+    /// Whether the host has to ask for a property; the other groups come from the headers, which are always
+    /// fetched, from the body's own callbacks, or from nothing.
     pub fn is_fetched(self) -> bool {
         !matches!(
             self,
@@ -134,6 +157,7 @@ impl Group {
                 | Self::ParsedPath
                 | Self::ParsedQuery
                 | Self::SourceService
+                | Self::Body
         )
     }
 
@@ -142,18 +166,37 @@ impl Group {
     }
 }
 
-impl Default for HeaderNeeds {
+impl Default for KeyNeeds {
     fn default() -> Self {
         Self::Named(BTreeSet::new())
     }
 }
 
-impl HeaderNeeds {
-    /// Whether the input must have the header `name` (in lower case).
+impl KeyNeeds {
+    /// Whether the input must have the key `name`.
     pub fn contains(&self, name: &str) -> bool {
         match self {
             Self::Named(names) => names.contains(name),
             Self::All => true,
+        }
+    }
+
+    /// Adds a key, or all of them where the policy names none.
+    fn add(&mut self, name: Option<&String>) {
+        match (name, &mut *self) {
+            (Some(name), Self::Named(names)) => {
+                names.insert(name.clone());
+            }
+            (None, all) => *all = Self::All,
+            (Some(_), Self::All) => {}
+        }
+    }
+
+    fn extend(&mut self, other: &Self) {
+        match (&mut *self, other) {
+            (Self::Named(mine), Self::Named(more)) => mine.extend(more.iter().cloned()),
+            (mine, Self::All) => *mine = Self::All,
+            (Self::All, Self::Named(_)) => {}
         }
     }
 }
@@ -167,7 +210,7 @@ impl Needs {
     /// The whole input.
     pub fn all() -> Self {
         let groups = Group::ALL.into_iter().fold(0, |bits, group| bits | group.bit());
-        Self { groups, headers: HeaderNeeds::All }
+        Self { groups, headers: KeyNeeds::All, metadata: KeyNeeds::All, route_metadata: KeyNeeds::All }
     }
 
     /// What the input references `paths` need; a path has no leading `input`, and ends where the policy
@@ -177,10 +220,14 @@ impl Needs {
         let mut needs = Self::none();
         for path in paths {
             for (group, location) in LOCATIONS {
-                if overlap(path, location) {
+                if overlap(path, location) && !is_every_header(*group, path, location) {
                     needs.groups |= group.bit();
-                    if *group == Group::Headers {
-                        needs.add_header(path.get(location.len()));
+                    let rest = path.get(location.len()..).unwrap_or_default();
+                    match group {
+                        Group::Headers => needs.headers.add(rest.first()),
+                        Group::Metadata => add_namespace(&mut needs.metadata, rest),
+                        Group::RouteMetadata => add_namespace(&mut needs.route_metadata, rest),
+                        _ => {}
                     }
                 }
             }
@@ -191,11 +238,9 @@ impl Needs {
     /// Adds what `other` needs, as for a policy with several entry points.
     pub fn extend(&mut self, other: &Self) {
         self.groups |= other.groups;
-        match (&mut self.headers, &other.headers) {
-            (HeaderNeeds::Named(mine), HeaderNeeds::Named(more)) => mine.extend(more.iter().cloned()),
-            (mine, HeaderNeeds::All) => *mine = HeaderNeeds::All,
-            (HeaderNeeds::All, HeaderNeeds::Named(_)) => {}
-        }
+        self.headers.extend(&other.headers);
+        self.metadata.extend(&other.metadata);
+        self.route_metadata.extend(&other.route_metadata);
     }
 
     /// Whether `group` is needed.
@@ -203,25 +248,37 @@ impl Needs {
         self.groups & group.bit() != 0
     }
 
-    /// Which headers are needed in the input.
-    pub fn headers(&self) -> &HeaderNeeds {
+    /// Which headers are needed in the input, in lower case.
+    pub fn headers(&self) -> &KeyNeeds {
         &self.headers
+    }
+
+    /// Whose metadata is needed in `metadataContext`, by the names of filters.
+    pub fn metadata(&self) -> &KeyNeeds {
+        &self.metadata
+    }
+
+    /// Whose metadata is needed in `routeMetadataContext`.
+    pub fn route_metadata(&self) -> &KeyNeeds {
+        &self.route_metadata
     }
 
     /// The groups that are needed, in a fixed order.
     pub fn iter(&self) -> impl Iterator<Item = Group> + '_ {
         Group::ALL.into_iter().filter(|group| self.contains(*group))
     }
+}
 
-    fn add_header(&mut self, name: Option<&String>) {
-        match (name, &mut self.headers) {
-            (Some(name), HeaderNeeds::Named(names)) => {
-                names.insert(name.clone());
-            }
-            (None, headers) => *headers = HeaderNeeds::All,
-            (Some(_), HeaderNeeds::All) => {}
-        }
+/// `path` is what follows a metadata context; other keys of it than the namespaces are always absent.
+fn add_namespace(needs: &mut KeyNeeds, path: &[String]) {
+    if path.first().is_none_or(|key| key == NAMESPACES) {
+        needs.add(path.get(1));
     }
+}
+
+/// A policy that takes all headers does not ask for the mark on a body: without it there is none to wait for.
+fn is_every_header(group: Group, path: &[String], location: &[&str]) -> bool {
+    group == Group::Body && location.last() == Some(&PARTIAL_BODY) && path.len() < location.len()
 }
 
 /// Whether one of the two is a prefix of the other.
@@ -255,7 +312,7 @@ mod tests {
             (vec!["nothing/here"], ""),
             (vec!["attributes/request/http/method"], "http"),
             (vec!["attributes/request/http/headers/x-role"], "headers"),
-            (vec!["attributes/request/http"], "http headers protocol"),
+            (vec!["attributes/request/http"], "http headers protocol body"),
             (vec!["attributes/source"], "source_address source_service source_principal"),
             (vec!["attributes/source/address/socketAddress/portValue"], "source_address"),
             (vec!["source_principal"], "source_principal"),
@@ -263,6 +320,11 @@ mod tests {
             (vec!["sidegate"], "fixed source_principal tls direction"),
             (vec!["parsed_path/0", "parsed_query"], "parsed_path parsed_query"),
             (vec!["version/ext_authz"], "fixed"),
+            (vec!["parsed_body/a"], "body"),
+            (vec!["attributes/request/http/size"], "body"),
+            (vec!["attributes/request/http/headers/x-envoy-auth-partial-body"], "headers body"),
+            (vec!["attributes/metadataContext/filterMetadata/jwt/sub"], "metadata"),
+            (vec!["attributes/routeMetadataContext"], "route_metadata"),
         ];
         for (paths, expected) in cases {
             assert_eq!(names(&needs(&paths)), expected, "{paths:?}");
@@ -279,12 +341,32 @@ mod tests {
         let one = needs(&["attributes/request/http/headers/x-role"]);
         assert!(one.headers().contains("x-role") && !one.headers().contains("x-other"));
         let all = needs(&["attributes/request/http/headers/x-role", "attributes/request"]);
-        assert_eq!(all.headers(), &HeaderNeeds::All);
+        assert_eq!(all.headers(), &KeyNeeds::All);
         let mut both = one.clone();
         both.extend(&needs(&["attributes/request/http/headers/x-b"]));
         assert!(both.headers().contains("x-role") && both.headers().contains("x-b"));
         both.extend(&all);
-        assert_eq!(both.headers(), &HeaderNeeds::All);
+        assert_eq!(both.headers(), &KeyNeeds::All);
+    }
+
+    #[test]
+    fn namespaces_are_named_where_the_policy_names_them() {
+        let one =
+            needs(&["attributes/metadataContext/filterMetadata/envoy.filters.http.jwt_authn/payload/sub"]);
+        assert!(one.metadata().contains("envoy.filters.http.jwt_authn") && !one.metadata().contains("other"));
+        assert_eq!(needs(&["attributes/metadataContext/filterMetadata"]).metadata(), &KeyNeeds::All);
+        assert_eq!(
+            needs(&["attributes/metadataContext/typedFilterMetadata"]).metadata(),
+            &KeyNeeds::default()
+        );
+        let route = needs(&["attributes/routeMetadataContext/filterMetadata/a"]);
+        assert!(route.route_metadata().contains("a") && !route.metadata().contains("a"));
+    }
+
+    #[test]
+    fn taking_all_headers_is_not_waiting_for_the_body() {
+        assert!(!needs(&["attributes/request/http/headers"]).contains(Group::Body));
+        assert!(needs(&["attributes/request"]).contains(Group::Body));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use regorus::Value;
 
 use crate::bundle::{BundleError, VerifiedBundle};
-use crate::eval::{EvalError, Machine};
+use crate::eval::{Context, EvalError, Machine};
 use crate::limits::Limits;
 use crate::plan::{Entry, FuncId, Image};
 
@@ -49,17 +49,27 @@ impl Policy {
         self.loaded.as_ref().map_or("", |loaded| loaded.image.revision())
     }
 
+    /// Whether an evaluation may need [`Context::now_ns`].
+    pub fn uses_clock(&self) -> bool {
+        self.loaded.as_ref().is_some_and(|loaded| loaded.image.uses_clock())
+    }
+
+    /// Whether an evaluation may need [`Context::seed`].
+    pub fn uses_randomness(&self) -> bool {
+        self.loaded.as_ref().is_some_and(|loaded| loaded.image.uses_randomness())
+    }
+
     /// The value of the entry point for `input`; [`Value::Undefined`] where the policy has none.
-    pub fn evaluate(&self, input: &Value) -> Result<Value, EvalError> {
-        self.measure(input).0
+    pub fn evaluate(&self, input: &Value, context: &Context) -> Result<Value, EvalError> {
+        self.measure(input, context).0
     }
 
     /// The same, with the steps it took.
-    pub fn measure(&self, input: &Value) -> (Result<Value, EvalError>, u64) {
+    pub fn measure(&self, input: &Value, context: &Context) -> (Result<Value, EvalError>, u64) {
         let Some(Loaded { image, func, limits, .. }) = &self.loaded else {
             return (Err(EvalError::NoPolicy), 0);
         };
-        let mut machine = Machine::new(image, input, limits.steps);
+        let mut machine = Machine::new(image, input, context, limits.steps);
         let value = machine.result(*func);
         (value, machine.used())
     }

@@ -45,7 +45,8 @@ fn fetch_group(group: Group, attributes: &mut Attributes) -> Result<(), Status> 
         | Group::Headers
         | Group::ParsedPath
         | Group::ParsedQuery
-        | Group::SourceService => {}
+        | Group::SourceService
+        | Group::Body => {}
         Group::Time => attributes.request_time_ns = number(b"request\0time")?,
         Group::Protocol => attributes.protocol = host::property(b"request\0protocol")?,
         Group::SourceAddress => attributes.source_address = host::property(b"source\0address")?,
@@ -59,6 +60,9 @@ fn fetch_group(group: Group, attributes: &mut Attributes) -> Result<(), Status> 
             attributes.requested_server_name = host::property(b"connection\0requested_server_name")?;
             attributes.mtls = flag(b"connection\0mtls")?;
         }
+        // The whole message: its parts come without the types of their values.
+        Group::Metadata => attributes.metadata = host::property(b"metadata")?,
+        Group::RouteMetadata => attributes.route_metadata = host::property(b"xds\0route_metadata")?,
         Group::Direction => attributes.listener_direction = number(b"xds\0listener_direction")?,
     }
     Ok(())

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
+use crate::body::Progress;
 use crate::configure::Loaded;
 use crate::response::Changes;
 
@@ -20,6 +21,8 @@ struct Stream {
     loaded: Option<Rc<Loaded>>,
     /// What is to be done with the response.
     changes: Option<Changes>,
+    /// How far the request is, once it has been looked at.
+    progress: Progress,
 }
 
 type Contexts = HashMap<u32, Context, BuildHasherDefault<IdHasher>>;
@@ -40,14 +43,21 @@ pub(crate) fn create(context: u32, parent: u32) {
                 Some(Context::Root(loaded)) => loaded.clone(),
                 _ => None,
             };
-            contexts.insert(context, Context::Stream(Stream { loaded, changes: None }));
+            contexts.insert(
+                context,
+                Context::Stream(Stream { loaded, changes: None, progress: Progress::Refused }),
+            );
         }
     });
 }
 
-/// A context ends. Streams of a root context that ends keep what they began with.
-pub(crate) fn delete(context: u32) {
-    with(|contexts| contexts.remove(&context));
+/// A context ends. Streams of a root context that ends keep what they began with. Gives back how far a
+/// stream had got.
+pub(crate) fn delete(context: u32) -> Option<Progress> {
+    match with(|contexts| contexts.remove(&context)).flatten() {
+        Some(Context::Stream(stream)) => Some(stream.progress),
+        _ => None,
+    }
 }
 
 /// Gives a root context its configuration; false if there is no such context.
@@ -90,6 +100,30 @@ pub(crate) fn take_changes(stream: u32) -> Option<Changes> {
         _ => None,
     })
     .flatten()
+}
+
+/// Notes how far a stream is; false if there is no such stream.
+pub(crate) fn set_progress(stream: u32, progress: Progress) -> bool {
+    let done = with(|contexts| match contexts.get_mut(&stream) {
+        Some(Context::Stream(stream)) => {
+            stream.progress = progress;
+            true
+        }
+        _ => false,
+    });
+    done == Some(true)
+}
+
+/// Takes out how far a stream is, which leaves it refused; so is a stream that is not there.
+pub(crate) fn take_progress(stream: u32) -> Progress {
+    with(|contexts| match contexts.get_mut(&stream) {
+        Some(Context::Stream(stream)) => match stream.progress {
+            Progress::Passed => Progress::Passed,
+            _ => std::mem::replace(&mut stream.progress, Progress::Refused),
+        },
+        _ => Progress::Refused,
+    })
+    .unwrap_or(Progress::Refused)
 }
 
 /// Runs `work` on the contexts. It must not call the host. `None` where they are in use, which the

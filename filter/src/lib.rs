@@ -10,6 +10,10 @@ pub mod pairs;
 #[cfg(target_arch = "wasm32")]
 mod attributes;
 #[cfg(target_arch = "wasm32")]
+mod body;
+#[cfg(target_arch = "wasm32")]
+mod chance;
+#[cfg(target_arch = "wasm32")]
 mod configure;
 #[cfg(target_arch = "wasm32")]
 mod contexts;

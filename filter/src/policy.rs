@@ -5,7 +5,7 @@ use sidegate_engine::bundle::{self, BundleError};
 use sidegate_engine::config::Config;
 use sidegate_engine::decide::{Settings, Verdict, decide};
 use sidegate_engine::input::InputBuilder;
-use sidegate_engine::needs::Needs;
+use sidegate_engine::needs::{Group, Needs};
 use sidegate_engine::policy::Policy;
 
 /// A policy with what it takes to ask it.
@@ -33,6 +33,21 @@ impl Gate {
         &self.needs
     }
 
+    /// How many bytes of a body the policy may see; `None` if it reads no bodies.
+    pub(crate) fn body_limit(&self) -> Option<usize> {
+        self.needs.contains(Group::Body).then_some(self.settings.limits.body_bytes)
+    }
+
+    /// Whether the policy may ask for the time.
+    pub(crate) fn uses_clock(&self) -> bool {
+        self.policy.uses_clock()
+    }
+
+    /// Whether the policy may ask for something random.
+    pub(crate) fn uses_randomness(&self) -> bool {
+        self.policy.uses_randomness()
+    }
+
     /// HTTP status where there is no decision because of an error.
     pub(crate) fn error_status(&self) -> u16 {
         self.settings.error_status
@@ -42,7 +57,14 @@ impl Gate {
     pub(crate) fn describe(&self) -> String {
         let reads: Vec<&str> = self.needs.iter().map(|group| group.name()).collect();
         let reads = if reads.is_empty() { "nothing".to_owned() } else { reads.join(", ") };
-        format!("revision `{}`, reads {reads}", self.policy.revision().escape_default())
+        let waits = match self.body_limit() {
+            None => String::new(),
+            Some(limit) => format!(
+                " (up to {limit} bytes of bodies: to enforce it the plugin needs `{}: true`)",
+                crate::body::NEEDED_SETTING
+            ),
+        };
+        format!("revision `{}`, reads {reads}{waits}", self.policy.revision().escape_default())
     }
 
     /// Decides about one request, whose attributes have what [`Gate::needs`] names.

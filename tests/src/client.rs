@@ -22,6 +22,19 @@ pub struct Request {
     pub target: Vec<u8>,
     /// The headers in order; `host` among them, if there is to be one.
     pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The body, if there is to be one, and how it is sent. The headers must say the same.
+    pub body: Option<Body>,
+}
+
+/// A body on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Sent in chunks of so many bytes, each on its own; else in one piece.
+    pub chunks: Option<usize>,
+    /// The trailers after the last chunk.
+    pub trailers: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// A response.
@@ -44,8 +57,24 @@ pub struct Connection {
 trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
+impl Body {
+    /// Whether the receiver knows from the headers that there is nothing to come.
+    pub fn is_announced_empty(&self) -> bool {
+        self.bytes.is_empty() && self.chunks.is_none()
+    }
+
+    /// The pieces in which the bytes are sent.
+    pub fn pieces(&self) -> Vec<&[u8]> {
+        match self.chunks {
+            Some(_) if self.bytes.is_empty() => vec![&[]],
+            Some(size) => self.bytes.chunks(size.max(1)).collect(),
+            None => vec![&self.bytes],
+        }
+    }
+}
+
 impl Request {
-    /// The bytes on the wire.
+    /// The headers as they are on the wire.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.extend_from_slice(self.method.as_bytes());
@@ -102,7 +131,37 @@ impl Connection {
     /// # Errors
     /// The connection breaks or what comes is no HTTP response.
     pub fn send(&mut self, request: &Request) -> Result<Response, String> {
-        self.send_bytes(&request.to_bytes(), request.method == "CONNECT")
+        self.write(&request.to_bytes()).map_err(|e| format!("could not send: {e}"))?;
+        if let Some(body) = &request.body {
+            // The server may answer before it has the body, and then take no more of it.
+            let _ = self.write_body(body);
+        }
+        self.receive(request.method == "CONNECT")
+    }
+
+    /// Sends bytes.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(bytes)?;
+        self.stream.flush()
+    }
+
+    fn write_body(&mut self, body: &Body) -> std::io::Result<()> {
+        if body.chunks.is_none() {
+            return self.write(&body.bytes);
+        }
+        for piece in body.pieces().into_iter().filter(|piece| !piece.is_empty()) {
+            let size = format!("{:x}\r\n", piece.len());
+            self.write(&[size.as_bytes(), piece, b"\r\n"].concat())?;
+        }
+        let mut end = b"0\r\n".to_vec();
+        for (name, value) in &body.trailers {
+            end.extend([name.as_slice(), b": ", value, b"\r\n"].concat());
+        }
+        end.extend_from_slice(b"\r\n");
+        self.write(&end)
     }
 
     /// Sends prepared bytes of one request and waits for its response.
@@ -110,12 +169,35 @@ impl Connection {
     /// # Errors
     /// As [`Connection::send`].
     pub fn send_bytes(&mut self, bytes: &[u8], connect: bool) -> Result<Response, String> {
-        self.stream
-            .write_all(bytes)
-            .and_then(|()| self.stream.flush())
-            .map_err(|e| format!("could not send: {e}"))?;
+        self.write(bytes).map_err(|e| format!("could not send: {e}"))?;
+        self.receive(connect)
+    }
+
+    /// Waits for the interim response that asks for the body.
+    ///
+    /// # Errors
+    /// The connection breaks, or another response comes.
+    pub fn receive_continue(&mut self) -> Result<(), String> {
+        loop {
+            match parse_head(&mut self.buffer, false)? {
+                Some((response, _)) if response.status == 100 => return Ok(()),
+                Some((response, _)) => return Err(format!("expected 100, got {}", response.status)),
+                None if self.fill()? => {}
+                None => return Err("expected 100, the connection was closed".to_owned()),
+            }
+        }
+    }
+
+    /// Waits for a response; interim ones are passed over.
+    ///
+    /// # Errors
+    /// As [`Connection::send`].
+    pub fn receive(&mut self, connect: bool) -> Result<Response, String> {
         let (mut response, framing) = loop {
             if let Some(head) = parse_head(&mut self.buffer, connect)? {
+                if head.0.status == 100 {
+                    continue;
+                }
                 break head;
             }
             if !self.fill()? {

@@ -48,7 +48,7 @@ impl Envoy {
         let child = command(&binary, &config_path, dir)?
             .arg("--admin-address-path")
             .arg(&admin_path)
-            .args(["--concurrency", "1"])
+            .args(["--concurrency", "1", "--file-flush-interval-msec", "10"])
             .spawn()
             .map_err(|e| format!("could not run {}: {e}", binary.display()))?;
         let watcher = watch(&child);
@@ -134,6 +134,7 @@ impl Envoy {
             method: method.to_owned(),
             target: path.as_bytes().to_vec(),
             headers: vec![(b"host".to_vec(), b"admin".to_vec()), (b"connection".to_vec(), b"close".to_vec())],
+            body: None,
         };
         let response = Connection::open(self.admin, None)?.send(&request)?;
         Ok((response.status, String::from_utf8_lossy(&response.body).into_owned()))

@@ -19,8 +19,12 @@ pub struct Listener<'a> {
     pub identity: &'a Identity,
     /// Whether plaintext is served beside mTLS, as with Istio's PERMISSIVE mode.
     pub plaintext: bool,
-    /// The filter before the router, if any.
-    pub filter: Option<Value>,
+    /// The filters before the router.
+    pub filters: Vec<Value>,
+    /// The metadata of all routes, by namespace.
+    pub route_metadata: Option<Value>,
+    /// A file to log each request to, and the line to write.
+    pub access_log: Option<(&'a Path, &'a str)>,
     /// The name of the cluster that requests go to; Envoy answers 200 itself where there is none.
     pub cluster: Option<&'a str>,
 }
@@ -61,6 +65,7 @@ pub fn wasm_filter_in(vm_id: &str, plugin: &str, code: &Path, configuration: &st
                 "name": plugin,
                 "root_id": plugin,
                 "failure_policy": "FAIL_RELOAD",
+                "allow_on_headers_stop_iteration": true,
                 "vm_config": {
                     "vm_id": vm_id,
                     "runtime": "envoy.wasm.runtime.v8",
@@ -112,23 +117,41 @@ impl Listener<'_> {
     }
 
     fn routes(&self) -> Value {
-        match self.cluster {
+        let mut routes = match self.cluster {
             Some(cluster) => json!([
                 {"match": {"connect_matcher": {}}, "route": {"cluster": cluster}},
                 {"match": {"prefix": "/"}, "route": {"cluster": cluster, "timeout": "15s"}}
             ]),
             None => json!([{"match": {"prefix": "/"}, "direct_response": {"status": 200}}]),
+        };
+        if let Some(metadata) = &self.route_metadata {
+            for route in routes.as_array_mut().into_iter().flatten() {
+                route["metadata"] = json!({"filter_metadata": metadata});
+            }
         }
+        routes
+    }
+
+    fn access_log(&self) -> Value {
+        let log = |(path, line): (&Path, &str)| {
+            json!({"name": "file", "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog",
+                "path": path,
+                "log_format": {"text_format_source": {"inline_string": format!("{line}\n")}}
+            }})
+        };
+        json!(self.access_log.into_iter().map(log).collect::<Vec<_>>())
     }
 
     fn connection_manager(&self) -> Value {
-        let mut filters: Vec<Value> = self.filter.iter().cloned().collect();
+        let mut filters = self.filters.clone();
         filters.push(json!({"name": "router", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
         }}));
         json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": self.name,
+            "access_log": self.access_log(),
             // Istio's inbound settings.
             "use_remote_address": false,
             "normalize_path": true,
@@ -138,7 +161,9 @@ impl Listener<'_> {
             // Above Envoy's defaults (60 KB, 100 headers): odd requests shall reach the filter.
             "max_request_headers_kb": 512,
             "common_http_protocol_options": {"max_headers_count": 1000},
-            "upgrade_configs": [{"upgrade_type": "CONNECT"}],
+            "upgrade_configs": [{"upgrade_type": "CONNECT"}, {"upgrade_type": "websocket"}],
+            // A sidecar passes trailers on in HTTP/2; so that they are seen in HTTP/1.1 too.
+            "http_protocol_options": {"enable_trailers": true},
             "route_config": {"virtual_hosts": [{
                 "name": "all",
                 "domains": ["*"],

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::escape;
 
 const MOST_HEADERS: usize = 1024;
-const MOST_BYTES: usize = 1 << 20;
+const MOST_BYTES: usize = 4 << 20;
 const IDLE: Duration = Duration::from_secs(60);
 
 /// What the upstream got, and so the body of its response.
@@ -24,12 +24,19 @@ pub struct Echo {
     pub path: String,
     /// The headers in order, repeated ones repeated, names in lower case, values escaped.
     pub headers: Vec<(String, String)>,
+    /// How many bytes of body.
+    #[serde(default)]
+    pub body_bytes: usize,
+    /// A checksum of the body.
+    #[serde(default)]
+    pub body_sum: u64,
 }
 
 /// The running service; dropping it stops it.
 pub struct Upstream {
     address: SocketAddr,
     served: Arc<AtomicUsize>,
+    received: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
     acceptor: Option<JoinHandle<()>>,
 }
@@ -48,18 +55,19 @@ impl Upstream {
         let address = listener.local_addr().expect("a bound listener has an address");
         let served = Arc::new(AtomicUsize::new(0));
         let stop = Arc::new(AtomicBool::new(false));
-        let (count, stopping) = (Arc::clone(&served), Arc::clone(&stop));
+        let received = Arc::new(AtomicUsize::new(0));
+        let (count, bytes, stopping) = (Arc::clone(&served), Arc::clone(&received), Arc::clone(&stop));
         let acceptor = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stopping.load(Ordering::SeqCst) {
                     return;
                 }
                 let Ok(stream) = stream else { return };
-                let count = Arc::clone(&count);
-                std::thread::spawn(move || serve(stream, &count));
+                let (count, bytes) = (Arc::clone(&count), Arc::clone(&bytes));
+                std::thread::spawn(move || serve(stream, &count, &bytes));
             }
         });
-        Self { address, served, stop, acceptor: Some(acceptor) }
+        Self { address, served, received, stop, acceptor: Some(acceptor) }
     }
 
     /// Where it listens.
@@ -71,6 +79,18 @@ impl Upstream {
     pub fn served(&self) -> usize {
         self.served.load(Ordering::SeqCst)
     }
+
+    /// How many bytes it has got, of whatever kind.
+    pub fn received(&self) -> usize {
+        self.received.load(Ordering::SeqCst)
+    }
+}
+
+/// A checksum (FNV-1a) for bodies that are too large to compare by eye.
+pub fn checksum(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }
 
 impl Drop for Upstream {
@@ -84,7 +104,7 @@ impl Drop for Upstream {
     }
 }
 
-fn serve(mut stream: TcpStream, served: &AtomicUsize) {
+fn serve(mut stream: TcpStream, served: &AtomicUsize, received: &AtomicUsize) {
     let _ = stream.set_read_timeout(Some(IDLE));
     let _ = stream.set_nodelay(true);
     let mut buffer = Vec::new();
@@ -107,7 +127,10 @@ fn serve(mut stream: TcpStream, served: &AtomicUsize) {
                 }
             }
             Ok(None) => match stream.read(&mut chunk) {
-                Ok(n) if n > 0 => buffer.extend_from_slice(&chunk[..n]),
+                Ok(n) if n > 0 => {
+                    received.fetch_add(n, Ordering::SeqCst);
+                    buffer.extend_from_slice(&chunk[..n]);
+                }
                 _ => return,
             },
         }
@@ -128,20 +151,27 @@ fn answer(buffer: &[u8]) -> Result<Option<(usize, Vec<u8>)>, String> {
     };
     let header =
         |name: &str| parsed.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value);
-    if header("transfer-encoding").is_some() {
-        return Err("expected a body with a content-length, got a transfer-encoding".to_owned());
-    }
+    let is_chunked = header("transfer-encoding").is_some();
     let length = header("content-length")
         .and_then(|v| std::str::from_utf8(v).ok())
         .and_then(|v| v.parse().ok())
         .unwrap_or(0);
-    if buffer.len() < head + length {
+    let (used, sent) = if is_chunked {
+        match chunks(&buffer[head..])? {
+            Some((used, sent)) => (head + used, sent),
+            None => return Ok(None),
+        }
+    } else if buffer.len() < head + length {
         return Ok(None);
-    }
+    } else {
+        (head + length, buffer[head..head + length].to_vec())
+    };
     let echo = Echo {
         method: parsed.method.unwrap_or_default().to_owned(),
         path: escape(parsed.path.unwrap_or_default().as_bytes()),
         headers: parsed.headers.iter().map(|h| (h.name.to_ascii_lowercase(), escape(h.value))).collect(),
+        body_bytes: sent.len(),
+        body_sum: checksum(&sent),
     };
     let body = serde_json::to_vec(&echo).expect("an echo has nothing that JSON has not");
     let mut response = format!(
@@ -150,5 +180,32 @@ fn answer(buffer: &[u8]) -> Result<Option<(usize, Vec<u8>)>, String> {
     )
     .into_bytes();
     response.extend_from_slice(&body);
-    Ok(Some((head + length, response)))
+    Ok(Some((used, response)))
+}
+
+/// The body in chunks at the beginning of `bytes` and how many bytes it has there, trailers included; `None`
+/// where it is not all there.
+fn chunks(bytes: &[u8]) -> Result<Option<(usize, Vec<u8>)>, String> {
+    let (mut at, mut body) = (0, Vec::new());
+    loop {
+        let (start, size) = match httparse::parse_chunk_size(&bytes[at..]) {
+            Ok(httparse::Status::Complete(found)) => found,
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(e) => return Err(format!("expected the size of a chunk: {e}")),
+        };
+        at += start;
+        if size == 0 {
+            break;
+        }
+        let size = usize::try_from(size).map_err(|e| e.to_string())?;
+        let Some(chunk) = bytes.get(at..at + size + 2) else { return Ok(None) };
+        body.extend_from_slice(&chunk[..size]);
+        at += size + 2;
+    }
+    let mut slots = vec![httparse::EMPTY_HEADER; MOST_HEADERS];
+    match httparse::parse_headers(&bytes[at..], &mut slots) {
+        Ok(httparse::Status::Complete((trailers, _))) => Ok(Some((at + trailers, body))),
+        Ok(httparse::Status::Partial) => Ok(None),
+        Err(e) => Err(format!("expected trailers: {e}")),
+    }
 }

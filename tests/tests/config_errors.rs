@@ -81,8 +81,15 @@ fn envoy_refuses_and_shows_it() {
     let mut wrong = Vec::new();
     for refused in table() {
         let filter = wasm_filter("sidegate", &wasm, &text_of(&refused));
-        let listener =
-            Listener { name: "a", identity: &own, plaintext: false, filter: Some(filter), cluster: None };
+        let listener = Listener {
+            name: "a",
+            identity: &own,
+            plaintext: false,
+            filters: vec![filter],
+            route_metadata: None,
+            access_log: None,
+            cluster: None,
+        };
         let config = bootstrap(&[listener.to_json()], &[]);
         let validation = validate(&places::envoy_newest(), &config, dir.path()).unwrap();
         let said = messages(&validation.log);
@@ -112,8 +119,15 @@ fn a_good_configuration_is_accepted() {
             .to_owned(),
     };
     let filter = wasm_filter("sidegate", &wasm, &text_of(&good));
-    let listener =
-        Listener { name: "a", identity: &own, plaintext: false, filter: Some(filter), cluster: None };
+    let listener = Listener {
+        name: "a",
+        identity: &own,
+        plaintext: false,
+        filters: vec![filter],
+        route_metadata: None,
+        access_log: None,
+        cluster: None,
+    };
     for version in [places::envoy_oldest(), places::envoy_newest()] {
         let config = bootstrap(&[listener.to_json()], &[]);
         let validation = validate(&version, &config, dir.path()).unwrap();

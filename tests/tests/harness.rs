@@ -66,6 +66,7 @@ fn what_differs_is_told() {
         upstream: None,
         response_headers: vec![("c".to_owned(), "d".to_owned())],
         body: String::new(),
+        dynamic_metadata: None,
     };
     assert_eq!(
         observed.differences(&file.requests[0]),

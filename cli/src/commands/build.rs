@@ -76,13 +76,16 @@ fn text(shown: &Report<'_>, report: bool, out: &mut dyn Write) -> Result<(), Fai
         return Ok(());
     }
     writeln!(out, "plan: {functions} functions, {blocks} blocks, {constants} constants, depth {depth}")?;
-    for EntryReport { entrypoint, reads } in *entrypoints {
-        writeln!(out, "entry point {entrypoint} reads")?;
-        for path in reads {
-            writeln!(out, "  {}", super::inspect::shown(path))?;
+    for EntryReport { entrypoint, functions, statements, reads, impure } in *entrypoints {
+        writeln!(out, "entry point {entrypoint}: {functions} functions, {statements} statements")?;
+        if impure.is_empty() {
+            writeln!(out, "  pure: the same input has the same answer")?;
+        } else {
+            writeln!(out, "  not pure: calls {}", impure.join(", "))?;
         }
-        if reads.is_empty() {
-            writeln!(out, "  nothing of the input")?;
+        writeln!(out, "  reads{}", if reads.is_empty() { " nothing of the input" } else { "" })?;
+        for path in reads {
+            writeln!(out, "    {}", super::inspect::shown(path))?;
         }
     }
     Ok(())

@@ -1,10 +1,13 @@
 //! `sidegate eval -b FILE --input JSON`
 
+use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use sidegate_engine::Value;
+use sidegate_engine::eval::Context;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::policy::Policy;
 
@@ -23,6 +26,9 @@ pub(crate) struct Args {
     /// Entry point [default: the bundle's first].
     #[arg(short, long, value_name = "PATH")]
     path: Option<String>,
+    /// The time that the policy sees, in nanoseconds since 1970 [default: the clock's].
+    #[arg(long, value_name = "NS", allow_negative_numbers = true)]
+    now: Option<i64>,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -46,7 +52,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
     let policy = Policy::load(bundle.accept_unsigned(), &entrypoint, Limits::default())
         .map_err(|error| Failure::other(format!("{error} [{}]", error.code())))?;
     let input = input(&args.input)?;
-    let (result, steps) = policy.measure(&input);
+    let (result, steps) = policy.measure(&input, &context(args.now));
     let value = result.map_err(|error| Failure::other(format!("{error} [{}]", error.code())))?;
     let defined = (value != Value::Undefined).then_some(&value);
     match args.format {
@@ -62,6 +68,16 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
         },
     }
     Ok(if denied(&value) { Answer::No } else { Answer::Yes })
+}
+
+/// A clock, and randomness from where the standard library has that of its hash tables.
+fn context(now: Option<i64>) -> Context {
+    let clock = || i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok();
+    let drawn = [0, 1, 2, 3].map(|part: u64| RandomState::new().hash_one(part).to_le_bytes());
+    Context {
+        now_ns: now.or_else(clock),
+        seed: Some(Context::seed_from(&drawn.each_ref().map(<[u8; 8]>::as_slice))),
+    }
 }
 
 /// Whether a document says no. One that is no decision at all (a set, a string) says neither.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use sidegate_compiler::files;
+use sidegate_compiler::{EntryReport, files};
 use sidegate_engine::plan::FORMAT;
 
 use crate::output::{Answer, Failure, Format, json};
@@ -28,14 +28,8 @@ struct Report {
     blocks: usize,
     constants: usize,
     depth: u32,
-    entrypoints: Vec<Entry>,
+    entrypoints: Vec<EntryReport>,
     files: Vec<File>,
-}
-
-#[derive(Serialize)]
-struct Entry {
-    entrypoint: String,
-    reads: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -56,14 +50,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
         blocks,
         constants,
         depth: image.depth(),
-        entrypoints: image
-            .entries()
-            .iter()
-            .map(|entry| Entry {
-                entrypoint: entry.path.clone(),
-                reads: entry.reads.iter().map(|path| path.join(".")).collect(),
-            })
-            .collect(),
+        entrypoints: EntryReport::all(image),
         files: files.into_iter().map(|(name, bytes)| File { name, bytes }).collect(),
     };
     match args.format {
@@ -80,7 +67,7 @@ fn text(report: &Report, out: &mut dyn Write) -> Result<(), Failure> {
         out,
         "plan      format {format}, {functions} functions, {blocks} blocks, {constants} constants, depth {depth}"
     )?;
-    for Entry { entrypoint, reads } in entrypoints {
+    for EntryReport { entrypoint, reads, .. } in entrypoints {
         let reads: Vec<_> = reads.iter().map(|path| shown(path)).collect();
         writeln!(
             out,

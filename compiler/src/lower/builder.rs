@@ -6,6 +6,7 @@ use regorus::Value;
 use regorus::unstable::{Expr, Span};
 use sidegate_engine::plan::{BlockId, Operand, Reg, Stmt};
 
+use super::envs::EnvId;
 use super::{Facts, Planner, Result, too_large};
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Module, Name};
@@ -15,22 +16,46 @@ use crate::rego::{Module, Name};
 pub(super) struct Var {
     pub(super) reg: Reg,
     pub(super) bound: bool,
+    /// The statement of its query that declares it. What comes before, and is nested, does not see it.
+    pub(super) since: usize,
 }
 
-/// A block that statements are still added to. One that a scan opened ends with what is around it.
+/// The variables of one query.
+#[derive(Default)]
+pub(super) struct Scope<'a> {
+    pub(super) vars: BTreeMap<&'a str, Var>,
+    /// The statement that is being planned.
+    pub(super) at: usize,
+}
+
+impl Scope<'_> {
+    /// A variable that the statement being planned knows.
+    fn sees(&self, name: &str) -> Option<Var> {
+        self.vars.get(name).filter(|var| var.since <= self.at).copied()
+    }
+}
+
+/// A block that statements are still added to. One that a statement opened for the rest of a body ends
+/// with what is around it.
 struct Open {
     stmts: Vec<Stmt>,
-    scan: Option<(Operand, Option<Reg>, Option<Reg>)>,
+    by: Option<Opener>,
 }
+
+/// Makes the statement that runs the block.
+type Opener = Box<dyn FnOnce(BlockId) -> Stmt>;
 
 /// What a rule or document function is built with.
 pub(super) struct Builder<'p, 'a> {
     pub(super) planner: &'p mut Planner<'a>,
     pub(super) module: Option<&'a Module>,
     pub(super) facts: Facts,
+    /// What `with` has replaced at the place that is being planned.
+    pub(super) env: EnvId,
+    pub(super) params: usize,
     pub(super) regs: Reg,
     /// Variables of the queries around the place that is being planned, innermost last.
-    pub(super) scopes: Vec<BTreeMap<&'a str, Var>>,
+    pub(super) scopes: Vec<Scope<'a>>,
     /// Terms inside the `not` that is being planned whose values are there already.
     pub(super) hoisted: Vec<(&'a Expr, Operand)>,
     open: Vec<Open>,
@@ -38,13 +63,15 @@ pub(super) struct Builder<'p, 'a> {
 
 impl<'p, 'a> Builder<'p, 'a> {
     /// A function with `params` parameters; they and the result have the first registers.
-    pub(super) fn new(planner: &'p mut Planner<'a>, params: usize) -> Result<Self> {
+    pub(super) fn new(planner: &'p mut Planner<'a>, env: EnvId, params: usize) -> Result<Self> {
         let result = Reg::try_from(params).ok().and_then(|params| params.checked_add(1));
         let regs = result.ok_or_else(|| too_large(None, "expected fewer parameters"))?;
         Ok(Self {
             planner,
             module: None,
             facts: Facts::default(),
+            env,
+            params,
             regs,
             scopes: Vec::new(),
             hoisted: Vec::new(),
@@ -76,23 +103,28 @@ impl<'p, 'a> Builder<'p, 'a> {
 
     /// Runs the rest of the open block for every element of `src`.
     pub(super) fn scan(&mut self, src: Operand, key: Option<Reg>, value: Option<Reg>) {
-        self.open.push(Open { stmts: Vec::new(), scan: Some((src, key, value)) });
+        self.open(move |block| Stmt::Scan { src, key, value, block });
+    }
+
+    /// Puts the rest of the open block into one of its own, which the statement `by` runs.
+    pub(super) fn open(&mut self, by: impl FnOnce(BlockId) -> Stmt + 'static) {
+        self.open.push(Open { stmts: Vec::new(), by: Some(Box::new(by)) });
     }
 
     /// A block of its own, filled by `fill`.
     pub(super) fn block(&mut self, fill: impl FnOnce(&mut Self) -> Result<()>) -> Result<BlockId> {
         let around = self.open.len();
-        self.open.push(Open { stmts: Vec::new(), scan: None });
+        let env = self.env;
+        self.open.push(Open { stmts: Vec::new(), by: None });
         fill(self)?;
+        self.env = env;
         loop {
-            let Some(Open { stmts, scan }) = self.open.pop() else {
+            let Some(Open { stmts, by }) = self.open.pop() else {
                 return Err(too_large(None, "internal error: no open block"));
             };
             let block = self.planner.block(stmts)?;
-            match scan {
-                Some((src, key, value)) if self.open.len() > around => {
-                    self.emit(Stmt::Scan { src, key, value, block });
-                }
+            match by {
+                Some(by) if self.open.len() > around => self.emit(by(block)),
                 _ => return Ok(block),
             }
         }
@@ -104,13 +136,13 @@ impl<'p, 'a> Builder<'p, 'a> {
 
     /// A local variable, as the innermost scope that has it sees it.
     pub(super) fn local(&self, name: &str) -> Option<Var> {
-        self.scopes.iter().rev().find_map(|scope| scope.get(name)).copied()
+        self.scopes.iter().rev().find_map(|scope| scope.sees(name))
     }
 
     /// Marks a local variable as bound and returns its register.
     pub(super) fn bind(&mut self, span: &Span) -> Result<Reg> {
-        let var = self.scopes.iter_mut().rev().find_map(|scope| scope.get_mut(span.text()));
-        let var = var.ok_or_else(|| unsafe_var(span))?;
+        let scope = self.scopes.iter_mut().rev().find(|scope| scope.sees(span.text()).is_some());
+        let var = scope.and_then(|scope| scope.vars.get_mut(span.text())).ok_or_else(|| unsafe_var(span))?;
         var.bound = true;
         Ok(var.reg)
     }

@@ -6,8 +6,11 @@ use sidegate_engine::plan::{Operand, Stmt};
 
 use super::Result;
 use super::builder::Builder;
+use super::documents::Place;
+use super::envs::{Function, Replacement};
+use super::order::refs;
 use crate::diagnostics::Diagnostic;
-use crate::rego::{Clause, Kind, Name, Node, call_path, constant};
+use crate::rego::{Clause, Kind, Name, Node, call_path, constant, opa_builtin, why_refused};
 
 /// What is called.
 enum Callee<'a> {
@@ -20,6 +23,8 @@ enum Callee<'a> {
         name: String,
         params: usize,
     },
+    /// `walk(value)`: many results.
+    Walk,
     /// `print(…)`: says something to a developer; in the proxy nobody listens.
     Print,
 }
@@ -28,6 +33,7 @@ impl<'a> Callee<'a> {
     fn params(&self) -> Option<usize> {
         match self {
             Self::Function { params, .. } | Self::Builtin { params, .. } => Some(*params),
+            Self::Walk => Some(1),
             Self::Print => None,
         }
     }
@@ -51,7 +57,7 @@ impl<'a> Builder<'_, 'a> {
     pub(super) fn call(&mut self, span: &Span, function: &'a Expr, args: &'a [Ref<Expr>]) -> Result<Operand> {
         let callee = self.callee(span, function)?;
         callee.accepts(args)?;
-        let args = self.values(args)?;
+        let args = self.values(&refs(args))?;
         self.call_with(span, callee, args)
     }
 
@@ -69,7 +75,7 @@ impl<'a> Builder<'_, 'a> {
         }
         let (inputs, output) = self.split_output(function, args);
         callee.accepts(inputs)?;
-        let inputs = self.values(inputs)?;
+        let inputs = self.values(&refs(inputs))?;
         let value = self.call_with(span, callee, inputs)?;
         match output {
             Some(output) => self.destructure(output, value),
@@ -106,16 +112,68 @@ impl<'a> Builder<'_, 'a> {
         }
         match callee {
             Callee::Function { path, node, .. } => {
-                let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                let func = self.planner.document(&path, node, Some(span))?;
-                self.facts.callees.insert(func);
-                self.make(|dst| Stmt::Call { dst, func, args })
+                let function = Function::Own(path.clone());
+                if let Some(by) = self.planner.envs.function(self.env, &function) {
+                    return self.call_replacement(span, by, args);
+                }
+                self.call_function(span, Place::whole(self.env, path), node, args)
             }
             Callee::Builtin { name, .. } => {
-                let builtin = self.planner.builtin(&name)?;
-                self.make(|dst| Stmt::Builtin { dst, builtin, args })
+                if let Some(by) = self.planner.envs.function(self.env, &Function::Builtin(name.clone())) {
+                    return self.call_replacement(span, by, args);
+                }
+                self.call_builtin(span, &name, args)
+            }
+            Callee::Walk => {
+                let all = self.call_builtin(span, "walk", args)?;
+                let found = self.reg()?;
+                self.scan(all, None, Some(found));
+                Ok(Operand::Reg(found))
             }
             Callee::Print => Err(Diagnostic::at(span, "rego_type", "expected a value, got `print`")),
+        }
+    }
+
+    fn call_function(
+        &mut self,
+        span: &Span,
+        place: Place,
+        node: &'a Node<'a>,
+        args: Vec<Operand>,
+    ) -> Result<Operand> {
+        let func = self.planner.document(&place, Some(node), Some(span))?;
+        self.facts.callees.insert(func);
+        self.make(|dst| Stmt::Call { dst, func, args })
+    }
+
+    fn call_builtin(&mut self, span: &Span, name: &str, args: Vec<Operand>) -> Result<Operand> {
+        if Builtin::find(name).is_none() {
+            let message = format!("expected a builtin that policies may call here, got `{name}`");
+            return Err(Diagnostic::at(span, "rego_function", message).help(why_refused(name)));
+        }
+        let builtin = self.planner.builtin(name)?;
+        self.make(|dst| Stmt::Builtin { dst, builtin, args })
+    }
+
+    /// A call of a function that `with` has replaced.
+    fn call_replacement(&mut self, span: &Span, by: Replacement, args: Vec<Operand>) -> Result<Operand> {
+        match by {
+            Replacement::Slot(slot) => self.make(|dst| Stmt::Slot { dst, slot }),
+            Replacement::Document(path) => {
+                let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+                let node = self.planner.tree.at(&keys);
+                self.call_document(&Place::whole(self.env, path), node, Some(span))
+            }
+            Replacement::Function(Function::Builtin(name)) => self.call_builtin(span, &name, args),
+            Replacement::Function(Function::Own(path)) => {
+                let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+                let Some(node) = self.planner.tree.at(&keys) else {
+                    return Err(Diagnostic::at(span, "internal", "internal error: replaced function"));
+                };
+                // As in OPA, nothing is replaced in what replaces.
+                let env = self.planner.envs.without_functions(self.env)?;
+                self.call_function(span, Place::whole(env, path), node, args)
+            }
         }
     }
 
@@ -139,12 +197,18 @@ impl<'a> Builder<'_, 'a> {
         if name == "print" {
             return Ok(Callee::Print);
         }
-        match Builtin::find(&name) {
-            Some(builtin) => Ok(Callee::Builtin { name, params: builtin.arity() }),
-            None => {
-                let help = "`sidegate check --builtins` lists the functions that policies may call";
+        match (Builtin::find(&name), opa_builtin(&name)) {
+            (_, Some(builtin)) if builtin.deprecated && self.module.is_some_and(|m| m.ast.rego_v1) => {
+                let message = format!("expected a builtin of version 1 of the language, got `{name}`");
+                unknown(message)
+            }
+            (_, Some(builtin)) if builtin.relation => Ok(Callee::Walk),
+            (Some(builtin), _) => Ok(Callee::Builtin { name, params: builtin.arity() }),
+            // It may be replaced by `with`; else it is refused where it is called.
+            (None, Some(builtin)) => Ok(Callee::Builtin { name, params: builtin.arity }),
+            (None, None) => {
                 let message = format!("expected a function of the policy or a builtin, got `{name}`");
-                Err(Diagnostic::at(span, "rego_function", message).help(help))
+                unknown(message)
             }
         }
     }

@@ -7,6 +7,7 @@
 mod builder;
 mod calls;
 mod documents;
+mod envs;
 mod negation;
 mod order;
 mod query;
@@ -14,6 +15,7 @@ mod refs;
 mod rules;
 mod unify;
 mod values;
+mod with;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +23,8 @@ use regorus::Value;
 use regorus::unstable::Span;
 use sidegate_engine::plan::{BlockId, BuiltinId, ConstPool, Entry, Func, FuncId, Operand, Program, Stmt};
 
+pub(crate) use self::documents::Place;
+use self::envs::Envs;
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Modules, Tree};
 
@@ -43,7 +47,8 @@ pub(crate) struct Planner<'a> {
     funcs: Vec<Func>,
     /// What each function depends on, in the order of `funcs`.
     facts: Vec<Facts>,
-    planned: BTreeMap<Path, State>,
+    planned: BTreeMap<Place, State>,
+    envs: Envs,
     /// Rules that are being planned, one for the other.
     depth: usize,
     entries: Vec<Entry>,
@@ -75,6 +80,7 @@ impl<'a> Planner<'a> {
             funcs: Vec::new(),
             facts: Vec::new(),
             planned: BTreeMap::new(),
+            envs: Envs::new(),
             depth: 0,
             entries: Vec::new(),
         }
@@ -88,7 +94,7 @@ impl<'a> Planner<'a> {
                 let message = format!("expected a document at `{name}`, got a function");
                 return Err(Diagnostic::file("", "entrypoint", message).help("ask for a rule that calls it"));
             }
-            Some(node) => self.document(path, node, None)?,
+            Some(node) => self.document(&Place::plain(path), Some(node), None)?,
             None => {
                 let message = format!("expected a rule or package at `data.{}`, got none", path.join("."));
                 return Err(Diagnostic::file("", "entrypoint", message));
@@ -108,6 +114,7 @@ impl<'a> Planner<'a> {
             blocks: self.blocks,
             funcs: self.funcs,
             entries: self.entries,
+            slots: self.envs.slots(),
         }
     }
 
@@ -155,18 +162,17 @@ impl<'a> Planner<'a> {
         Ok(id)
     }
 
-    /// Plans what is at `path` once. `span` is the place that asks for it.
+    /// Plans what is at a place once. `span` is the place that asks for it.
     fn once(
         &mut self,
-        path: &[&str],
+        place: &Place,
         span: Option<&Span>,
         plan: impl FnOnce(&mut Self) -> Result<FuncId>,
     ) -> Result<FuncId> {
-        let key: Path = path.iter().map(|&part| part.to_owned()).collect();
-        match self.planned.get(&key) {
+        match self.planned.get(place) {
             Some(State::Planned(id)) => Ok(*id),
             Some(State::Planning) => {
-                let message = format!("`data.{}` depends on itself", path.join("."));
+                let message = format!("`{}` depends on itself", place.name());
                 Err(match span {
                     Some(span) => Diagnostic::at(span, "rego_recursion", message),
                     None => Diagnostic::file("", "rego_recursion", message),
@@ -177,13 +183,13 @@ impl<'a> Planner<'a> {
                 Err(too_large(span, &message))
             }
             None => {
-                self.planned.insert(key.clone(), State::Planning);
+                self.planned.insert(place.clone(), State::Planning);
                 self.depth = self.depth.saturating_add(1);
                 let id = plan(self);
                 self.depth = self.depth.saturating_sub(1);
                 match &id {
-                    Ok(id) => self.planned.insert(key, State::Planned(*id)),
-                    Err(_) => self.planned.remove(&key),
+                    Ok(id) => self.planned.insert(place.clone(), State::Planned(*id)),
+                    Err(_) => self.planned.remove(place),
                 };
                 id
             }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Span};
+use regorus::unstable::{self as ast, AssignOp, Expr, Literal, LiteralStmt, Span};
 
 use super::builder::Builder;
 use crate::rego::{Names, RefArg, flatten, free, free_in_stmt};
@@ -68,7 +68,7 @@ impl<'r, 'p, 'a> Ready<'r, 'p, 'a> {
             Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => self.unify(lhs, rhs),
             Expr::Call { fcn, params, .. } => {
                 let (inputs, output) = self.builder.split_output(fcn, params);
-                inputs.iter().try_for_each(|param| self.value(param))?;
+                self.values(&refs(inputs))?;
                 output.map_or(Ok(()), |output| self.pattern(output))
             }
             _ => self.value(expr),
@@ -84,19 +84,18 @@ impl<'r, 'p, 'a> Ready<'r, 'p, 'a> {
                 }
                 Ok(())
             }
-            Expr::Array { items, .. } | Expr::Set { items, .. } => {
-                items.iter().try_for_each(|item| self.value(item))
+            Expr::Array { items, .. } | Expr::Set { items, .. } => self.values(&refs(items)),
+            Expr::Object { fields, .. } => {
+                let terms: Vec<_> =
+                    fields.iter().flat_map(|(_, key, value)| [key.as_ref(), value.as_ref()]).collect();
+                self.values(&terms)
             }
-            Expr::Object { fields, .. } => fields.iter().try_for_each(|(_, key, value)| {
-                self.value(key)?;
-                self.value(value)
-            }),
             Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => {
                 let mut names = Names::new();
                 free(expr, &mut names);
                 self.closure(&names)
             }
-            Expr::Call { params, .. } => params.iter().try_for_each(|param| self.value(param)),
+            Expr::Call { params, .. } => self.values(&refs(params)),
             Expr::UnaryExpr { expr, .. } => self.value(expr),
             Expr::RefDot { .. } | Expr::RefBrack { .. } => {
                 let (head, args) = flatten(expr);
@@ -109,18 +108,37 @@ impl<'r, 'p, 'a> Ready<'r, 'p, 'a> {
             Expr::BinExpr { lhs, rhs, .. }
             | Expr::BoolExpr { lhs, rhs, .. }
             | Expr::ArithExpr { lhs, rhs, .. }
-            | Expr::AssignExpr { lhs, rhs, .. } => {
-                self.value(lhs)?;
-                self.value(rhs)
-            }
+            | Expr::AssignExpr { lhs, rhs, .. } => self.values(&[lhs, rhs]),
             Expr::Membership { key, value, collection, .. } => {
-                key.iter().chain([value, collection]).try_for_each(|term| self.value(term))
+                let terms: Vec<_> = key.iter().chain([value, collection]).map(AsRef::as_ref).collect();
+                self.values(&terms)
             }
             Expr::String { .. }
             | Expr::RawString { .. }
             | Expr::Number { .. }
             | Expr::Bool { .. }
             | Expr::Null { .. } => Ok(()),
+        }
+    }
+
+    /// Terms that are all wanted, each as soon as it can run: a reference among them may bind what another
+    /// one needs.
+    fn values(&mut self, terms: &[&'a Expr]) -> Result<'a> {
+        let mut pending = terms.to_vec();
+        loop {
+            let mut left = Vec::new();
+            for &term in &pending {
+                let mut trial = self.clone();
+                match trial.value(term) {
+                    Ok(()) => *self = trial,
+                    Err(missing) => left.push((term, missing)),
+                }
+            }
+            match left.first() {
+                None => return Ok(()),
+                Some((_, missing)) if left.len() == pending.len() => return Err(missing),
+                Some(_) => pending = left.into_iter().map(|(term, _)| term).collect(),
+            }
         }
     }
 
@@ -172,4 +190,9 @@ impl<'r, 'p, 'a> Ready<'r, 'p, 'a> {
             }
         }
     }
+}
+
+/// Terms as references.
+pub(super) fn refs(terms: &[ast::Ref<Expr>]) -> Vec<&Expr> {
+    terms.iter().map(AsRef::as_ref).collect()
 }

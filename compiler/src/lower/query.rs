@@ -6,10 +6,10 @@ use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Query, Span};
 use sidegate_engine::plan::{Reg, Stmt};
 
 use super::Result;
-use super::builder::{Builder, Var, unsafe_var};
+use super::builder::{Builder, Scope, Var, unsafe_var};
 use super::order::Ready;
 use crate::diagnostics::Diagnostic;
-use crate::rego::{Names, declared, direct, direct_in, free_in_stmt};
+use crate::rego::{Names, declared, direct, direct_in};
 
 impl<'a> Builder<'_, 'a> {
     /// Plans a query and, where it has a solution, `finish`; `heads` are terms that `finish` evaluates.
@@ -19,17 +19,18 @@ impl<'a> Builder<'_, 'a> {
         heads: &[&'a Expr],
         finish: impl FnOnce(&mut Self) -> Result<()>,
     ) -> Result<()> {
-        let scope = self.scope(stmts, heads)?;
-        self.scopes.push(scope);
-        let mut pending: Vec<&'a LiteralStmt> = stmts.iter().collect();
+        let vars = self.scope(stmts, heads)?;
+        self.scopes.push(Scope { vars, at: 0 });
+        let mut pending: Vec<(usize, &'a LiteralStmt)> = stmts.iter().enumerate().collect();
         while !pending.is_empty() {
             // In passes over what is left, each time all that can run then, as OPA orders a body. The
             // order shows where one part has no value and another is an error.
             let mut left = Vec::new();
-            for &stmt in &pending {
+            for &(at, stmt) in &pending {
+                self.at(at);
                 match Ready::new(self).stmt(stmt) {
                     Ok(()) => self.stmt(stmt)?,
-                    Err(missing) => left.push((stmt, missing)),
+                    Err(missing) => left.push(((at, stmt), missing)),
                 }
             }
             if let (Some((_, missing)), true) = (left.first(), left.len() == pending.len()) {
@@ -37,19 +38,29 @@ impl<'a> Builder<'_, 'a> {
             }
             pending = left.into_iter().map(|(stmt, _)| stmt).collect();
         }
+        self.at(stmts.len());
         finish(self)?;
         self.scopes.pop();
         Ok(())
+    }
+
+    /// Says which statement of the innermost query is being planned.
+    fn at(&mut self, stmt: usize) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.at = stmt;
+        }
     }
 
     /// The variables of a query, none bound yet.
     fn scope(&mut self, stmts: &'a [LiteralStmt], heads: &[&'a Expr]) -> Result<BTreeMap<&'a str, Var>> {
         let mut scope = BTreeMap::new();
         let mut mentioned = Names::new();
-        for stmt in stmts {
+        for (at, stmt) in stmts.iter().enumerate() {
             for span in declared(stmt) {
                 let name = span.text();
-                if self.scopes.len() == 1 && self.scopes.first().is_some_and(|args| args.contains_key(name)) {
+                if self.scopes.len() == 1
+                    && self.scopes.first().is_some_and(|args| args.vars.contains_key(name))
+                {
                     let message = format!("expected a new name, got the parameter `{name}`");
                     return Err(Diagnostic::at(span, "rego_redeclared", message));
                 }
@@ -61,10 +72,12 @@ impl<'a> Builder<'_, 'a> {
                     let message = format!("expected a new name, got `{name}`, which is used above");
                     return Err(Diagnostic::at(span, "rego_redeclared", message));
                 }
-                let var = Var { reg: self.reg()?, bound: false };
+                let var = Var { reg: self.reg()?, bound: false, since: at };
                 scope.insert(name, var);
             }
-            free_in_stmt(stmt, &mut mentioned);
+            let mut here = Vec::new();
+            direct(stmt, &mut here);
+            mentioned.extend(here.into_iter().map(|span| (span.text(), span)));
         }
         let mut occurring: Vec<&'a Span> = Vec::new();
         stmts.iter().for_each(|stmt| direct(stmt, &mut occurring));
@@ -73,7 +86,7 @@ impl<'a> Builder<'_, 'a> {
             let name = span.text();
             let known = scope.contains_key(name) || self.local(name).is_some() || self.global(name).is_some();
             if !known {
-                let var = Var { reg: self.reg()?, bound: false };
+                let var = Var { reg: self.reg()?, bound: false, since: 0 };
                 scope.insert(name, var);
             }
         }
@@ -81,10 +94,11 @@ impl<'a> Builder<'_, 'a> {
     }
 
     fn stmt(&mut self, stmt: &'a LiteralStmt) -> Result<()> {
-        if let Some(with) = stmt.with_mods.first() {
-            let help = "pass what differs to a function as an argument";
-            return Err(Diagnostic::unsupported(&with.span, "`with` in a policy", help));
-        }
+        if stmt.with_mods.is_empty() { self.literal(stmt) } else { self.modified(stmt) }
+    }
+
+    /// A statement without its modifiers.
+    pub(super) fn literal(&mut self, stmt: &'a LiteralStmt) -> Result<()> {
         match &stmt.literal {
             Literal::SomeVars { .. } => Ok(()),
             Literal::SomeIn { key, value, collection, .. } => {
@@ -108,7 +122,7 @@ impl<'a> Builder<'_, 'a> {
             }
             Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => self.unify(lhs, rhs),
             Expr::BoolExpr { op, lhs, rhs, .. } => {
-                let (a, b) = (self.value(lhs)?, self.value(rhs)?);
+                let (a, b) = self.both(lhs, rhs)?;
                 self.emit(Stmt::Check { op: super::values::comparison(op), a, b });
                 Ok(())
             }
@@ -148,12 +162,12 @@ impl<'a> Builder<'_, 'a> {
                 return Ok(None);
             }
             let reg = b.reg()?;
-            scope.insert(span.text(), Var { reg, bound: true });
+            scope.insert(span.text(), Var { reg, bound: true, since: 0 });
             Ok(Some(reg))
         };
         let key = key.map(|span| declare(self, span)).transpose()?.flatten();
         let value = declare(self, value)?;
-        self.scopes.push(scope);
+        self.scopes.push(Scope { vars: scope, at: 0 });
         let block = self.block(|b| {
             b.query(&query.stmts, &[], |b| {
                 b.emit(Stmt::Stop);

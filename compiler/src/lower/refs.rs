@@ -2,20 +2,30 @@
 
 use regorus::Value;
 use regorus::unstable::{Expr, Span};
-use sidegate_engine::plan::{ConstId, Operand, Stmt};
+use sidegate_engine::eval::in_base;
+use sidegate_engine::plan::{Compare, Operand, Reg, Stmt};
 
-use super::Result;
 use super::builder::{Builder, unsafe_var};
+use super::documents::Place;
 use super::order::Ready;
+use super::{Path, Result};
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Clause, Kind, Name, Node, RefArg, constant, flatten};
 
-/// What the filter cannot fill in yet. Without it `not input.parsed_body.x` would hold for every request.
-const BODY: [&[&str]; 4] = [
-    &["parsed_body"],
-    &["truncated_body"],
-    &["attributes", "request", "http", "body"],
-    &["attributes", "request", "http", "raw_body"],
+/// What ext_authz sends and a filter cannot know, with what to write instead. Without a word about it
+/// `not input.attributes.contextExtensions.x` would hold for every request.
+const UNKNOWABLE: [(&[&str], &str); 5] = [
+    (
+        &["attributes", "request", "http", "rawBody"],
+        "read the body as text: `input.attributes.request.http.body`",
+    ),
+    (
+        &["attributes", "request", "http", "raw_body"],
+        "read the body as text: `input.attributes.request.http.body`",
+    ),
+    (&["attributes", "contextExtensions"], "these are settings of ext_authz; keep them in the policy's data"),
+    (&["attributes", "metadataContext", "typedFilterMetadata"], "read `filterMetadata`"),
+    (&["attributes", "routeMetadataContext", "typedFilterMetadata"], "read `filterMetadata`"),
 ];
 
 impl<'a> Builder<'_, 'a> {
@@ -45,14 +55,20 @@ impl<'a> Builder<'_, 'a> {
                 let key = self.constant(&Value::from(*key))?;
                 self.make(|dst| Stmt::Get { dst, src, key })
             }
-            RefArg::Term(term) => self.index(src, term),
+            RefArg::Term(term) => self.index(src, term, |dst, src, key| Stmt::Get { dst, src, key }),
         })
     }
 
-    fn index(&mut self, src: Operand, term: &'a Expr) -> Result<Operand> {
+    /// Looks `term` up by what `get` makes, or iterates.
+    fn index(
+        &mut self,
+        src: Operand,
+        term: &'a Expr,
+        get: impl FnOnce(Reg, Operand, Operand) -> Stmt,
+    ) -> Result<Operand> {
         if Ready::new(self).value(term).is_ok() {
             let key = self.value(term)?;
-            return self.make(|dst| Stmt::Get { dst, src, key });
+            return self.make(|dst| get(dst, src, key));
         }
         let (key, value) = (self.reg()?, self.reg()?);
         self.scan(src, Some(key), Some(value));
@@ -63,73 +79,141 @@ impl<'a> Builder<'_, 'a> {
     fn input(&mut self, mut path: Vec<String>, args: &[RefArg<'a>], span: &Span) -> Result<Operand> {
         let keys: Vec<&str> = args.iter().map_while(RefArg::key).collect();
         path.extend(keys.iter().map(|&key| key.to_owned()));
-        if BODY.iter().any(|body| path.iter().zip(*body).filter(|(a, b)| a == *b).count() == body.len()) {
-            let help = "decide by what comes before the body: method, path, headers, principal";
-            return Err(Diagnostic::unsupported(span, "a policy that reads the body", help));
+        let starts_with =
+            |keys: &[&str]| path.len() >= keys.len() && path.iter().zip(keys).all(|(a, b)| a == b);
+        if let Some((keys, help)) = UNKNOWABLE.iter().find(|(keys, _)| starts_with(keys)) {
+            let message = format!("`input.{}` is known to ext_authz and not to a filter", keys.join("."));
+            return Err(Diagnostic::at(span, "rego_unsupported", message).help(*help));
         }
-        let consts: Vec<ConstId> = path
-            .iter()
-            .map(|key| match self.constant(&Value::from(key.as_str()))? {
-                Operand::Const(id) => Ok(id),
-                Operand::Reg(_) => Err(Diagnostic::file("", "internal", "internal error: constant")),
-            })
-            .collect::<Result<_>>()?;
+        let consts = self.path(&path)?;
         self.facts.reads.insert(path);
         let value = self.make(|dst| Stmt::Input { dst, path: consts })?;
         self.steps(value, args.get(keys.len()..).unwrap_or_default())
     }
 
-    fn data(&mut self, mut path: Vec<String>, args: &[RefArg<'a>], span: &Span) -> Result<Operand> {
+    fn data(&mut self, mut path: Path, args: &[RefArg<'a>], span: &Span) -> Result<Operand> {
         let ground: Vec<&str> = args.iter().map_while(RefArg::key).collect();
         let named = path.len();
         path.extend(ground.iter().map(|&key| key.to_owned()));
-        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        if let Some((depth, slot)) = self.planner.envs.above(self.env, &path) {
+            let value = self.make(|dst| Stmt::Slot { dst, slot })?;
+            return self.follow(value, &path, (depth, named), args);
+        }
         // As deep as there are rules below; a rule itself ends the way.
         let tree = self.planner.tree;
         let mut node = &tree.root;
         let mut depth = 0;
         while let Some(child) =
-            path.get(depth).filter(|_| !node.has_rules()).and_then(|key| node.children.get(*key))
+            path.get(depth).filter(|_| !node.has_rules()).and_then(|key| node.children.get(key.as_str()))
         {
             node = child;
             depth = depth.saturating_add(1);
         }
-        let rest = |used: usize| args.get(used.saturating_sub(named)..).unwrap_or_default();
         if node.is_function() {
             let message = format!("expected a value, got the function `{}`", span.text());
             return Err(Diagnostic::at(span, "rego_type", message).help("call it with its arguments"));
         }
-        let asked = path.get(..depth).unwrap_or_default();
         if let Some(mut input) = self.alias(node) {
-            input.extend(path.get(depth..).unwrap_or_default().iter().map(|&key| key.to_owned()));
-            return self.input(input, rest(path.len()), span);
+            input.extend(path.get(depth..).unwrap_or_default().iter().cloned());
+            let rest = args.get(path.len().saturating_sub(named)..).unwrap_or_default();
+            return self.input(input, rest, span);
         }
         if node.has_rules() {
-            let value = self.call_document(asked, node, span)?;
-            let keys = path.get(depth..named).unwrap_or_default();
-            let value = keys.iter().try_fold(value, |src, key| {
-                let key = self.constant(&Value::from(*key))?;
-                self.make(|dst| Stmt::Get { dst, src, key })
-            })?;
-            return self.steps(value, rest(depth.max(named)));
+            let asked = path.get(..depth).unwrap_or_default().to_vec();
+            let value = self.call_document(&Place::whole(self.env, asked), Some(node), Some(span))?;
+            return self.follow(value, &path, (depth, named), args);
         }
-        if depth < path.len() || !any_rules(node) {
-            return self.base(&path, rest(path.len()));
+        let node = Some(node).filter(|_| depth == path.len());
+        let rest = args.get(path.len().saturating_sub(named)..).unwrap_or_default();
+        let place = Place::whole(self.env, path);
+        if self.planner.below(&place, node).is_empty() {
+            return self.base(&place.path, rest);
         }
-        if rest(depth).is_empty() {
-            return self.call_document(asked, node, span);
+        self.through_variables(place, node, rest, span)
+    }
+
+    /// What is below the value of the document at the first `depth` keys of `path`. The first `named` of
+    /// its keys are not among `args`.
+    fn follow(
+        &mut self,
+        value: Operand,
+        path: &[String],
+        (depth, named): (usize, usize),
+        args: &[RefArg<'a>],
+    ) -> Result<Operand> {
+        let value = path.get(depth..named).unwrap_or_default().iter().try_fold(value, |src, key| {
+            let key = self.constant(&Value::from(key.as_str()))?;
+            self.make(|dst| Stmt::Get { dst, src, key })
+        })?;
+        self.steps(value, args.get(depth.saturating_sub(named)..).unwrap_or_default())
+    }
+
+    /// A reference into packages whose next key is a variable, or the package itself.
+    fn through_variables(
+        &mut self,
+        mut place: Place,
+        node: Option<&'a Node<'a>>,
+        args: &[RefArg<'a>],
+        span: &Span,
+    ) -> Result<Operand> {
+        place.part = args.iter().map(|arg| arg.key().map(str::to_owned)).collect();
+        while place.part.last() == Some(&None) {
+            place.part.pop();
         }
-        let help = "name the package or rule, or keep what varies in data";
-        Err(Diagnostic::unsupported(span, "a reference through a variable into rules", help))
+        let Some((RefArg::Term(term), rest)) = args.split_first() else {
+            let value = self.call_document(&place, node, Some(span))?;
+            return self.steps(value, args);
+        };
+        if constant(term).is_some() {
+            // No package is called by a number.
+            return self.base(&place.path, args);
+        }
+        if Ready::new(self).value(term).is_err() {
+            let value = self.call_document(&place, node, Some(span))?;
+            return self.steps(value, args);
+        }
+        // The key is known then: only the document under it is asked for.
+        let key = self.value(term)?;
+        let dst = self.reg()?;
+        let below = self.planner.below(&place, node);
+        let mut blocks = Vec::new();
+        for name in &below {
+            let child = node.and_then(|node| node.children.get(name.as_str()));
+            blocks.push(self.block(|b| {
+                let name_is = b.constant(&Value::from(name.as_str()))?;
+                b.emit(Stmt::Check { op: Compare::Eq, a: key, b: name_is });
+                let src = b.call_document(&place.under(name), child, Some(span))?;
+                b.emit(Stmt::Assign { dst, src });
+                Ok(())
+            })?);
+        }
+        let mut base = self.planner.at(&place.path);
+        if let Ok(fields) = base.as_object_mut() {
+            fields.retain(|key, _| !below.iter().any(|name| *key == Value::from(name.as_str())));
+            blocks.push(self.block(|b| {
+                let src = b.constant(&base)?;
+                let src = b.make(|dst| Stmt::GetBase { dst, src, key })?;
+                b.emit(Stmt::Assign { dst, src });
+                Ok(())
+            })?);
+        }
+        self.emit(Stmt::Clear { dst });
+        self.emit(Stmt::First { blocks });
+        self.emit(Stmt::Defined { src: dst });
+        self.steps(Operand::Reg(dst), rest)
     }
 
     /// The path below `input` that a rule is another name for (`http := input.attributes.request.http`).
     /// It is used in its place, so that only what is looked up there counts as read.
     fn alias(&self, node: &Node<'a>) -> Option<Vec<String>> {
-        let [Clause { kind: Kind::Complete(Some(value)), bodies: [], module, .. }] = node.clauses.as_slice()
+        let [Clause { kind: Kind::Value(Some(value)), keys, bodies: [], module, .. }] =
+            node.clauses.as_slice()
         else {
             return None;
         };
+        if !keys.is_empty() {
+            return None;
+        }
         let (Expr::Var { span, .. }, args) = flatten(value) else { return None };
         let Some(Name::Input(mut path)) = self.planner.modules.resolve(module, span.text()) else {
             return None;
@@ -139,14 +223,8 @@ impl<'a> Builder<'_, 'a> {
         node.default.is_none().then_some(path)
     }
 
-    fn call_document(&mut self, path: &[&str], node: &'a Node<'a>, span: &Span) -> Result<Operand> {
-        let func = self.planner.document(path, node, Some(span))?;
-        self.facts.callees.insert(func);
-        self.make(|dst| Stmt::Call { dst, func, args: Vec::new() })
-    }
-
     /// Base data, which is known now.
-    fn base(&mut self, path: &[&str], args: &[RefArg<'a>]) -> Result<Operand> {
+    fn base(&mut self, path: &[String], args: &[RefArg<'a>]) -> Result<Operand> {
         // Written keys that are no strings (`data.ports[0]`) are looked up now too.
         let keys: Vec<Value> = args
             .iter()
@@ -155,19 +233,27 @@ impl<'a> Builder<'_, 'a> {
                 RefArg::Term(term) => constant(term),
             })
             .collect();
-        let names = path.iter().map(|key| Value::from(*key));
-        let value = names.chain(keys.iter().cloned()).fold(self.planner.data, |value, key| &value[&key]);
-        let value = if *value == Value::Undefined {
+        let names = path.iter().map(|key| Value::from(key.as_str()));
+        let known = names
+            .chain(keys.iter().cloned())
+            .fold(self.planner.data.clone(), |value, key| in_base(&value, &key));
+        let value = if known == Value::Undefined {
             self.emit(Stmt::Fail);
             self.constant(&Value::Null)?
         } else {
-            self.constant(&value.clone())?
+            self.constant(&known)?
         };
-        self.steps(value, args.get(keys.len()..).unwrap_or_default())
+        args.get(keys.len()..).unwrap_or_default().iter().try_fold(value, |src, arg| match arg {
+            RefArg::Key(key) => {
+                let key = self.constant(&Value::from(*key))?;
+                self.make(|dst| Stmt::GetBase { dst, src, key })
+            }
+            RefArg::Term(term) => self.index(src, term, |dst, src, key| Stmt::GetBase { dst, src, key }),
+        })
     }
 }
 
-/// Whether rules define anything at or below a node.
+/// Whether there is a document at a node that rules or packages make; an empty package is one.
 pub(super) fn any_rules(node: &Node<'_>) -> bool {
-    node.has_rules() || node.children.values().any(any_rules)
+    node.package || node.has_rules() || node.children.values().any(any_rules)
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use regorus::Value;
 use regorus::unstable::{Expr, Ref, RuleBody, Span};
-use sidegate_engine::plan::{BlockId, ConstId, Func, FuncId, Operand, Reg, Stmt};
+use sidegate_engine::plan::{BlockId, ConstId, FuncId, Operand, Reg, Stmt};
 
-use super::builder::{Builder, Var};
+use super::builder::{Builder, Scope, Var};
 use super::calls::params;
+use super::documents::Place;
 use super::values::written_as_it_is;
 use super::{Planner, Result};
 use crate::diagnostics::Diagnostic;
-use crate::rego::{Clause, Kind, Node, constant, declared_in};
+use crate::rego::{Clause, Kind, Node, RefArg, constant, declared_in, direct_in};
 
 /// A body of a rule with the value it gives.
 struct Body<'a> {
@@ -20,36 +21,75 @@ struct Body<'a> {
 }
 
 impl<'a> Planner<'a> {
-    /// Plans the rules of a node: one function.
-    pub(super) fn rules(&mut self, path: &[&str], node: &'a Node<'a>, span: Option<&Span>) -> Result<FuncId> {
-        self.once(path, span, |planner| {
+    /// Plans the rules of a node: one function, and one more around it for a default that is computed.
+    pub(super) fn rules(&mut self, place: &Place, node: &'a Node<'a>, span: Option<&Span>) -> Result<FuncId> {
+        self.once(place, span, |planner| {
             let default = planner.default(node)?;
             let params = params(node).unwrap_or(0);
-            let mut builder = Builder::new(planner, params)?;
+            let mut builder = Builder::new(planner, place.env, params)?;
             let result = builder.regs.saturating_sub(1);
-            let body = match node.clauses.first().map(|clause| clause.kind) {
-                Some(Kind::Set(_)) => builder.partial(path, node, &Value::new_set(), result),
-                Some(Kind::Object(..)) => builder.partial(path, node, &Value::new_object(), result),
-                Some(Kind::Complete(_) | Kind::Function(..)) | None => builder.complete(node),
+            let body = match node.clauses.first() {
+                Some(clause) if !clause.keys.is_empty() => {
+                    builder.partial(place, node, &Value::new_object(), result)
+                }
+                Some(clause) if matches!(clause.kind, Kind::Element(_)) => {
+                    builder.partial(place, node, &Value::new_set(), result)
+                }
+                _ => builder.complete(node),
             }?;
-            let Builder { facts, regs, .. } = builder;
-            let name = format!("data.{}", path.join("."));
-            let params = Reg::try_from(params).unwrap_or(Reg::MAX);
-            planner.add(Func { name, params, regs, body, default }, facts)
+            let func = builder.finish(place, body, default.flatten())?;
+            if default == Some(None) { planner.or_default(place, node, func, params) } else { Ok(func) }
         })
     }
 
-    fn default(&mut self, node: &Node<'_>) -> Result<Option<ConstId>> {
+    /// The default: none, a computed one, or a constant.
+    #[expect(clippy::option_option, reason = "a default may be there and not be known")]
+    fn default(&mut self, node: &Node<'_>) -> Result<Option<Option<ConstId>>> {
         let Some((_, _, _, value)) = node.default else { return Ok(None) };
-        let Some(known) = constant(value) else {
-            let help = "write the value out, or give it in a rule without a body";
-            return Err(Diagnostic::unsupported(value.span(), "a default that is computed", help));
-        };
+        let Some(known) = constant(value) else { return Ok(Some(None)) };
         written_as_it_is(value)?;
         match self.constant(&known, Some(value.span()))? {
-            Operand::Const(id) => Ok(Some(id)),
+            Operand::Const(id) => Ok(Some(Some(id))),
             Operand::Reg(_) => Ok(None),
         }
+    }
+
+    /// A function that answers as `func` or, where that is undefined, with the computed default.
+    fn or_default(
+        &mut self,
+        place: &Place,
+        node: &'a Node<'a>,
+        func: FuncId,
+        params: usize,
+    ) -> Result<FuncId> {
+        let Some((module, _, _, value)) = node.default else { return Ok(func) };
+        let mut names = Vec::new();
+        direct_in(value, &mut names);
+        if let Some(span) = names.first() {
+            let message = "expected a default without variables and references";
+            return Err(Diagnostic::at(span, "rego_parse", message));
+        }
+        let mut builder = Builder::new(self, place.env, params)?;
+        builder.module = Some(module);
+        builder.facts.callees.insert(func);
+        let args = (0..).take(params).map(Operand::Reg).collect();
+        let given = builder.block(|b| {
+            let value = b.make(|dst| Stmt::Call { dst, func, args })?;
+            b.emit(Stmt::Yield { value });
+            Ok(())
+        })?;
+        let computed = builder.block(|b| {
+            b.query(&[], &[value], |b| {
+                let value = b.value(value)?;
+                b.emit(Stmt::Yield { value });
+                Ok(())
+            })
+        })?;
+        let body = builder.block(|b| {
+            b.emit(Stmt::First { blocks: vec![given, computed] });
+            Ok(())
+        })?;
+        builder.finish(place, body, None)
     }
 }
 
@@ -81,7 +121,7 @@ impl<'a> Builder<'_, 'a> {
     fn body(&mut self, clause: &Clause<'a>, body: &Body<'a>) -> Result<BlockId> {
         let args = match clause.kind {
             Kind::Function(args, _) => args,
-            Kind::Complete(_) | Kind::Set(_) | Kind::Object(..) => &[],
+            Kind::Value(_) | Kind::Element(_) => &[],
         };
         let stmts = body.query.map_or(&[][..], |body| &body.query.stmts);
         let heads: Vec<&'a Expr> = body.value.into_iter().collect();
@@ -118,19 +158,19 @@ impl<'a> Builder<'_, 'a> {
             match arg.as_ref() {
                 Expr::Var { span, .. } if span.text() == "_" => {}
                 Expr::Var { span, .. } => {
-                    scope.entry(span.text()).or_insert(Var { reg, bound: true });
+                    scope.entry(span.text()).or_insert(Var { reg, bound: true, since: 0 });
                 }
                 pattern => {
                     for span in declared_in(pattern) {
                         if !scope.contains_key(span.text()) {
-                            let var = Var { reg: self.reg()?, bound: false };
+                            let var = Var { reg: self.reg()?, bound: false, since: 0 };
                             scope.insert(span.text(), var);
                         }
                     }
                 }
             }
         }
-        self.scopes.push(scope);
+        self.scopes.push(Scope { vars: scope, at: 0 });
         for (arg, reg) in args.iter().zip(0..) {
             let own = matches!(arg.as_ref(), Expr::Var { span, .. }
                 if span.text() == "_" || self.local(span.text()).is_some_and(|var| var.reg == reg));
@@ -142,12 +182,12 @@ impl<'a> Builder<'_, 'a> {
     }
 
     /// `r contains x` and `r[k] := v`: everything that any clause gives.
-    fn partial(&mut self, path: &[&str], node: &'a Node<'a>, empty: &Value, acc: Reg) -> Result<BlockId> {
+    fn partial(&mut self, place: &Place, node: &'a Node<'a>, empty: &Value, acc: Reg) -> Result<BlockId> {
         let src = self.constant(empty)?;
         let mut blocks = Vec::new();
         // Keys that are written out (`r["x"] := 1`) are rules of their own below this one.
-        for (key, child) in &node.children {
-            blocks.push(self.child(path, key, child, acc)?);
+        for key in self.planner.below(place, Some(node)) {
+            blocks.push(self.child(place, &key, node.children.get(key.as_str()), acc, None)?);
         }
         for clause in &node.clauses {
             self.module = Some(clause.module);
@@ -170,23 +210,32 @@ impl<'a> Builder<'_, 'a> {
 
     fn element(&mut self, clause: &Clause<'a>, body: &Body<'a>, acc: Reg) -> Result<BlockId> {
         let stmts = body.query.map_or(&[][..], |body| &body.query.stmts);
-        let heads: Vec<&'a Expr> = match clause.kind {
-            Kind::Set(element) => vec![element],
-            Kind::Object(key, value) => std::iter::once(key).chain(value).collect(),
-            Kind::Complete(_) | Kind::Function(..) => vec![],
+        let written = match clause.kind {
+            Kind::Element(element) => Some(element),
+            Kind::Value(value) | Kind::Function(_, value) => value,
         };
+        let terms = clause.keys.iter().filter_map(RefArg::term);
+        let heads: Vec<&'a Expr> = terms.chain(written).collect();
         let block = self.block(|b| {
-            b.scopes.push(BTreeMap::new());
+            b.scopes.push(Scope::default());
             b.query(stmts, &heads, |b| {
-                let mut values =
-                    heads.iter().map(|head| b.value(head)).collect::<Result<Vec<_>>>()?.into_iter();
-                let truth = b.constant(&Value::Bool(true))?;
-                let first = values.next().unwrap_or(truth);
-                b.emit(match clause.kind {
-                    Kind::Object(..) => {
-                        Stmt::Insert { acc, key: first, value: values.next().unwrap_or(truth) }
-                    }
-                    Kind::Set(_) | Kind::Complete(_) | Kind::Function(..) => Stmt::Add { acc, value: first },
+                let mut keys = Vec::new();
+                for key in &clause.keys {
+                    keys.push(match key {
+                        RefArg::Key(key) => b.constant(&Value::from(*key))?,
+                        RefArg::Term(term) => b.value(term)?,
+                    });
+                }
+                let value = match written {
+                    Some(value) => b.value(value)?,
+                    None => b.constant(&Value::Bool(true))?,
+                };
+                let set = matches!(clause.kind, Kind::Element(_));
+                b.emit(match (set, keys.as_slice()) {
+                    (true, []) => Stmt::Add { acc, value },
+                    (false, [key]) => Stmt::Insert { acc, key: *key, value },
+                    (true, _) => Stmt::AddAt { acc, keys, value },
+                    (false, _) => Stmt::InsertAt { acc, keys, value },
                 });
                 Ok(())
             })
@@ -199,8 +248,8 @@ impl<'a> Builder<'_, 'a> {
 /// The bodies of a clause: each chain is a body with the `else`s that follow it.
 fn chains_of<'a>(clause: &Clause<'a>) -> Vec<Vec<Body<'a>>> {
     let value = match clause.kind {
-        Kind::Complete(value) | Kind::Function(_, value) | Kind::Object(_, value) => value,
-        Kind::Set(_) => None,
+        Kind::Value(value) | Kind::Function(_, value) => value,
+        Kind::Element(_) => None,
     };
     let mut chains: Vec<Vec<Body<'a>>> = Vec::new();
     for query in clause.bodies {

@@ -62,7 +62,9 @@ impl<'a> Builder<'_, 'a> {
             return Ok(());
         }
         let (pattern, known) = if Ready::new(self).value(rhs).is_ok() { (lhs, rhs) } else { (rhs, lhs) };
-        let value = self.value(known)?;
+        // Two values are only compared; one that is bound to a variable may go anywhere.
+        let value =
+            if Ready::new(self).value(pattern).is_ok() { self.operand(known) } else { self.value(known) }?;
         self.destructure(pattern, value)
     }
 
@@ -78,7 +80,7 @@ impl<'a> Builder<'_, 'a> {
             return Ok(());
         }
         if Ready::new(self).value(pattern).is_ok() {
-            let own = self.value(pattern)?;
+            let own = self.operand(pattern)?;
             self.emit(Stmt::Check { op: Compare::Eq, a: value, b: own });
             return Ok(());
         }

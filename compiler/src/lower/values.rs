@@ -8,6 +8,7 @@ use sidegate_engine::plan::{Compare, Operand, Operator, Reg, Stmt};
 
 use super::Result;
 use super::builder::Builder;
+use super::order::{Ready, refs};
 use crate::diagnostics::Diagnostic;
 use crate::rego::{constant, flatten};
 
@@ -26,8 +27,15 @@ pub(super) fn comparison(op: &BoolOp) -> Compare {
 impl<'a> Builder<'_, 'a> {
     /// Where the value of an expression is; the block fails where it has none.
     pub(super) fn value(&mut self, expr: &'a Expr) -> Result<Operand> {
-        if let Some(value) = constant(expr) {
+        if constant(expr).is_some() {
             written_as_it_is(expr)?;
+        }
+        self.operand(expr)
+    }
+
+    /// The same where the value alone counts, as in comparisons: `1.0` may stand for `1`.
+    pub(super) fn operand(&mut self, expr: &'a Expr) -> Result<Operand> {
+        if let Some(value) = constant(expr) {
             return self.planner.constant(&value, Some(expr.span()));
         }
         if let Some(value) = self.hoisted(expr) {
@@ -40,21 +48,25 @@ impl<'a> Builder<'_, 'a> {
             }
             Expr::Array { items, .. } => {
                 no_union(items.first())?;
-                let items = self.values(items)?;
+                let items = self.values(&refs(items))?;
                 self.make(|dst| Stmt::MakeArray { dst, items })
             }
             Expr::Set { items, .. } => {
                 no_union(items.first())?;
-                let items = self.values(items)?;
+                let items = self.values(&refs(items))?;
                 self.make(|dst| Stmt::MakeSet { dst, items })
             }
             Expr::Object { fields, .. } => {
                 no_union(fields.first().map(|(_, _, value)| value))?;
                 distinct(fields)?;
-                let fields = fields
-                    .iter()
-                    .map(|(_, key, value)| Ok((self.value(key)?, self.value(value)?)))
-                    .collect::<Result<_>>()?;
+                let terms: Vec<_> =
+                    fields.iter().flat_map(|(_, key, value)| [key.as_ref(), value.as_ref()]).collect();
+                let values = self.values(&terms)?;
+                let pairs = values.chunks_exact(2).filter_map(|pair| match pair {
+                    [key, value] => Some((*key, *value)),
+                    _ => None,
+                });
+                let fields = pairs.collect();
                 self.make(|dst| Stmt::MakeObject { dst, fields })
             }
             Expr::ArrayCompr { term, query, .. } => {
@@ -97,13 +109,17 @@ impl<'a> Builder<'_, 'a> {
                 self.operate(op, lhs, rhs)
             }
             Expr::BoolExpr { op, lhs, rhs, .. } => {
-                let (a, b) = (self.value(lhs)?, self.value(rhs)?);
+                let (a, b) = self.both(lhs, rhs)?;
                 self.make(|dst| Stmt::Compare { dst, op: comparison(op), a, b })
             }
             Expr::Membership { key, value, collection, .. } => {
-                let key = key.as_ref().map(|key| self.value(key)).transpose()?;
-                let value = self.value(value)?;
-                let of = self.value(collection)?;
+                let terms: Vec<_> = key.iter().chain([value, collection]).map(AsRef::as_ref).collect();
+                let values = self.values(&terms)?;
+                let (key, value, of) = match values.as_slice() {
+                    [key, value, of] => (Some(*key), *value, *of),
+                    [value, of] => (None, *value, *of),
+                    _ => return Err(Diagnostic::at(expr.span(), "internal", "internal error: membership")),
+                };
                 self.make(|dst| Stmt::Member { dst, key, value, of })
             }
             Expr::AssignExpr { span, .. } => {
@@ -117,12 +133,44 @@ impl<'a> Builder<'_, 'a> {
         }
     }
 
-    pub(super) fn values(&mut self, exprs: &'a [Ref<Expr>]) -> Result<Vec<Operand>> {
-        exprs.iter().map(|expr| self.value(expr)).collect()
+    /// The values of terms, each planned as soon as it can run (as [`Ready`] goes through them).
+    pub(super) fn values(&mut self, terms: &[&'a Expr]) -> Result<Vec<Operand>> {
+        self.all(terms, Self::value)
+    }
+
+    fn all(
+        &mut self,
+        terms: &[&'a Expr],
+        plan: impl Fn(&mut Self, &'a Expr) -> Result<Operand>,
+    ) -> Result<Vec<Operand>> {
+        let mut found: Vec<Option<Operand>> = vec![None; terms.len()];
+        loop {
+            let mut progress = false;
+            for (slot, term) in found.iter_mut().zip(terms) {
+                if slot.is_none() && Ready::new(self).value(term).is_ok() {
+                    *slot = Some(plan(self, term)?);
+                    progress = true;
+                }
+            }
+            match found.iter().copied().collect::<Option<Vec<_>>>() {
+                Some(values) => return Ok(values),
+                None if progress => {}
+                // Says what is missing.
+                None => return terms.iter().map(|term| plan(self, term)).collect(),
+            }
+        }
+    }
+
+    /// The values of two terms that are compared or calculated with.
+    pub(super) fn both(&mut self, lhs: &'a Expr, rhs: &'a Expr) -> Result<(Operand, Operand)> {
+        match self.all(&[lhs, rhs], Self::operand)?.as_slice() {
+            [a, b] => Ok((*a, *b)),
+            _ => Err(Diagnostic::at(lhs.span(), "internal", "internal error: operands")),
+        }
     }
 
     fn operate(&mut self, op: Operator, lhs: &'a Expr, rhs: &'a Expr) -> Result<Operand> {
-        let (a, b) = (self.value(lhs)?, self.value(rhs)?);
+        let (a, b) = self.both(lhs, rhs)?;
         self.make(|dst| Stmt::Operate { dst, op, a, b })
     }
 

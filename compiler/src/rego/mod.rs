@@ -1,11 +1,15 @@
 //! Rego as parsed: modules, what their names mean, and the tree of all rules.
 
+mod annotations;
+mod builtins;
+mod expand;
 mod module;
 mod scan;
 mod terms;
 mod tree;
 mod vars;
 
+pub(crate) use builtins::{opa_builtin, why_refused};
 pub(crate) use module::{Module, Modules, Name};
 pub(crate) use scan::huge_number;
 pub(crate) use terms::{RefArg, call_path, constant, flatten};

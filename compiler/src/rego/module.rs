@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
-use regorus::unstable::{self as ast, Parser, Source};
+use regorus::unstable::{self as ast, Expr, Parser, Source};
 
-use super::scan;
+use super::expand::{expand, plain};
 use super::terms::{RefArg, flatten};
+use super::{annotations, scan};
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::sources::Sources;
+use crate::sources::{RegoVersion, Sources};
 
 /// Longest line that is parsed, in characters.
 const MAX_COLUMNS: u32 = 65_536;
@@ -18,6 +19,8 @@ pub(crate) struct Module {
     pub(crate) ast: ast::Module,
     /// `["envoy", "authz"]`
     pub(crate) package: Vec<String>,
+    /// Paths below `data` that annotations make entry points.
+    pub(crate) entrypoints: Vec<Vec<String>>,
     /// Alias → path with its root: `["input", "attributes"]`.
     imports: BTreeMap<String, Vec<String>>,
 }
@@ -43,13 +46,9 @@ impl Modules {
     pub(crate) fn parse(sources: &Sources) -> Result<Self, Diagnostics> {
         let mut modules = Vec::new();
         let mut findings = Vec::new();
-        if let Some(version @ 0) = sources.manifest.as_ref().and_then(|manifest| manifest.rego_version) {
-            let message = format!("expected `rego_version` 1, got {version}");
-            let help = "convert the policy with `opa fmt --write --v0-v1`";
-            findings.push(Diagnostic::file(&sources.shown(".manifest"), "rego_version", message).help(help));
-        }
         for (name, text) in &sources.modules {
-            match Module::parse(&sources.shown(name), text) {
+            let version = sources.version(name);
+            match version.and_then(|version| Module::parse(&sources.shown(name), text, version)) {
                 Ok(module) => modules.push(module),
                 Err(finding) => findings.push(finding),
             }
@@ -68,6 +67,7 @@ impl Modules {
 
     /// What `name` stands for in `module`, where no local variable hides it.
     pub(crate) fn resolve(&self, module: &Module, name: &str) -> Option<Name> {
+        let name = plain(name);
         match name {
             "input" => return Some(Name::Input(Vec::new())),
             "data" => return Some(Name::Data(Vec::new())),
@@ -87,15 +87,17 @@ impl Modules {
 }
 
 impl Module {
-    fn parse(file: &str, text: &str) -> Result<Self, Diagnostic> {
+    fn parse(file: &str, text: &str, version: RegoVersion) -> Result<Self, Diagnostic> {
         scan::check(file, text)?;
         let parse = || {
-            let source = Source::from_contents(file.to_owned(), text.to_owned())?;
+            let source = Source::from_contents(file.to_owned(), expand(text).into_owned())?;
             let mut parser = Parser::new(&source)?;
             if let Some(columns) = NonZeroU32::new(MAX_COLUMNS) {
                 parser.set_max_col(columns);
             }
-            parser.enable_rego_v1()?;
+            if version == RegoVersion::V1 {
+                parser.enable_rego_v1()?;
+            }
             parser.parse()
         };
         let ast = parse().map_err(|error: anyhow::Error| Diagnostic::parse(file, &error.to_string()))?;
@@ -105,6 +107,7 @@ impl Module {
             let path = path(&import.refr)?;
             let root = path.first().map_or("", String::as_str);
             if matches!(root, "rego" | "future") {
+                language(import, &path)?;
                 continue;
             }
             let alias = import.r#as.as_ref().map(|span| span.text().to_owned());
@@ -116,7 +119,46 @@ impl Module {
             }
             imports.insert(alias, path);
         }
-        Ok(Self { ast, package, imports })
+        let mut module = Self { ast, package, entrypoints: Vec::new(), imports };
+        for line in annotations::entrypoints(file, text)? {
+            let path = module.annotated(line).ok_or_else(|| {
+                let message = "expected a rule or a package of a written path after `entrypoint: true`";
+                Diagnostic { line, column: 1, ..Diagnostic::file(file, "rego_metadata", message) }
+            })?;
+            module.entrypoints.push(path);
+        }
+        Ok(module)
+    }
+
+    /// The document that what comes after a line defines.
+    fn annotated(&self, line: u32) -> Option<Vec<String>> {
+        if self.ast.package.span.line > line {
+            return Some(self.package.clone());
+        }
+        let rule = self.ast.policy.iter().find(|rule| rule.span().line > line)?;
+        let (Expr::Var { span, .. }, args) = flatten(head(rule)) else { return None };
+        let keys = args.iter().map(RefArg::key).collect::<Option<Vec<_>>>()?;
+        let names = std::iter::once(plain(span.text())).chain(keys).map(str::to_owned);
+        Some(self.package.iter().cloned().chain(names).collect())
+    }
+}
+
+/// Refuses an import that changes the language in a way that the parser does not know: what it would read
+/// could mean something else.
+fn language(import: &ast::Import, path: &[String]) -> Result<(), Diagnostic> {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match path.as_slice() {
+        ["rego", "v1"] | ["future", "keywords"] => Ok(()),
+        ["future", "keywords", "contains" | "every" | "if" | "in"] => Ok(()),
+        ["future", "keywords", "and" | "or" | "not"] | ["rego", "v2"] => {
+            let what = format!("`import {}`", path.join("."));
+            let help = "write alternatives as rules of their own, and `not` with one expression";
+            Err(Diagnostic::unsupported(&import.span, &what, help))
+        }
+        _ => {
+            let message = format!("expected `rego.v1` or a keyword that OPA knows, got `{}`", path.join("."));
+            Err(Diagnostic::at(&import.span, "rego_parse", message))
+        }
     }
 }
 
@@ -124,7 +166,7 @@ impl Module {
 fn path(expr: &ast::Expr) -> Result<Vec<String>, Diagnostic> {
     let wrong = || Diagnostic::at(expr.span(), "rego_parse", "expected a path of names");
     let (head, args) = flatten(expr);
-    let ast::Expr::Var { span, .. } = head else { return Err(wrong()) };
+    let Expr::Var { span, .. } = head else { return Err(wrong()) };
     let mut path = vec![span.text().to_owned()];
     for arg in args {
         let RefArg::Key(key) = arg else { return Err(wrong()) };
@@ -133,17 +175,21 @@ fn path(expr: &ast::Expr) -> Result<Vec<String>, Diagnostic> {
     Ok(path)
 }
 
-fn rule_name(rule: &ast::Rule) -> Option<String> {
-    let refr = match rule {
+/// What a rule is called, with its keys.
+pub(super) fn head(rule: &ast::Rule) -> &Expr {
+    match rule {
         ast::Rule::Default { refr, .. } => refr,
         ast::Rule::Spec { head, .. } => match head {
             ast::RuleHead::Compr { refr, .. }
             | ast::RuleHead::Set { refr, .. }
             | ast::RuleHead::Func { refr, .. } => refr,
         },
-    };
-    match flatten(refr).0 {
-        ast::Expr::Var { span, .. } => Some(span.text().to_owned()),
+    }
+}
+
+fn rule_name(rule: &ast::Rule) -> Option<String> {
+    match flatten(head(rule)).0 {
+        Expr::Var { span, .. } => Some(plain(span.text()).to_owned()),
         _ => None,
     }
 }

@@ -22,6 +22,14 @@ impl<'a> RefArg<'a> {
             Self::Term(_) => None,
         }
     }
+
+    /// The term, if it is not.
+    pub(crate) fn term(&self) -> Option<&'a Expr> {
+        match self {
+            Self::Key(_) => None,
+            Self::Term(term) => Some(term),
+        }
+    }
 }
 
 /// The head of a reference and its steps, in order.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use regorus::unstable::{self as ast, Expr, RuleBody, Span};
 
-use super::module::{Module, Modules};
+use super::expand::plain;
+use super::module::{Module, Modules, head};
 use super::terms::{RefArg, flatten};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 
@@ -12,20 +13,21 @@ use crate::diagnostics::{Diagnostic, Diagnostics};
 #[derive(Clone, Copy)]
 pub(crate) enum Kind<'a> {
     /// `r := value`; `true` where no value is written.
-    Complete(Option<&'a Expr>),
+    Value(Option<&'a Expr>),
+    /// `r contains element`
+    Element(&'a Expr),
     /// `f(args) := value`
     Function(&'a [ast::Ref<Expr>], Option<&'a Expr>),
-    /// `r contains element`
-    Set(&'a Expr),
-    /// `r[key] := value`
-    Object(&'a Expr, Option<&'a Expr>),
 }
 
 /// One rule as written.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Clause<'a> {
     pub(crate) module: &'a Module,
     pub(crate) span: &'a Span,
+    /// What follows the written keys of the head, from the first variable on: `x` and `"b"` of
+    /// `r.a[x].b := y`, which stands at `r.a`.
+    pub(crate) keys: Vec<RefArg<'a>>,
     pub(crate) kind: Kind<'a>,
     /// The bodies: one of several apart from `else`, which follow the one before.
     pub(crate) bodies: &'a [RuleBody],
@@ -38,7 +40,7 @@ pub(crate) struct Node<'a> {
     pub(crate) clauses: Vec<Clause<'a>>,
     pub(crate) default: Option<(&'a Module, &'a Span, &'a [ast::Ref<Expr>], &'a Expr)>,
     /// A package of this path exists.
-    package: bool,
+    pub(crate) package: bool,
 }
 
 impl Node<'_> {
@@ -51,6 +53,12 @@ impl Node<'_> {
     pub(crate) fn is_function(&self) -> bool {
         matches!(self.clauses.first(), Some(Clause { kind: Kind::Function(..), .. }))
             || matches!(self.default, Some((_, _, args, _)) if !args.is_empty())
+    }
+}
+
+impl Clause<'_> {
+    fn is_partial(&self) -> bool {
+        !self.keys.is_empty() || matches!(self.kind, Kind::Element(_))
     }
 }
 
@@ -85,29 +93,20 @@ fn descend<'a, 'n>(root: &'n mut Node<'a>, path: impl Iterator<Item = &'a str>) 
 }
 
 fn insert<'a>(root: &mut Node<'a>, module: &'a Module, rule: &'a ast::Rule) -> Result<(), Diagnostic> {
-    let (refr, span) = match rule {
-        ast::Rule::Default { refr, span, .. } => (refr, span),
-        ast::Rule::Spec { head, span, .. } => match head {
-            ast::RuleHead::Compr { refr, .. }
-            | ast::RuleHead::Set { refr, .. }
-            | ast::RuleHead::Func { refr, .. } => (refr, span),
-        },
-    };
-    let (head, args) = flatten(refr);
-    let Expr::Var { span: name, .. } = head else {
+    let span = rule.span();
+    let (name, args) = flatten(head(rule));
+    let Expr::Var { span: name, .. } = name else {
         return Err(Diagnostic::at(span, "rego_parse", "expected a rule that begins with a name"));
     };
     let ground: Vec<&str> = args.iter().map_while(RefArg::key).collect();
     let rest = args.get(ground.len()..).unwrap_or_default();
-    let path = module.package.iter().map(String::as_str).chain([name.text()]).chain(ground);
+    let path = module.package.iter().map(String::as_str).chain([plain(name.text())]).chain(ground);
     let node = descend(root, path);
-    let nested = |what: &str| {
-        Err(Diagnostic::unsupported(span, what, "build the document with a comprehension: `r := {…}`"))
-    };
     match rule {
         ast::Rule::Default { args, value, .. } => {
             if !rest.is_empty() {
-                return nested("a default for a key");
+                let message = "expected a default for a document, got one for a variable key";
+                return Err(Diagnostic::at(span, "rego_parse", message));
             }
             if let Some((_, before, ..)) = node.default {
                 let message = format!("expected one default, got another on line {}", before.line);
@@ -116,24 +115,26 @@ fn insert<'a>(root: &mut Node<'a>, module: &'a Module, rule: &'a ast::Rule) -> R
             node.default = Some((module, span, args, value));
         }
         ast::Rule::Spec { head, bodies, .. } => {
-            let kind = match (head, rest) {
-                (ast::RuleHead::Func { args, assign, .. }, []) => Kind::Function(args, value(assign)),
-                (ast::RuleHead::Compr { assign, .. }, []) => Kind::Complete(value(assign)),
-                (ast::RuleHead::Compr { assign, .. }, [RefArg::Term(key)]) => {
-                    Kind::Object(key, value(assign))
+            let kind = match head {
+                ast::RuleHead::Func { args, assign, .. } if rest.is_empty() => {
+                    Kind::Function(args, value(assign))
                 }
-                (ast::RuleHead::Set { key: Some(key), span: head, .. }, [])
-                    if head.text().contains("contains") =>
+                ast::RuleHead::Func { .. } => {
+                    let message = "expected a function of a written name, got a variable in it";
+                    return Err(Diagnostic::at(span, "rego_parse", message));
+                }
+                ast::RuleHead::Compr { assign, .. } => Kind::Value(value(assign)),
+                ast::RuleHead::Set { key: Some(key), span: head, .. }
+                    if !module.ast.rego_v1 || head.text().contains("contains") =>
                 {
-                    Kind::Set(key)
+                    Kind::Element(key)
                 }
-                (ast::RuleHead::Set { .. }, []) => {
+                ast::RuleHead::Set { .. } => {
                     let message = "expected `contains`, `:=` or `if`, got neither";
                     return Err(Diagnostic::at(span, "rego_parse", message));
                 }
-                _ => return nested("a rule with several variable keys in its head"),
             };
-            node.clauses.push(Clause { module, span, kind, bodies });
+            node.clauses.push(Clause { module, span, keys: rest.to_vec(), kind, bodies });
         }
     }
     Ok(())
@@ -146,23 +147,18 @@ fn value(assign: &Option<ast::RuleAssign>) -> Option<&Expr> {
 /// Finds documents that are defined as two different things.
 fn check(node: &Node<'_>, findings: &mut Vec<Diagnostic>) {
     if let Some(first) = node.clauses.first() {
-        let odd = node.clauses.iter().find(|clause| !alike(&first.kind, &clause.kind));
+        let odd = node.clauses.iter().find(|clause| !alike(first, clause));
         findings.extend(odd.map(|odd| {
             let message =
                 format!("expected the kind of rule that is on line {}, got another", first.span.line);
             Diagnostic::at(odd.span, "rego_type", message)
         }));
-        let partial = matches!(first.kind, Kind::Object(..));
-        if node.package || (!partial && !node.children.is_empty()) {
+        let object = !first.keys.is_empty();
+        if node.package || (!object && !node.children.is_empty()) {
             let message = "expected one document, got a rule and a package or rules below the same path";
             findings.push(Diagnostic::at(first.span, "rego_type", message));
         }
-        if partial && node.children.values().any(|child| !child.children.is_empty() || child.is_function()) {
-            let what = "a rule with a variable key beside rules with longer paths";
-            let help = "build the document with a comprehension: `r := {…}`";
-            findings.push(Diagnostic::unsupported(first.span, what, help));
-        }
-        if let (Some((_, span, ..)), Kind::Set(_) | Kind::Object(..)) = (node.default, first.kind) {
+        if let (Some((_, span, ..)), true) = (node.default, first.is_partial()) {
             findings.push(Diagnostic::at(span, "rego_type", "expected no default for a set or an object"));
         }
     }
@@ -175,9 +171,15 @@ fn check(node: &Node<'_>, findings: &mut Vec<Diagnostic>) {
     node.children.values().for_each(|child| check(child, findings));
 }
 
-fn alike(a: &Kind<'_>, b: &Kind<'_>) -> bool {
-    match (a, b) {
+fn alike(a: &Clause<'_>, b: &Clause<'_>) -> bool {
+    match (&a.kind, &b.kind) {
         (Kind::Function(a, _), Kind::Function(b, _)) => a.len() == b.len(),
-        (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+        (Kind::Function(..), _) | (_, Kind::Function(..)) => false,
+        // Objects with variable keys may hold sets and values, each at its own depth.
+        _ if !a.keys.is_empty() && !b.keys.is_empty() => true,
+        (a_kind, b_kind) => {
+            a.keys.is_empty() == b.keys.is_empty()
+                && std::mem::discriminant(a_kind) == std::mem::discriminant(b_kind)
+        }
     }
 }

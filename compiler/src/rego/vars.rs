@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Query, Span};
 
+use super::builtins::opa_builtin;
+use super::terms::call_path;
+
 /// Names with a place where each occurs.
 pub(crate) type Names<'a> = BTreeMap<&'a str, &'a Span>;
 
@@ -54,8 +57,7 @@ pub(crate) fn direct<'a>(stmt: &'a LiteralStmt, found: &mut Vec<&'a Span>) {
         Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => vec![expr],
         Literal::Every { domain, .. } => vec![domain],
     };
-    let with = stmt.with_mods.iter().map(|with| with.r#as.as_ref());
-    terms.into_iter().chain(with).for_each(|term| direct_in(term, found));
+    terms.into_iter().chain(replacing(stmt)).for_each(|term| direct_in(term, found));
 }
 
 /// The same for a term.
@@ -105,7 +107,13 @@ pub(crate) fn free_in_stmt<'a>(stmt: &'a LiteralStmt, found: &mut Names<'a>) {
             found.extend(free_in(query, &[], &locals));
         }
     }
-    stmt.with_mods.iter().for_each(|with| free(&with.r#as, found));
+    replacing(stmt).for_each(|term| free(term, found));
+}
+
+/// The values that `with` puts in the place of others, builtins not among them.
+fn replacing(stmt: &LiteralStmt) -> impl Iterator<Item = &Expr> {
+    let values = stmt.with_mods.iter().map(|with| with.r#as.as_ref());
+    values.filter(|term| !call_path(term).is_some_and(|path| opa_builtin(&path.join(".")).is_some()))
 }
 
 /// A query inside a term, with the terms that are evaluated in it.

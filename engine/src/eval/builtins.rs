@@ -1,5 +1,6 @@
 //! The builtins a plan may call: regorus's, by an allow-list, each with what a call may cost.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use regorus::Value;
@@ -7,7 +8,9 @@ use regorus::unstable::{BUILTINS, Expr, Ref, Source, Span};
 
 use super::EvalError;
 use super::answers::{self, Own};
+use super::context::Context;
 use super::ops::depth_weight;
+use super::table::{self, Entry, Reads, Unanswered};
 
 type Function = fn(&Span, &[Ref<Expr>], &[Value], bool) -> anyhow::Result<Value>;
 
@@ -116,6 +119,8 @@ pub struct Builtin {
     growth: Growth,
     /// The answer where regorus's is not always OPA's.
     own: Option<Own>,
+    /// The answer where regorus has none.
+    entry: Option<&'static Entry>,
     /// The functions take the source of the call for their messages, which nobody reads here.
     span: Span,
     exprs: Vec<Ref<Expr>>,
@@ -130,23 +135,57 @@ impl fmt::Debug for Builtin {
 impl Builtin {
     /// The builtin called `name`, if plans may call it.
     pub fn find(name: &str) -> Option<Self> {
+        if let Some(entry) = table::find(name) {
+            return Self::new(entry.name, Growth::Linear, (|_, _, _, _| Ok(Value::Undefined), entry.arity))
+                .map(|builtin| Self { entry: Some(entry), ..builtin });
+        }
         let (name, growth) = ALLOWED.iter().find(|(allowed, _)| *allowed == name)?;
-        let (function, arity): (Function, u8) = match BUILTINS.get(name) {
+        let known: (Function, u8) = match BUILTINS.get(name) {
             Some(known) => *known,
             // Answered here alone: regorus's would bring the tables of a crate that knows all of Unicode's
             // host names into the filter.
             None => (|_, _, _, _| Ok(Value::Undefined), answers::own_arity(name)?),
         };
+        Self::new(name, *growth, known)
+    }
+
+    fn new(name: &'static str, growth: Growth, (function, arity): (Function, u8)) -> Option<Self> {
         let source = Source::from_contents(String::new(), String::new()).ok()?;
         let span = Span { source, line: 1, col: 1, start: 0, end: 0 };
         let expr = Ref::new(Expr::Null { span: span.clone(), value: Value::Null, eidx: 0 });
         let exprs = vec![expr; usize::from(arity)];
-        Some(Self { name, function, arity, growth: *growth, own: answers::own(name), span, exprs })
+        Some(Self { name, function, arity, growth, own: answers::own(name), entry: None, span, exprs })
     }
 
     /// Names of every builtin that plans may call, sorted.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        ALLOWED.iter().map(|(name, _)| *name)
+        let names: BTreeSet<_> = ALLOWED.iter().map(|(name, _)| *name).chain(table::names()).collect();
+        names.into_iter()
+    }
+
+    /// Whether the answer depends on the arguments alone: not on the clock, on chance or on what runs the
+    /// policy.
+    pub fn is_pure(&self) -> bool {
+        self.reads() == Reads::Nothing
+    }
+
+    /// Whether a call may need [`Context::now_ns`].
+    pub fn uses_clock(&self) -> bool {
+        self.reads() == Reads::Clock
+    }
+
+    /// Whether a call may need [`Context::seed`].
+    pub fn uses_randomness(&self) -> bool {
+        self.reads() == Reads::Chance
+    }
+
+    fn reads(&self) -> Reads {
+        self.entry.map_or(Reads::Nothing, |entry| entry.reads)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Number of arguments.
@@ -156,6 +195,9 @@ impl Builtin {
 
     /// Steps to charge before the call; not more than `most` are looked for in large arguments.
     pub(super) fn cost(&self, args: &[Value], most: u64) -> u64 {
+        if let Some(entry) = self.entry {
+            return entry.cost(args, most);
+        }
         let seen = match (self.growth, args.split_first()) {
             (Growth::First, Some((Value::Array(_) | Value::Set(_) | Value::Object(_), rest))) => rest,
             _ => args,
@@ -178,9 +220,15 @@ impl Builtin {
 
     /// The result, or undefined where the builtin has an error (OPA's plugin is non-strict). An error
     /// where the answer is not certain to be OPA's.
-    pub fn call(&self, args: &[Value]) -> Result<Value, EvalError> {
+    pub fn call(&self, args: &[Value], context: &Context) -> Result<Value, EvalError> {
         if args.len() != self.arity() {
             return Ok(Value::Undefined);
+        }
+        if let Some(entry) = self.entry {
+            return (entry.answer)(args, context).map_err(|why| match why {
+                Unanswered::Inexact => EvalError::Inexact(self.name),
+                Unanswered::Missing(what) => EvalError::Missing(what),
+            });
         }
         let plain = |args: &[Value]| {
             (self.function)(&self.span, &self.exprs, args, false).unwrap_or(Value::Undefined)
@@ -220,11 +268,13 @@ mod tests {
     #[test]
     fn every_allowed_builtin_exists_and_the_list_is_sorted() {
         let names: Vec<_> = Builtin::names().collect();
-        assert!(names.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!(ALLOWED.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        assert!(ALLOWED.iter().all(|(name, _)| table::find(name).is_none()));
+        assert!(table::names().is_sorted());
         let missing: Vec<_> = names.iter().filter(|name| Builtin::find(name).is_none()).collect();
         assert!(missing.is_empty(), "not in regorus: {missing:?}");
         assert!(Builtin::find("http.send").is_none());
-        assert!(Builtin::find("time.now_ns").is_none());
+        assert!(Builtin::find("net.lookup_ip_addr").is_none());
     }
 
     #[test]
@@ -240,8 +290,9 @@ mod tests {
     #[test]
     fn errors_are_undefined() {
         let to_number = Builtin::find("to_number").unwrap();
-        assert_eq!(to_number.call(&[Value::from("x")]), Ok(Value::Undefined));
-        assert_eq!(to_number.call(&[Value::from("2")]), Ok(Value::from(2_u64)));
-        assert_eq!(to_number.call(&[]), Ok(Value::Undefined));
+        let call = |args: &[Value]| to_number.call(args, &Context::default());
+        assert_eq!(call(&[Value::from("x")]), Ok(Value::Undefined));
+        assert_eq!(call(&[Value::from("2")]), Ok(Value::from(2_u64)));
+        assert_eq!(call(&[]), Ok(Value::Undefined));
     }
 }

@@ -80,7 +80,7 @@ fn fraction(number: &Value) -> Result<String, Inexact> {
 }
 
 /// A value in Rego's syntax, as OPA prints terms.
-fn term(value: &Value, out: &mut String) -> Result<(), Inexact> {
+pub(super) fn term(value: &Value, out: &mut String) -> Result<(), Inexact> {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(b) => write!(out, "{b}").map_err(|_| Inexact)?,

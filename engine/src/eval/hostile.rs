@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 use regorus::Value;
 
-use super::{Builtin, Machine};
+use super::{Builtin, Context, Machine};
 use crate::limits::Limits;
 use crate::plan::{Compare, Entry, Func, Image, Node, Operand, Operator, Program, Reg, Stmt, decode, encode};
 
@@ -14,6 +14,10 @@ use crate::plan::{Compare, Entry, Func, Image, Node, Operand, Operator, Program,
 const STACK: usize = 1 << 20;
 /// As in the default configuration.
 const STEPS: u64 = 100_000;
+
+fn known() -> Context {
+    Context { now_ns: Some(1_700_000_000_000_000_000), seed: Some([7; 32]) }
+}
 
 fn on_small_stack(run: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new().stack_size(STACK).spawn(run).unwrap().join().unwrap();
@@ -25,8 +29,9 @@ fn run(image: &Image) {
         return;
     }
     let input = Value::from_json_str(r#"{"a":[1,2,3,"x"],"b":{"c":[[1],{"d":null}]}}"#).unwrap();
+    let context = known();
     for entry in image.entries() {
-        let mut machine = Machine::new(image, &input, STEPS);
+        let mut machine = Machine::new(image, &input, &context, STEPS);
         let _ = machine.result(entry.func);
         assert!(machine.used() <= STEPS);
     }
@@ -60,10 +65,11 @@ fn stmt() -> impl Strategy<Value = Stmt> {
         (reg(), operand()).prop_map(|(dst, src)| Stmt::Assign { dst, src }),
         (reg(), proptest::collection::vec(0..8_u32, 0..3)).prop_map(|(dst, path)| Stmt::Input { dst, path }),
         (reg(), operand(), operand()).prop_map(|(dst, src, key)| Stmt::Get { dst, src, key }),
+        (reg(), operand(), operand()).prop_map(|(dst, src, key)| Stmt::GetBase { dst, src, key }),
         (reg(), any::<u32>(), operands()).prop_map(|(dst, func, args)| Stmt::Call { dst, func, args }),
         (reg(), any::<u16>(), operands()).prop_map(|(dst, at, args)| Stmt::Builtin {
             dst,
-            builtin: at % 80,
+            builtin: at % 200,
             args
         }),
         (reg(), operator, operand(), operand()).prop_map(|(dst, op, a, b)| Stmt::Operate { dst, op, a, b }),
@@ -95,6 +101,16 @@ fn stmt() -> impl Strategy<Value = Stmt> {
         (reg(), operand(), operand()).prop_map(|(acc, key, value)| Stmt::Insert { acc, key, value }),
         operand().prop_map(|value| Stmt::Yield { value }),
         Just(Stmt::Stop),
+        (reg(), operands(), operand()).prop_map(|(acc, keys, value)| Stmt::InsertAt { acc, keys, value }),
+        (reg(), operands(), operand()).prop_map(|(acc, keys, value)| Stmt::AddAt { acc, keys, value }),
+        (reg(), 0..2_u16).prop_map(|(dst, slot)| Stmt::Slot { dst, slot }),
+        (reg(), proptest::option::of(operand()), proptest::collection::vec(0..8_u32, 0..3), operand())
+            .prop_map(|(dst, src, path, value)| Stmt::Patch { dst, src, path, value }),
+        (proptest::option::of(operand()), 0..2_u16, operand(), any::<u32>())
+            .prop_map(|(input, slot, value, block)| Stmt::With { input, slots: vec![(slot, value)], block }),
+        any::<u32>().prop_map(|block| Stmt::Outside { block }),
+        reg().prop_map(|dst| Stmt::Clear { dst }),
+        reg().prop_map(|src| Stmt::Defined { src }),
     ]
 }
 
@@ -109,7 +125,9 @@ fn program() -> impl Strategy<Value = Program> {
                 Stmt::Scan { block, .. }
                 | Stmt::Every { block, .. }
                 | Stmt::Not { block }
-                | Stmt::Try { block } => free.pop().is_some_and(|inner| {
+                | Stmt::Try { block }
+                | Stmt::With { block, .. }
+                | Stmt::Outside { block } => free.pop().is_some_and(|inner| {
                     *block = inner;
                     true
                 }),
@@ -129,7 +147,7 @@ fn program() -> impl Strategy<Value = Program> {
             }
         }
         let builtins: Vec<String> = Builtin::names().map(str::to_owned).collect();
-        let builtins: Vec<String> = builtins.iter().cycle().take(80).cloned().collect();
+        let builtins: Vec<String> = builtins.iter().cycle().take(200).cloned().collect();
         let last = u32::try_from(funcs.len() - 1).unwrap();
         Program {
             revision: String::new(),
@@ -147,6 +165,7 @@ fn program() -> impl Strategy<Value = Program> {
             blocks,
             funcs,
             entries: vec![Entry { path: "t/r".into(), func: last, reads: vec![] }],
+            slots: 2,
         }
     })
 }
@@ -195,7 +214,7 @@ proptest! {
             let builtin = Builtin::find(name).unwrap();
             let args = args.get(..builtin.arity()).unwrap_or(&args);
             let _ = builtin.cost(args, STEPS);
-            let _ = builtin.call(args);
+            let _ = builtin.call(args, &known());
         }
     }
 }
@@ -250,7 +269,8 @@ fn shared_values_are_charged_as_what_they_stand_for() {
     };
     let image = decode(&encode(&program).unwrap()).unwrap();
     let started = std::time::Instant::now();
-    let mut machine = Machine::new(&image, &Value::Null, STEPS);
+    let context = known();
+    let mut machine = Machine::new(&image, &Value::Null, &context, STEPS);
     assert_eq!(machine.result(0), Err(super::EvalError::Steps(STEPS)));
     assert!(started.elapsed().as_secs() < 2);
 }

@@ -2,13 +2,14 @@
 
 use regorus::Value;
 
-use super::EvalError;
 use super::ops;
+use super::worlds::World;
+use super::{Context, EvalError};
 use crate::plan::{BlockId, ConstId, Func, FuncId, Image, Operand, Reg, Stmt};
 
 /// How a block ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Flow {
+pub(super) enum Flow {
     /// A statement failed.
     Failed,
     /// It reached its end, at least once if it scans.
@@ -25,30 +26,32 @@ const MAX_REGISTERS: usize = 1 << 18;
 /// The state of one evaluation. Dropped with it; nothing outlives a decision.
 pub(crate) struct Machine<'a> {
     image: &'a Image,
-    input: &'a Value,
+    context: &'a Context,
+    pub(super) world: World,
+    /// The worlds around it, innermost last.
+    pub(super) outside: Vec<World>,
     /// Frames of the running functions, one after the other.
     regs: Vec<Value>,
-    /// Results of the functions without parameters.
-    memo: Vec<Option<Value>>,
     budget: u64,
     steps: u64,
 }
 
 /// The running function.
 #[derive(Clone, Copy)]
-struct Frame<'a> {
-    func: &'a Func,
-    base: usize,
+pub(super) struct Frame<'a> {
+    pub(super) func: &'a Func,
+    pub(super) base: usize,
 }
 
 impl<'a> Machine<'a> {
     /// A machine that may take `steps` steps.
-    pub(crate) fn new(image: &'a Image, input: &'a Value, steps: u64) -> Self {
+    pub(crate) fn new(image: &'a Image, input: &Value, context: &'a Context, steps: u64) -> Self {
         Self {
             image,
-            input,
+            context,
+            world: World::new(input.clone(), image.slots, image.funcs.len()),
+            outside: Vec::new(),
             regs: Vec::with_capacity(64),
-            memo: vec![None; image.funcs.len()],
             budget: steps,
             steps,
         }
@@ -64,13 +67,18 @@ impl<'a> Machine<'a> {
         self.call(id, |_, _| Ok(()))
     }
 
-    fn charge(&mut self, steps: u64) -> Result<(), EvalError> {
+    /// Steps that are left.
+    pub(super) fn left(&self) -> u64 {
+        self.steps
+    }
+
+    pub(super) fn charge(&mut self, steps: u64) -> Result<(), EvalError> {
         self.steps = self.steps.checked_sub(steps).ok_or(EvalError::Steps(self.budget))?;
         Ok(())
     }
 
     /// Charges for going through the whole of what the operands are.
-    fn charge_whole(&mut self, base: usize, operands: &[Operand]) -> Result<(), EvalError> {
+    pub(super) fn charge_whole(&mut self, base: usize, operands: &[Operand]) -> Result<(), EvalError> {
         for operand in operands {
             let steps = ops::depth_weight([self.operand(base, *operand)?], self.steps);
             self.charge(steps)?;
@@ -78,23 +86,23 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn constant(&self, id: ConstId) -> Result<&'a Value, EvalError> {
+    pub(super) fn constant(&self, id: ConstId) -> Result<&'a Value, EvalError> {
         let at = usize::try_from(id).map_err(|_| EvalError::Malformed)?;
         self.image.consts.get(at).ok_or(EvalError::Malformed)
     }
 
-    fn operand(&self, base: usize, operand: Operand) -> Result<&Value, EvalError> {
+    pub(super) fn operand(&self, base: usize, operand: Operand) -> Result<&Value, EvalError> {
         match operand {
             Operand::Reg(reg) => self.regs.get(base.saturating_add(reg.into())).ok_or(EvalError::Malformed),
             Operand::Const(id) => self.constant(id),
         }
     }
 
-    fn slot(&mut self, base: usize, reg: Reg) -> Result<&mut Value, EvalError> {
+    pub(super) fn slot(&mut self, base: usize, reg: Reg) -> Result<&mut Value, EvalError> {
         self.regs.get_mut(base.saturating_add(reg.into())).ok_or(EvalError::Malformed)
     }
 
-    fn set(&mut self, base: usize, reg: Reg, value: Value) -> Result<Flow, EvalError> {
+    pub(super) fn set(&mut self, base: usize, reg: Reg, value: Value) -> Result<Flow, EvalError> {
         *self.slot(base, reg)? = value;
         Ok(Flow::Done)
     }
@@ -115,7 +123,7 @@ impl<'a> Machine<'a> {
         let func = self.image.func(id).ok_or(EvalError::Malformed)?;
         let memo = usize::try_from(id).map_err(|_| EvalError::Malformed)?;
         if func.params == 0
-            && let Some(Some(value)) = self.memo.get(memo)
+            && let Some(Some(value)) = self.world.memo.get(memo)
         {
             return Ok(value.clone());
         }
@@ -135,14 +143,14 @@ impl<'a> Machine<'a> {
             value = self.constant(default)?.clone();
         }
         if func.params == 0
-            && let Some(slot) = self.memo.get_mut(memo)
+            && let Some(slot) = self.world.memo.get_mut(memo)
         {
             *slot = Some(value.clone());
         }
         Ok(value)
     }
 
-    fn block(&mut self, id: BlockId, frame: Frame<'a>) -> Result<Flow, EvalError> {
+    pub(super) fn block(&mut self, id: BlockId, frame: Frame<'a>) -> Result<Flow, EvalError> {
         let at = usize::try_from(id).map_err(|_| EvalError::Malformed)?;
         let image = self.image;
         for stmt in image.blocks.get(at).ok_or(EvalError::Malformed)? {
@@ -163,7 +171,7 @@ impl<'a> Machine<'a> {
                 self.set(base, *dst, value)
             }
             Stmt::Input { dst, path } => {
-                let mut value = self.input;
+                let mut value = &self.world.input;
                 for key in path {
                     value = &value[self.constant(*key)?];
                 }
@@ -172,6 +180,11 @@ impl<'a> Machine<'a> {
             Stmt::Get { dst, src, key } => {
                 self.charge_whole(base, &[*key])?;
                 let value = self.operand(base, *src)?[self.operand(base, *key)?].clone();
+                self.store(base, *dst, value)
+            }
+            Stmt::GetBase { dst, src, key } => {
+                self.charge_whole(base, &[*key])?;
+                let value = ops::in_base(self.operand(base, *src)?, self.operand(base, *key)?);
                 self.store(base, *dst, value)
             }
             Stmt::Call { dst, func, args } => {
@@ -225,7 +238,7 @@ impl<'a> Machine<'a> {
             }
             Stmt::MakeObject { dst, fields } => {
                 self.set(base, *dst, Value::new_object())?;
-                fields.iter().try_for_each(|(key, value)| self.insert(frame, *dst, *key, *value))?;
+                fields.iter().try_for_each(|(key, value)| self.insert(frame, *dst, &[*key], *value))?;
                 Ok(Flow::Done)
             }
             Stmt::Scan { src, key, value, block } => self.scan(frame, *src, (*key, *value), *block),
@@ -255,15 +268,32 @@ impl<'a> Machine<'a> {
                 Ok(Flow::Done)
             }
             Stmt::Insert { acc, key, value } => {
-                self.insert(frame, *acc, *key, *value)?;
+                self.insert(frame, *acc, &[*key], *value)?;
                 Ok(Flow::Done)
             }
             Stmt::Yield { value } => self.give(frame, *value),
             Stmt::Stop => Ok(Flow::Stopped),
+            Stmt::InsertAt { acc, keys, value } => {
+                self.insert(frame, *acc, keys, *value)?;
+                Ok(Flow::Done)
+            }
+            Stmt::AddAt { acc, keys, value } => {
+                self.add_at(frame, *acc, keys, *value)?;
+                Ok(Flow::Done)
+            }
+            Stmt::Slot { dst, slot } => {
+                let value = self.world.slots.get(usize::from(*slot)).ok_or(EvalError::Malformed)?.clone();
+                self.store(base, *dst, value)
+            }
+            Stmt::Patch { dst, src, path, value } => self.patch(base, *dst, *src, path, *value),
+            Stmt::With { input, slots, block } => self.with(frame, *input, slots, *block),
+            Stmt::Outside { block } => self.outside(frame, *block),
+            Stmt::Clear { dst } => self.set(base, *dst, Value::Undefined),
+            Stmt::Defined { src } => Ok(holds(*self.slot(base, *src)? != Value::Undefined)),
         }
     }
 
-    fn operands(&self, base: usize, operands: &[Operand]) -> Result<Vec<Value>, EvalError> {
+    pub(super) fn operands(&self, base: usize, operands: &[Operand]) -> Result<Vec<Value>, EvalError> {
         operands.iter().map(|operand| self.operand(base, *operand).cloned()).collect()
     }
 
@@ -288,27 +318,9 @@ impl<'a> Machine<'a> {
         let args = self.operands(base, args)?;
         // Charged before the call, so that one call cannot do more work than the budget allows.
         self.charge(builtin.cost(&args, self.steps))?;
-        let value = builtin.call(&args)?;
+        let value = builtin.call(&args, self.context)?;
         self.charge(ops::weight(&value))?;
         self.store(base, dst, value)
-    }
-
-    /// Inserts into the object in `acc`.
-    fn insert(&mut self, frame: Frame<'a>, acc: Reg, key: Operand, value: Operand) -> Result<(), EvalError> {
-        let base = frame.base;
-        self.charge_whole(base, &[key])?;
-        let (at, held) = (self.operand(base, key)?.clone(), self.operand(base, value)?.clone());
-        let fields = self.slot(base, acc)?.as_object_mut().map_err(|_| EvalError::Malformed)?;
-        match fields.get(&at).cloned() {
-            None => {
-                fields.insert(at, held);
-                Ok(())
-            }
-            Some(before) => {
-                self.charge_whole(base, &[value])?;
-                if before == held { Ok(()) } else { Err(conflict(frame)) }
-            }
-        }
     }
 
     fn give(&mut self, frame: Frame<'a>, value: Operand) -> Result<Flow, EvalError> {
@@ -325,66 +337,12 @@ impl<'a> Machine<'a> {
             Err(conflict(frame))
         }
     }
-
-    fn bind(
-        &mut self,
-        base: usize,
-        (key, value): (Option<Reg>, Option<Reg>),
-        element: (Value, Value),
-    ) -> Result<(), EvalError> {
-        self.charge(1)?;
-        if let Some(reg) = key {
-            self.set(base, reg, element.0)?;
-        }
-        if let Some(reg) = value {
-            self.set(base, reg, element.1)?;
-        }
-        Ok(())
-    }
-
-    fn scan(
-        &mut self,
-        frame: Frame<'a>,
-        src: Operand,
-        vars: (Option<Reg>, Option<Reg>),
-        block: BlockId,
-    ) -> Result<Flow, EvalError> {
-        let src = self.operand(frame.base, src)?.clone();
-        let mut flow = Flow::Failed;
-        for element in ops::elements(&src).into_iter().flatten() {
-            self.bind(frame.base, vars, element)?;
-            match self.block(block, frame)? {
-                Flow::Failed => {}
-                Flow::Done => flow = Flow::Done,
-                Flow::Stopped => return Ok(Flow::Stopped),
-            }
-        }
-        Ok(flow)
-    }
-
-    fn every(
-        &mut self,
-        frame: Frame<'a>,
-        src: Operand,
-        vars: (Option<Reg>, Option<Reg>),
-        block: BlockId,
-    ) -> Result<Flow, EvalError> {
-        let src = self.operand(frame.base, src)?.clone();
-        let Some(elements) = ops::elements(&src) else { return Ok(Flow::Failed) };
-        for element in elements {
-            self.bind(frame.base, vars, element)?;
-            if self.block(block, frame)? == Flow::Failed {
-                return Ok(Flow::Failed);
-            }
-        }
-        Ok(Flow::Done)
-    }
 }
 
 fn holds(condition: bool) -> Flow {
     if condition { Flow::Done } else { Flow::Failed }
 }
 
-fn conflict(frame: Frame<'_>) -> EvalError {
+pub(super) fn conflict(frame: Frame<'_>) -> EvalError {
     EvalError::Conflict(frame.func.name.clone())
 }

@@ -2,6 +2,9 @@
 
 mod answers;
 mod builtins;
+mod collect;
+mod context;
+mod extra;
 mod format;
 mod glob;
 #[cfg(all(test, not(target_arch = "wasm32")))]
@@ -12,9 +15,15 @@ mod ops;
 mod order;
 mod pattern;
 mod strings;
+mod table;
+mod template;
+mod walk;
+mod worlds;
 
 pub use builtins::Builtin;
+pub use context::Context;
 pub(crate) use machine::Machine;
+pub use ops::in_base;
 
 /// Why an evaluation has no value. In enforce mode each is a deny.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +38,9 @@ pub enum EvalError {
     /// An operator or builtin was given what is not certain to be answered as OPA answers it.
     #[error("`{0}` was given arguments for which the answer is not certain to be OPA's")]
     Inexact(&'static str),
+    /// A builtin depends on what this evaluation was not given: a clock, randomness.
+    #[error("the evaluation was given no {0}")]
+    Missing(&'static str),
     /// The step budget is used up.
     #[error("evaluation needs more than {0} steps")]
     Steps(u64),
@@ -44,6 +56,7 @@ impl EvalError {
             Self::NoPolicy => "no_policy",
             Self::Conflict(_) => "eval_conflict",
             Self::Inexact(_) => "eval_inexact",
+            Self::Missing(_) => "eval_missing",
             Self::Steps(_) => "eval_steps",
             Self::Malformed => "eval_malformed",
         }

@@ -112,6 +112,30 @@ pub(super) fn member(key: Option<&Value>, value: &Value, of: &Value) -> bool {
     }
 }
 
+/// What base data has under a key. OPA finds it by a path of strings: a number is its digits there, and
+/// text of digits is a place in an array (`storage.NewPathForRef`, `ptr.ValuePtr`). Undefined where there is
+/// nothing.
+pub fn in_base(data: &Value, key: &Value) -> Value {
+    match (data, key) {
+        (Value::Object(_), Value::Number(number)) => data[&Value::from(number.format_decimal())].clone(),
+        (Value::Array(items), Value::String(digits)) => {
+            place(digits).and_then(|at| items.get(at)).cloned().unwrap_or(Value::Undefined)
+        }
+        _ => data[key].clone(),
+    }
+}
+
+/// The place that text names as OPA reads integers (`util.Atoi`): a sign, digits, a fraction of zeros.
+fn place(text: &str) -> Option<usize> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let (whole, zeros) = digits.split_once('.').unwrap_or((digits, ""));
+    let fits = !digits.is_empty() && digits.len() <= 19;
+    let plain = whole.bytes().all(|c| c.is_ascii_digit()) && zeros.bytes().all(|c| c == b'0');
+    let at: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let known = fits && plain && (at == 0 || !text.starts_with('-'));
+    usize::try_from(at).ok().filter(|_| known)
+}
+
 /// The elements of a collection with their keys, in Rego's order: index of an array's, the element
 /// itself in a set. `None` if it is no collection.
 pub(super) fn elements(value: &Value) -> Option<Box<dyn Iterator<Item = (Value, Value)> + '_>> {

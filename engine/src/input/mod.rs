@@ -7,15 +7,22 @@
 //! What cannot be had from inside a proxy-wasm filter is absent, never guessed: `request.http.id` (Envoy's
 //! stream id; the attribute `request.id` is the header `x-request-id`, which a client may choose),
 //! `contextExtensions` and destination labels (configuration of ext_authz), certificate and TLS session
-//! (which ext_authz sends on demand). `size` counts the body bytes that arrived before the check, none at
-//! the request headers, and a default is absent. Without a body from Envoy, `parsed_body` is null and
-//! `truncated_body` false whatever `content-length` says: the plugin looks at the length only to judge a
-//! body, and Envoy drops a client's own `x-envoy-auth-partial-body`.
+//! (which ext_authz sends on demand), `typedFilterMetadata`. The body is there as text (ext_authz without
+//! `pack_as_bytes`), `size` counts the bytes that arrived before the check, and a default is absent. Without
+//! a body `parsed_body` is null and `truncated_body` false whatever `content-length` says: the plugin looks
+//! at the length only to judge a body, and Envoy drops a client's own `x-envoy-auth-partial-body`.
 
+mod body;
+mod error;
 mod identity;
+mod json;
 mod keys;
+mod media;
+mod metadata;
+mod multipart;
 mod text;
 mod uri;
+mod wire;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,14 +30,15 @@ use regorus::value::Object;
 use regorus::{Rc, Value};
 
 use crate::attributes::{Attributes, Workload};
-use crate::needs::{Group, HeaderNeeds, Needs};
+use crate::needs::{Group, KeyNeeds, Needs, PARTIAL_BODY};
+pub use error::RequestError;
 use identity::Spiffe;
 use keys::{COMMON_HEADERS, Keys};
 use text::sanitize;
-pub use uri::RequestError;
 
-/// Envoy's own mark on a body it cut; one from the client is not passed on (`CheckRequestUtils`).
-const PARTIAL_BODY: &[u8] = b"x-envoy-auth-partial-body";
+/// The headers that say what a body is.
+const CONTENT_TYPE: &[u8] = b"content-type";
+const CONTENT_LENGTH: &[u8] = b"content-length";
 /// The header that Envoy copies to `source.service`.
 const DOWNSTREAM_CLUSTER: &[u8] = b"x-envoy-downstream-service-cluster";
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
@@ -42,7 +50,6 @@ pub struct InputBuilder {
     header_names: HashMap<&'static [u8], Value>,
     version: Value,
     workload: Value,
-    empty: Value,
     inbound: Value,
     outbound: Value,
 }
@@ -66,7 +73,6 @@ impl InputBuilder {
             header_names: header_names.collect(),
             version: version.into_value(),
             workload: identity.into_value(),
-            empty: Value::new_object(),
             inbound: Value::from("inbound"),
             outbound: Value::from("outbound"),
             keys,
@@ -74,7 +80,8 @@ impl InputBuilder {
     }
 
     /// The input document, with those parts that `needs` names. Path and query are checked in any case: a
-    /// request that OPA answers with 400 has no input, whatever the policy reads.
+    /// request that OPA answers with 400 has no input, whatever the policy reads. A body is checked where
+    /// any of it is needed.
     pub fn build(&self, needs: &Needs, attributes: &Attributes) -> Result<Value, RequestError> {
         let keys = &self.keys;
         let target = sanitize(attributes.header(b":path").unwrap_or_default());
@@ -82,13 +89,15 @@ impl InputBuilder {
         uri::check(path, query)?;
 
         let mut input = Fields::default();
-        input.put_object(&keys.attributes, self.attributes(needs, attributes, &target));
+        let body = attributes.body.as_ref().filter(|_| needs.contains(Group::Body));
+        let text = body.map(|body| sanitize(&body.bytes)).unwrap_or_default();
+        input.put_object(&keys.attributes, self.attributes(needs, attributes, &target, &text)?);
         if needs.contains(Group::ParsedPath) {
             let segments = uri::segments(path)?.into_iter().map(Value::from).collect::<Vec<_>>();
             input.put(&keys.parsed_path, Value::from(segments));
         }
         if needs.contains(Group::ParsedQuery) {
-            input.put(&keys.parsed_query, parameters(query)?);
+            input.put(&keys.parsed_query, uri::parameter_object(query)?);
         }
         if needs.contains(Group::SourcePrincipal) {
             input.put_filled(&keys.source_principal, &principal(attributes.peer_principal()));
@@ -96,13 +105,29 @@ impl InputBuilder {
         input.put_object(&keys.sidegate, self.sidegate(needs, attributes));
         if needs.contains(Group::Fixed) {
             input.put(&keys.version, self.version.clone());
-            input.put(&keys.parsed_body, Value::Null);
-            input.put(&keys.truncated_body, Value::Bool(false));
+        }
+        if needs.contains(Group::Body) {
+            let (content_type, content_length) =
+                (joined(attributes, CONTENT_TYPE), joined(attributes, CONTENT_LENGTH));
+            let parsed = body::parse(body::Source {
+                content_type: content_type.as_deref(),
+                content_length: content_length.as_deref(),
+                text: &text,
+                is_cut: body.is_some_and(|body| body.is_cut),
+            })?;
+            input.put(&keys.parsed_body, parsed.value);
+            input.put(&keys.truncated_body, Value::Bool(parsed.is_cut));
         }
         Ok(input.into_value())
     }
 
-    fn attributes(&self, needs: &Needs, attributes: &Attributes, target: &str) -> Fields {
+    fn attributes(
+        &self,
+        needs: &Needs,
+        attributes: &Attributes,
+        target: &str,
+        body: &str,
+    ) -> Result<Fields, RequestError> {
         let keys = &self.keys;
         let mut source = Fields::default();
         if needs.contains(Group::SourceAddress) {
@@ -112,7 +137,7 @@ impl InputBuilder {
             source.put_filled(&keys.principal, &principal(attributes.peer_principal()));
         }
         if needs.contains(Group::SourceService) {
-            source.put_filled(&keys.service, &joined(attributes, DOWNSTREAM_CLUSTER));
+            source.put_filled(&keys.service, &joined(attributes, DOWNSTREAM_CLUSTER).unwrap_or_default());
         }
         let mut destination = Fields::default();
         if needs.contains(Group::DestinationAddress) {
@@ -125,20 +150,32 @@ impl InputBuilder {
         if needs.contains(Group::Time) {
             request.put_some(&keys.time, attributes.request_time_ns.map(|nanos| self.timestamp(nanos)));
         }
-        request.put_object(&keys.http, self.http(needs, attributes, target));
+        request.put_object(&keys.http, self.http(needs, attributes, target, body));
 
         let mut fields = Fields::default();
         fields.put_object(&keys.source, source);
         fields.put_object(&keys.destination, destination);
         fields.put_object(&keys.request, request);
-        if needs.contains(Group::Fixed) {
-            fields.put(&keys.metadata_context, self.empty.clone());
-            fields.put(&keys.route_metadata_context, self.empty.clone());
+        if needs.contains(Group::Metadata) {
+            let context = self.metadata(attributes.metadata.as_deref(), needs.metadata())?;
+            fields.put(&keys.metadata_context, context);
         }
-        fields
+        if needs.contains(Group::RouteMetadata) {
+            let context = self.metadata(attributes.route_metadata.as_deref(), needs.route_metadata())?;
+            fields.put(&keys.route_metadata_context, context);
+        }
+        Ok(fields)
     }
 
-    fn http(&self, needs: &Needs, attributes: &Attributes, target: &str) -> Fields {
+    /// A metadata context: a message that is always set, and empty without namespaces.
+    fn metadata(&self, message: Option<&[u8]>, needs: &KeyNeeds) -> Result<Value, RequestError> {
+        let namespaces = metadata::filter_metadata(message.unwrap_or_default(), needs)?;
+        let mut context = Fields::default();
+        context.put_object(&self.keys.filter_metadata, Fields(namespaces));
+        Ok(context.into_value())
+    }
+
+    fn http(&self, needs: &Needs, attributes: &Attributes, target: &str, body: &str) -> Fields {
         let keys = &self.keys;
         let mut http = Fields::default();
         if needs.contains(Group::Http) {
@@ -153,16 +190,30 @@ impl InputBuilder {
             http.put_filled(&keys.protocol, &sanitize(attributes.protocol.as_deref().unwrap_or_default()));
         }
         if needs.contains(Group::Headers) {
-            http.put_some(&keys.headers, self.headers(needs.headers(), attributes));
+            http.put_some(&keys.headers, self.headers(needs, attributes));
+        }
+        if needs.contains(Group::Body) {
+            http.put_filled(&keys.body, body);
+            let received = attributes.body.as_ref().map_or(0, |body| body.received);
+            http.put_some(&keys.size, (received != 0).then(|| Value::from(received)));
         }
         http
     }
 
-    /// Name to value, several values of one name joined by `,` in their order.
-    fn headers(&self, needs: &HeaderNeeds, attributes: &Attributes) -> Option<Value> {
+    /// Name to value, several values of one name joined by `,` in their order; with a body, Envoy's mark
+    /// on it.
+    fn headers(&self, needs: &Needs, attributes: &Attributes) -> Option<Value> {
         let mut headers = BTreeMap::<Value, Value>::new();
+        if let Some(body) = &attributes.body
+            && needs.contains(Group::Body)
+            && needs.headers().contains(PARTIAL_BODY)
+        {
+            let is_cut = if body.is_cut { "true" } else { "false" };
+            headers.insert(Value::from(PARTIAL_BODY), Value::from(is_cut));
+        }
         for (name, value) in &attributes.headers {
-            if name == PARTIAL_BODY || !is_needed(needs, name) {
+            // One from the client is not passed on.
+            if name == PARTIAL_BODY.as_bytes() || !is_needed(needs.headers(), name) {
                 continue;
             }
             let key = match self.header_names.get(name.as_slice()) {
@@ -310,26 +361,19 @@ impl Fields {
     }
 }
 
-fn is_needed(needs: &HeaderNeeds, name: &[u8]) -> bool {
-    matches!(needs, HeaderNeeds::All) || std::str::from_utf8(name).is_ok_and(|name| needs.contains(name))
+fn is_needed(needs: &KeyNeeds, name: &[u8]) -> bool {
+    matches!(needs, KeyNeeds::All) || std::str::from_utf8(name).is_ok_and(|name| needs.contains(name))
 }
 
 fn principal(bytes: Option<&[u8]>) -> std::borrow::Cow<'_, str> {
     sanitize(bytes.unwrap_or_default())
 }
 
-fn joined(attributes: &Attributes, name: &[u8]) -> String {
+/// All values of a header; `None` where there is none.
+fn joined(attributes: &Attributes, name: &[u8]) -> Option<String> {
     let values = attributes.headers.iter().filter(|(key, _)| key == name);
-    values.map(|(_, value)| sanitize(value)).collect::<Vec<_>>().join(",")
-}
-
-fn parameters(query: &str) -> Result<Value, RequestError> {
-    let entry = |(name, values): (String, Vec<String>)| {
-        let values = values.into_iter().map(Value::from).collect::<Vec<_>>();
-        (Value::from(name), Value::from(values))
-    };
-    let parameters: Object = uri::parameters(query)?.into_iter().map(entry).collect();
-    Ok(Value::Object(Rc::new(parameters)))
+    let values: Vec<_> = values.map(|(_, value)| sanitize(value)).collect();
+    (!values.is_empty()).then(|| values.join(","))
 }
 
 #[cfg(test)]

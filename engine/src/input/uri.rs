@@ -3,39 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use regorus::value::Object;
+use regorus::{Rc, Value};
+
+use super::error::RequestError;
 use super::text::to_go_text;
 
-/// Why a request cannot be turned into an input. OPA's plugin answers 400 and does not ask the policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RequestError {
-    /// A `%` in the path that two hexadecimal digits do not follow.
-    #[error("expected two hexadecimal digits after `%` in the path")]
-    PathEscape,
-    /// A `%` in the query that two hexadecimal digits do not follow.
-    #[error("expected two hexadecimal digits after `%` in the query")]
-    QueryEscape,
-    /// A `;` in the query, which some servers take for a separator and others do not.
-    #[error("expected `&` between query parameters, got `;`")]
-    QuerySeparator,
-    /// More query parameters than Go parses.
-    #[error("expected at most {MAX_QUERY_PARAMETERS} query parameters")]
-    QueryParameters,
-}
-
 /// Go's `net/url` refuses more (`urlmaxqueryparams`).
-const MAX_QUERY_PARAMETERS: usize = 10_000;
-
-impl RequestError {
-    /// Stable code: metric label and log field.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::PathEscape => "request_path_escape",
-            Self::QueryEscape => "request_query_escape",
-            Self::QuerySeparator => "request_query_separator",
-            Self::QueryParameters => "request_query_parameters",
-        }
-    }
-}
+pub(super) const MAX_PARAMETERS: usize = 10_000;
 
 /// Cuts a `:path` at its first `?`; a fragment, which no client should send, stays in either part.
 pub(super) fn cut(path: &str) -> (&str, &str) {
@@ -71,9 +46,19 @@ pub(super) fn parameters(query: &str) -> Result<BTreeMap<String, Vec<String>>, R
     Ok(parameters)
 }
 
+/// The same as an object: what a query is, and a form.
+pub(super) fn parameter_object(query: &str) -> Result<Value, RequestError> {
+    let entry = |(name, values): (String, Vec<String>)| {
+        let values = values.into_iter().map(Value::from).collect::<Vec<_>>();
+        (Value::from(name), Value::from(values))
+    };
+    let object: Object = parameters(query)?.into_iter().map(entry).collect();
+    Ok(Value::Object(Rc::new(object)))
+}
+
 fn check_query(query: &str) -> Result<(), RequestError> {
     let bytes = query.as_bytes();
-    if bytes.iter().filter(|byte| **byte == b'&').count() >= MAX_QUERY_PARAMETERS {
+    if bytes.iter().filter(|byte| **byte == b'&').count() >= MAX_PARAMETERS {
         return Err(RequestError::QueryParameters);
     }
     if bytes.contains(&b';') {
@@ -158,7 +143,7 @@ mod tests {
 
     #[test]
     fn as_many_parameters_as_go_takes() {
-        let most = "a&".repeat(MAX_QUERY_PARAMETERS - 1);
+        let most = "a&".repeat(MAX_PARAMETERS - 1);
         assert_eq!(parameters(&most).unwrap().len(), 1);
         assert_eq!(parameters(&(most + "&")).unwrap_err(), RequestError::QueryParameters);
     }

@@ -6,7 +6,7 @@ use super::{Image, Program};
 const MAGIC: &[u8; 4] = b"SDGT";
 
 /// The version of the format that this build writes and reads.
-pub const FORMAT: u16 = 1;
+pub const FORMAT: u16 = 2;
 
 /// Why bytes are no plan that can be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,7 +3,7 @@
 use regorus::Value;
 
 use super::codec::FormatError;
-use super::{Entry, Func, FuncId, Program, Stmt, consts, nesting, validate};
+use super::{Entry, Func, FuncId, Program, Slot, Stmt, consts, nesting, validate};
 use crate::eval::Builtin;
 
 /// A checked plan with its constants as values and its builtins resolved.
@@ -15,6 +15,7 @@ pub struct Image {
     pub(crate) blocks: Vec<Vec<Stmt>>,
     pub(crate) funcs: Vec<Func>,
     entries: Vec<Entry>,
+    pub(crate) slots: Slot,
     depth: u32,
 }
 
@@ -23,13 +24,13 @@ impl Image {
     pub fn new(program: Program) -> Result<Self, FormatError> {
         let depth = validate::depth(&program).map_err(FormatError::Malformed)?;
         nesting::check(&program).map_err(FormatError::Malformed)?;
-        let Program { revision, consts, builtins, blocks, funcs, entries } = program;
+        let Program { revision, consts, builtins, blocks, funcs, entries, slots } = program;
         let consts = consts::values(&consts).map_err(FormatError::Malformed)?;
         let builtins = builtins
             .iter()
             .map(|name| Builtin::find(name).ok_or(FormatError::Malformed("a builtin is not known")))
             .collect::<Result<_, _>>()?;
-        Ok(Self { revision, consts, builtins, blocks, funcs, entries, depth })
+        Ok(Self { revision, consts, builtins, blocks, funcs, entries, slots, depth })
     }
 
     /// Revision of the bundle the plan came in.
@@ -55,6 +56,16 @@ impl Image {
     /// Functions, blocks and constants: what `sidegate inspect` shows.
     pub fn sizes(&self) -> (usize, usize, usize) {
         (self.funcs.len(), self.blocks.len(), self.consts.len())
+    }
+
+    /// Whether a builtin that it calls may need the clock.
+    pub fn uses_clock(&self) -> bool {
+        self.builtins.iter().any(Builtin::uses_clock)
+    }
+
+    /// Whether a builtin that it calls may need randomness.
+    pub fn uses_randomness(&self) -> bool {
+        self.builtins.iter().any(Builtin::uses_randomness)
     }
 
     pub(crate) fn func(&self, id: FuncId) -> Option<&Func> {

@@ -10,6 +10,7 @@ mod codec;
 mod consts;
 mod image;
 mod nesting;
+mod reach;
 mod validate;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use codec::{FORMAT, FormatError, decode, encode};
 pub use consts::{ConstPool, Node};
 pub use image::Image;
+pub use reach::Reach;
 
 /// Index of a register in a function's frame.
 pub type Reg = u16;
@@ -28,6 +30,8 @@ pub type BlockId = u32;
 pub type FuncId = u32;
 /// Index into [`Program::builtins`].
 pub type BuiltinId = u16;
+/// Index of a slot.
+pub type Slot = u16;
 
 /// A compiled policy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -44,6 +48,8 @@ pub struct Program {
     pub funcs: Vec<Func>,
     /// What can be asked.
     pub entries: Vec<Entry>,
+    /// Number of slots: places for what `with` puts in the place of data.
+    pub slots: Slot,
 }
 
 /// A document that can be asked for, with what its answer depends on.
@@ -127,6 +133,9 @@ pub enum Stmt {
     Input { dst: Reg, path: Vec<ConstId> },
     /// `dst` becomes `src[key]`; fails where there is none.
     Get { dst: Reg, src: Operand, key: Operand },
+    /// `dst` becomes what base data has at `src[key]`: numbers name the keys of objects by their digits, and
+    /// text the places of an array, as in the paths of OPA's storage; fails where there is none.
+    GetBase { dst: Reg, src: Operand, key: Operand },
     /// `dst` becomes the function's result; fails where that is undefined.
     Call { dst: Reg, func: FuncId, args: Vec<Operand> },
     /// `dst` becomes the builtin's result; fails on its error, as OPA's plugin does (non-strict).
@@ -173,4 +182,22 @@ pub enum Stmt {
     Yield { value: Operand },
     /// Ends every scan around it: one success is enough here.
     Stop,
+    /// Inserts into the objects in `acc`, one in the other under `keys`; another value, or something that
+    /// is no object, at that place is a conflict.
+    InsertAt { acc: Reg, keys: Vec<Operand>, value: Operand },
+    /// Adds to the set under `keys` in the objects in `acc`; something else at that place is a conflict.
+    AddAt { acc: Reg, keys: Vec<Operand>, value: Operand },
+    /// `dst` becomes the value of a slot.
+    Slot { dst: Reg, slot: Slot },
+    /// `dst` becomes the input with `value` at `path`; what is in the way and no object is replaced.
+    Patch { dst: Reg, src: Option<Operand>, path: Vec<ConstId>, value: Operand },
+    /// Runs `block` where the input is `input`, if there is one, and the slots are as they say. What
+    /// functions have answered outside does not count inside.
+    With { input: Option<Operand>, slots: Vec<(Slot, Operand)>, block: BlockId },
+    /// Runs `block` as if it stood around the `With` that it is in.
+    Outside { block: BlockId },
+    /// `dst` becomes undefined, as it was when the function began.
+    Clear { dst: Reg },
+    /// Fails if `src` is undefined.
+    Defined { src: Reg },
 }

@@ -57,7 +57,9 @@ impl Levels<'_> {
                 Stmt::Scan { block: inner, .. }
                 | Stmt::Every { block: inner, .. }
                 | Stmt::Not { block: inner }
-                | Stmt::Try { block: inner } => pending.push(block(program, *inner, used)?),
+                | Stmt::Try { block: inner }
+                | Stmt::With { block: inner, .. }
+                | Stmt::Outside { block: inner } => pending.push(block(program, *inner, used)?),
                 Stmt::First { blocks } => {
                     for inner in blocks.iter().rev() {
                         pending.push(block(program, *inner, used)?);
@@ -89,7 +91,9 @@ impl Levels<'_> {
 
     fn stmt(&mut self, stmt: &Stmt, result: Reg) {
         match stmt {
-            Stmt::Assign { dst, src } | Stmt::Get { dst, src, .. } => self.raise(*dst, self.of(*src)),
+            Stmt::Assign { dst, src } | Stmt::Get { dst, src, .. } | Stmt::GetBase { dst, src, .. } => {
+                self.raise(*dst, self.of(*src));
+            }
             Stmt::Call { dst, func, args } => {
                 let grows = usize::try_from(*func).ok().and_then(|at| self.grows.get(at)).copied();
                 self.raise(*dst, self.most(args).saturating_add(grows.unwrap_or(0)));
@@ -114,8 +118,25 @@ impl Levels<'_> {
             Stmt::Insert { acc, key, value } => {
                 self.raise(*acc, self.most([key, value]).saturating_add(1));
             }
+            Stmt::InsertAt { acc, keys, value } | Stmt::AddAt { acc, keys, value } => {
+                // An object for each key, and a set.
+                let built = u32::try_from(keys.len()).unwrap_or(u32::MAX).saturating_add(1);
+                let level = self.most(keys.iter().chain([value]));
+                self.raise(*acc, level.saturating_add(built));
+            }
             Stmt::Yield { value } => self.raise(result, self.of(*value)),
+            // The evaluator checks how deep the values are that `With` puts in their place.
+            Stmt::Patch { dst, src, path, value } => {
+                let built = u32::try_from(path.len()).unwrap_or(u32::MAX);
+                let level = self.most(src.iter().chain([value]));
+                self.raise(*dst, level.saturating_add(built));
+            }
             Stmt::Input { .. }
+            | Stmt::Slot { .. }
+            | Stmt::With { .. }
+            | Stmt::Outside { .. }
+            | Stmt::Clear { .. }
+            | Stmt::Defined { .. }
             | Stmt::Check { .. }
             | Stmt::Compare { .. }
             | Stmt::Member { .. }

@@ -1,6 +1,6 @@
 //! Rules that a plan must keep so that the evaluator cannot loop, overflow or read what is not there.
 
-use super::{BlockId, ConstId, FuncId, Operand, Program, Reg, Stmt};
+use super::{BlockId, ConstId, FuncId, Operand, Program, Reg, Slot, Stmt};
 
 /// What a block needs of the frame it runs in, and how deep it goes.
 #[derive(Clone, Copy, Default)]
@@ -61,7 +61,7 @@ impl Check<'_> {
                 self.reg(*dst);
                 path.iter().try_for_each(|id| self.constant(*id))
             }
-            Stmt::Get { dst, src, key } => {
+            Stmt::Get { dst, src, key } | Stmt::GetBase { dst, src, key } => {
                 self.reg(*dst);
                 self.operand(*src)?;
                 self.operand(*key)
@@ -126,11 +126,43 @@ impl Check<'_> {
                 self.operand(*value)
             }
             Stmt::Yield { value } => self.operand(*value),
+            Stmt::InsertAt { acc, keys, value } | Stmt::AddAt { acc, keys, value } => {
+                self.reg(*acc);
+                self.operands(keys)?;
+                self.operand(*value)
+            }
+            Stmt::Slot { dst, slot } => {
+                self.reg(*dst);
+                self.slot(*slot)
+            }
+            Stmt::Patch { dst, src, path, value } => {
+                self.reg(*dst);
+                src.iter().try_for_each(|src| self.operand(*src))?;
+                path.iter().try_for_each(|id| self.constant(*id))?;
+                self.operand(*value)
+            }
+            Stmt::With { input, slots, block } => {
+                input.iter().try_for_each(|input| self.operand(*input))?;
+                slots.iter().try_for_each(|(slot, value)| {
+                    self.slot(*slot)?;
+                    self.operand(*value)
+                })?;
+                self.block(*block)
+            }
+            Stmt::Outside { block } => self.block(*block),
+            Stmt::Clear { dst: reg } | Stmt::Defined { src: reg } => {
+                self.reg(*reg);
+                Ok(())
+            }
         }
     }
 
     fn reg(&mut self, reg: Reg) {
         self.facts.regs = self.facts.regs.max(u32::from(reg).saturating_add(1));
+    }
+
+    fn slot(&self, slot: Slot) -> Result<(), &'static str> {
+        if slot < self.program.slots { Ok(()) } else { Err("a slot is out of range") }
     }
 
     fn constant(&self, id: ConstId) -> Result<(), &'static str> {
@@ -202,6 +234,7 @@ mod tests {
                 })
                 .collect(),
             entries: vec![Entry { path: "t/f".into(), func: 0, reads: vec![] }],
+            slots: 0,
         }
     }
 

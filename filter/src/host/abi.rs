@@ -5,6 +5,8 @@
 unsafe extern "C" {
     pub(super) fn proxy_log(level: u32, message: *const u8, length: usize) -> u32;
 
+    pub(super) fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+
     pub(super) fn proxy_get_buffer_bytes(
         buffer: u32,
         start: usize,
@@ -18,6 +20,13 @@ unsafe extern "C" {
         path_length: usize,
         data: *mut *mut u8,
         length: *mut usize,
+    ) -> u32;
+
+    pub(super) fn proxy_set_property(
+        path: *const u8,
+        path_length: usize,
+        value: *const u8,
+        value_length: usize,
     ) -> u32;
 
     pub(super) fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, length: *mut usize) -> u32;

@@ -29,6 +29,8 @@ pub(crate) enum Map {
     Response = 2,
 }
 
+/// The buffer that holds the bytes of the request's body.
+const REQUEST_BODY: u32 = 0;
 /// The buffer that holds the plugin's configuration.
 const PLUGIN_CONFIGURATION: u32 = 7;
 /// The request side of a stream.
@@ -50,6 +52,19 @@ pub(crate) fn plugin_configuration() -> Result<Vec<u8>, Status> {
     received(|data, length| unsafe {
         abi::proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, u32::MAX as usize, data, length)
     })
+}
+
+/// The first bytes of the request's body, at most `most`, from where the proxy has it: what it holds back,
+/// or the bytes that have just arrived.
+pub(crate) fn request_body(most: usize) -> Result<Vec<u8>, Status> {
+    // SAFETY: the host writes one address and one length to the places given.
+    received(|data, length| unsafe { abi::proxy_get_buffer_bytes(REQUEST_BODY, 0, most, data, length) })
+}
+
+/// Writes filter state of the stream, which the proxy's access log knows as `wasm.<key>`.
+pub(crate) fn set_filter_state(key: &str, value: &[u8]) -> Result<(), Status> {
+    // SAFETY: the host reads the two slices during the call.
+    Status::check(unsafe { abi::proxy_set_property(key.as_ptr(), key.len(), value.as_ptr(), value.len()) })
 }
 
 /// A property by its path, the parts separated by NUL; `None` where the proxy has no such value.
@@ -139,6 +154,14 @@ pub(crate) fn define_counter(name: &str) -> Result<u32, Status> {
     // SAFETY: the host reads the name and writes one number.
     Status::check(unsafe { abi::proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) })?;
     Ok(id)
+}
+
+/// Nanoseconds since the Unix epoch.
+pub(crate) fn current_time_ns() -> Result<i64, Status> {
+    let mut time = 0;
+    // SAFETY: the host writes one number.
+    Status::check(unsafe { abi::proxy_get_current_time_nanoseconds(&raw mut time) })?;
+    i64::try_from(time).map_err(|_| Status::Malformed)
 }
 
 /// Counts one.

@@ -36,7 +36,7 @@ pub(super) extern "C" fn proxy_on_context_create(context: u32, parent: u32) {
 /// A context ends.
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn proxy_on_delete(context: u32) {
-    contexts::delete(context);
+    request::on_delete(context);
 }
 
 /// A root context gets its configuration; 0 refuses it.
@@ -47,8 +47,20 @@ pub(super) extern "C" fn proxy_on_configure(context: u32, _length: usize) -> u32
 
 /// The headers of a request are there.
 #[unsafe(no_mangle)]
-pub(super) extern "C" fn proxy_on_request_headers(context: u32, _count: u32, _end_of_stream: u32) -> u32 {
-    number(request::on_request_headers(context))
+pub(super) extern "C" fn proxy_on_request_headers(context: u32, _count: u32, end_of_stream: u32) -> u32 {
+    number(request::on_request_headers(context, end_of_stream != 0))
+}
+
+/// More of a request's body is there; `size` bytes are, of what the proxy holds or of what it passes on.
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn proxy_on_request_body(context: u32, size: usize, end_of_stream: u32) -> u32 {
+    number(request::on_request_body(context, size, end_of_stream != 0))
+}
+
+/// The trailers of a request are there: its body has ended.
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn proxy_on_request_trailers(context: u32, _count: u32) -> u32 {
+    number(request::on_request_trailers(context))
 }
 
 /// The headers of the response are there, the upstream's or those of a local reply.

@@ -13,16 +13,17 @@ mod memory;
 mod status;
 
 pub(crate) use self::calls::{
-    Level, Map, add_header, close_request, define_counter, header_map, increment_metric, log,
-    plugin_configuration, property, remove_header, send_local_response, set_header,
+    Level, Map, add_header, close_request, current_time_ns, define_counter, header_map, increment_metric,
+    log, plugin_configuration, property, remove_header, request_body, send_local_response, set_filter_state,
+    set_header,
 };
 pub(crate) use self::status::Status;
 
-/// What a header callback tells the proxy to do next.
+/// What a callback tells the proxy to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Go on with the next filter.
     Continue,
-    /// Go no further: the request has been answered.
+    /// Go no further: the request has been answered, or its body is awaited.
     Stop,
 }

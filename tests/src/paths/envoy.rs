@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use super::Observed;
 use crate::bytes::escape;
@@ -20,8 +22,40 @@ const STILL: [&str; 5] = ["vm_reload", ".created", "fail", "remote_load", "trap"
 pub struct Fleet {
     envoy: Envoy,
     upstreams: BTreeMap<String, Upstream>,
+    /// The access logs of files whose requests are to leave filter state, with the lines they have.
+    logs: BTreeMap<String, Log>,
     callers: BTreeMap<String, Identity>,
     at_start: BTreeMap<String, u64>,
+}
+
+/// One line for each request: its filter state.
+struct Log {
+    path: PathBuf,
+    lines: AtomicUsize,
+}
+
+/// What the access log shows of a request.
+const LINE: &str = "%FILTER_STATE(wasm.sidegate.dynamic_metadata:PLAIN)%";
+const LOG_DEADLINE: Duration = Duration::from_secs(20);
+
+impl Log {
+    /// The line of the request that has just been answered.
+    fn next(&self) -> Result<String, String> {
+        let deadline = Instant::now() + LOG_DEADLINE;
+        let wanted = self.lines.load(Ordering::SeqCst) + 1;
+        loop {
+            let text = std::fs::read_to_string(&self.path).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            if text.ends_with('\n') && lines.len() >= wanted {
+                self.lines.store(lines.len(), Ordering::SeqCst);
+                return Ok(escape(lines[lines.len() - 1].as_bytes()));
+            }
+            if Instant::now() > deadline {
+                return Err(format!("expected line {wanted} in the access log, got {}", lines.len()));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
 }
 
 impl Fleet {
@@ -39,7 +73,7 @@ impl Fleet {
         let own = authority.identity("service", &spiffe(SERVICE.0, SERVICE.1));
         let mut callers = BTreeMap::new();
         let mut upstreams = BTreeMap::new();
-        let (mut listeners, mut clusters) = (Vec::new(), Vec::new());
+        let (mut listeners, mut clusters, mut logs) = (Vec::new(), Vec::new(), BTreeMap::new());
         for (file, bundle) in files {
             for request in file.all() {
                 if let (Some(from), Some(principal)) = (&request.from, request.principal()) {
@@ -51,18 +85,27 @@ impl Fleet {
             let upstream = Upstream::start();
             clusters.push(cluster(&file.name, upstream.address()));
             upstreams.insert(file.name.clone(), upstream);
+            let path = dir.join(format!("{}.log", file.name));
+            let is_logged = file.all().any(|request| request.want.dynamic_metadata.is_some());
+            let mut filters = file.filters_before.clone();
+            filters.push(wasm_filter(&file.name, wasm, &file.configuration(bundle)));
             let listener = Listener {
                 name: &file.name,
                 identity: &own,
                 plaintext: true,
-                filter: Some(wasm_filter(&file.name, wasm, &file.configuration(bundle))),
+                filters,
+                route_metadata: file.route_metadata.clone(),
+                access_log: is_logged.then_some((path.as_path(), LINE)),
                 cluster: Some(&file.name),
             };
             listeners.push(listener.to_json());
+            if is_logged {
+                logs.insert(file.name.clone(), Log { path, lines: AtomicUsize::new(0) });
+            }
         }
         let envoy = Envoy::start(version, &bootstrap(&listeners, &clusters), dir)?;
         let at_start = envoy.stats("wasm.")?;
-        Ok(Self { envoy, upstreams, callers, at_start })
+        Ok(Self { envoy, upstreams, logs, callers, at_start })
     }
 
     /// Asks it one request of one file, on a new connection.
@@ -76,17 +119,22 @@ impl Fleet {
             Some(from) => Some(self.callers.get(from).ok_or("the caller has no certificate")?),
             None => None,
         };
-        let before = upstream.served();
+        let (before, bytes_before) = (upstream.served(), upstream.received());
         let mut connection = Connection::open(self.envoy.listener(&file.name)?, identity).map_err(explain)?;
         let response = connection.send(&request.to_wire()?).map_err(explain)?;
         let upstream = match upstream.served() - before {
-            0 => None,
+            0 => match upstream.received() - bytes_before {
+                0 => None,
+                n => return Err(format!("expected not a byte of a denied request upstream, got {n}")),
+            },
             1 => Some(serde_json::from_slice::<Echo>(&response.body).map_err(|e| {
                 format!("expected the upstream's answer, got `{}`: {e}", escape(&response.body))
             })?),
             n => return Err(format!("expected at most one request at the upstream, got {n}")),
         };
+        let dynamic_metadata = self.logs.get(&file.name).map(Log::next).transpose().map_err(explain)?;
         Ok(Observed {
+            dynamic_metadata,
             status: response.status,
             upstream,
             response_headers: response.headers.iter().map(|(n, v)| (n.clone(), escape(v))).collect(),

@@ -11,7 +11,7 @@ pub use self::native::{Native, build, evaluator, interpreter};
 pub use self::wasm::Wasm;
 use crate::bytes::escape;
 use crate::case::{Reach, RequestCase, WantValues};
-use crate::upstream::Echo;
+use crate::upstream::{Echo, checksum};
 use crate::wasm_host::Headers;
 
 /// What became of a request, in the same form from every path.
@@ -25,6 +25,8 @@ pub struct Observed {
     pub response_headers: Vec<(String, String)>,
     /// The body at the client, escaped.
     pub body: String,
+    /// The text in the filter state for `dynamic_metadata`, `-` for none; `None` where nobody looked.
+    pub dynamic_metadata: Option<String>,
 }
 
 impl Observed {
@@ -48,6 +50,10 @@ impl Observed {
             {
                 differ("path at the upstream", path, &echo.path);
             }
+            let sent = request.body().ok().flatten().map(|body| body.bytes).unwrap_or_default();
+            if (sent.len(), checksum(&sent)) != (echo.body_bytes, echo.body_sum) {
+                differ("bytes of body at the upstream, or those themselves", &sent.len(), &echo.body_bytes);
+            }
             compare(&want.upstream_headers, &echo.headers, "at the upstream", &mut differ);
         }
         compare(&want.response_headers, &self.response_headers, "of the response", &mut differ);
@@ -55,6 +61,11 @@ impl Observed {
             && *body != self.body
         {
             differ("body", body, &self.body);
+        }
+        if let (Some(want), Some(got)) = (&want.dynamic_metadata, &self.dynamic_metadata)
+            && want != got
+        {
+            differ("dynamic metadata", want, got);
         }
         if !lines.is_empty() && self.upstream.is_none() && want.body.is_none() && !self.body.is_empty() {
             lines.push(format!("the body at the client: `{}`", self.body));
@@ -87,8 +98,8 @@ fn upstream_response() -> Headers {
     headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec())).collect()
 }
 
-/// A header map as the upstream would tell of it.
-fn echo(headers: &Headers) -> Echo {
+/// A request as the upstream would tell of it.
+fn echo(headers: &Headers, body: &[u8]) -> Echo {
     let pseudo = |name: &str| {
         headers.iter().find(|(n, _)| n == name.as_bytes()).map_or(String::new(), |(_, value)| escape(value))
     };
@@ -96,6 +107,8 @@ fn echo(headers: &Headers) -> Echo {
         method: pseudo(":method"),
         path: pseudo(":path"),
         headers: readable(headers.iter().filter(|(name, _)| !name.starts_with(b":"))),
+        body_bytes: body.len(),
+        body_sum: checksum(body),
     }
 }
 

@@ -3,11 +3,12 @@
 
 use regorus::Value;
 use sidegate_compiler::{BuildOptions, Sources, reference};
-use sidegate_engine::actions::{Actions, HeaderOp};
-use sidegate_engine::attributes::{Attributes, Workload};
+use sidegate_engine::actions::{Actions, HeaderOp, metadata_text};
+use sidegate_engine::attributes::{Attributes, Body, Workload};
 use sidegate_engine::bundle;
 use sidegate_engine::decide::{Settings, decide};
 use sidegate_engine::decision::Decision;
+use sidegate_engine::eval::Context;
 use sidegate_engine::input::InputBuilder;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::needs::Needs;
@@ -17,6 +18,7 @@ use super::{Observed, echo, readable, status, upstream_response};
 use crate::bytes::escape;
 use crate::case::{CaseFile, RequestCase, SERVICE};
 use crate::certs;
+use crate::proto;
 use crate::wasm_host::Headers;
 
 /// One file's policy, asked without a proxy.
@@ -24,6 +26,7 @@ pub struct Native {
     judge: Judge,
     builder: InputBuilder,
     settings: Settings,
+    route_metadata: Option<serde_json::Value>,
 }
 
 enum Judge {
@@ -65,7 +68,12 @@ impl Native {
     fn new(file: &CaseFile, judge: Judge) -> Self {
         let settings = Settings { error_status: file.error_status(), limits: limits(file) };
         // As in the cases' Envoys, whose node says nothing of a workload.
-        Self { judge, builder: InputBuilder::new(&Workload::default()), settings }
+        Self {
+            judge,
+            builder: InputBuilder::new(&Workload::default()),
+            settings,
+            route_metadata: file.route_metadata.clone(),
+        }
     }
 
     /// Asks it one request.
@@ -74,14 +82,23 @@ impl Native {
     /// The interpreter fails where it should have no value.
     pub fn ask(&self, request: &RequestCase) -> Result<Observed, String> {
         let headers = request.to_header_map()?;
-        let attributes = attributes(request, headers.clone());
+        let mut attributes = attributes(request, headers.clone());
+        let sent = request.body()?.filter(|body| !body.is_announced_empty()).map(|body| body.bytes);
+        let limit = self.settings.limits.body_bytes;
+        attributes.body = sent.clone().map(|bytes| Body {
+            received: bytes.len(),
+            is_cut: bytes.len() > limit,
+            bytes: bytes.into_iter().take(limit).collect(),
+        });
+        attributes.metadata = request.metadata.as_ref().map(proto::metadata);
+        attributes.route_metadata = self.route_metadata.as_ref().map(proto::metadata);
         let actions = match &self.judge {
             Judge::Bundle { policy, needs } => {
                 decide(policy, needs, &self.builder, &attributes, &self.settings).actions
             }
             Judge::Interpreter { sources, entrypoint } => {
                 match self.builder.build(&Needs::all(), &attributes) {
-                    Err(_) => Actions::deny(400),
+                    Err(error) => Actions::deny(error.status(self.settings.error_status)),
                     Ok(input) => {
                         let result = reference::evaluate(sources, entrypoint, &input)?;
                         Decision::read(&result, &self.settings.limits)
@@ -91,7 +108,7 @@ impl Native {
                 }
             }
         };
-        Ok(observed(actions, headers))
+        Ok(observed(actions, headers, &sent.unwrap_or_default()))
     }
 }
 
@@ -112,6 +129,9 @@ fn limits(file: &CaseFile) -> Limits {
     if let Some(bytes) = file.limit("output_bytes").and_then(|bytes| usize::try_from(bytes).ok()) {
         limits.output_bytes = bytes;
     }
+    if let Some(bytes) = file.limit("body_bytes").and_then(|bytes| usize::try_from(bytes).ok()) {
+        limits.body_bytes = bytes;
+    }
     limits
 }
 
@@ -124,6 +144,7 @@ fn attributes(request: &RequestCase, headers: Headers) -> Attributes {
         destination_address: Some(b"127.0.0.1:15006".to_vec()),
         mtls: Some(false),
         listener_direction: Some(1),
+        context: Context { now_ns: Some(1_767_323_045_678_901_000), seed: Some([0; 32]) },
         ..Attributes::default()
     };
     if let Some(principal) = request.principal() {
@@ -137,7 +158,10 @@ fn attributes(request: &RequestCase, headers: Headers) -> Attributes {
 }
 
 /// What a host makes of the actions.
-fn observed(actions: Actions, mut headers: Headers) -> Observed {
+fn observed(actions: Actions, mut headers: Headers, body: &[u8]) -> Observed {
+    let (Actions::Allow { dynamic_metadata, .. } | Actions::Deny { dynamic_metadata, .. }) = &actions;
+    let text = dynamic_metadata.as_ref().and_then(metadata_text);
+    let dynamic_metadata = Some(text.map_or("-".to_owned(), |text| escape(text.as_bytes())));
     match actions {
         Actions::Allow { request_headers, path, response_headers, .. } => {
             apply(&mut headers, &request_headers);
@@ -148,9 +172,10 @@ fn observed(actions: Actions, mut headers: Headers) -> Observed {
             apply(&mut response, &response_headers);
             Observed {
                 status: status(&response),
-                upstream: Some(echo(&headers)),
+                upstream: Some(echo(&headers, body)),
                 response_headers: readable(response.iter()),
                 body: String::new(),
+                dynamic_metadata,
             }
         }
         Actions::Deny { status, headers, body, .. } => Observed {
@@ -158,6 +183,7 @@ fn observed(actions: Actions, mut headers: Headers) -> Observed {
             upstream: None,
             response_headers: headers.into_iter().collect(),
             body: escape(body.as_bytes()),
+            dynamic_metadata,
         },
     }
 }

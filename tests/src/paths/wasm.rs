@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::{Observed, echo, readable, status, upstream_response};
 use crate::bytes::escape;
 use crate::case::{CaseFile, RequestCase, SERVICE};
 use crate::certs;
+use crate::proto;
 use crate::wasm_host::{Filter, Outcome, Plugin, Seen, Vm};
 
 /// One VM with one file's configuration.
 pub struct Wasm {
     vm: Vm,
     plugin: Plugin,
+    route_metadata: Option<Value>,
 }
 
 impl Wasm {
@@ -22,7 +26,7 @@ impl Wasm {
     pub fn new(filter: &Filter, file: &CaseFile, bundle: &[u8]) -> Result<Self, String> {
         let mut vm = Vm::new(filter)?;
         let plugin = vm.configure(file.configuration(bundle).as_bytes())?;
-        Ok(Self { vm, plugin })
+        Ok(Self { vm, plugin, route_metadata: file.route_metadata.clone() })
     }
 
     /// Asks it one request.
@@ -30,14 +34,22 @@ impl Wasm {
     /// # Errors
     /// The filter traps.
     pub fn ask(&mut self, request: &RequestCase) -> Result<Observed, String> {
-        let seen = Seen { headers: request.to_header_map()?, properties: properties(request) };
-        let Outcome { local, request: sent, response, .. } =
+        let body = request.body()?.filter(|body| !body.is_announced_empty());
+        let seen = Seen {
+            headers: request.to_header_map()?,
+            has_trailers: body.as_ref().is_some_and(|body| !body.trailers.is_empty()),
+            body: body.map(|body| body.pieces().into_iter().map(<[u8]>::to_vec).collect()),
+            properties: properties(request, self.route_metadata.as_ref()),
+        };
+        let Outcome { local, request: sent, body, response, filter_state } =
             self.vm.request(self.plugin, seen, &|_| upstream_response())?;
+        let state = filter_state.iter().find(|(name, _)| name == "sidegate.dynamic_metadata");
         Ok(Observed {
             status: status(&response),
-            upstream: if local.is_some() { None } else { Some(echo(&sent)) },
+            upstream: if local.is_some() { None } else { Some(echo(&sent, &body)) },
             response_headers: readable(response.iter().filter(|(name, _)| !name.starts_with(b":"))),
             body: local.map(|local| escape(&local.body)).unwrap_or_default(),
+            dynamic_metadata: Some(state.map_or("-".to_owned(), |(_, text)| escape(text))),
         })
     }
 
@@ -56,8 +68,14 @@ impl Wasm {
 }
 
 /// The attributes that Envoy has for such a request, in its encoding.
-fn properties(request: &RequestCase) -> BTreeMap<String, Vec<u8>> {
+fn properties(request: &RequestCase, route_metadata: Option<&Value>) -> BTreeMap<String, Vec<u8>> {
     let mut properties = BTreeMap::new();
+    for (path, metadata) in [("metadata", request.metadata.as_ref()), ("xds.route_metadata", route_metadata)]
+    {
+        // Envoy has a message even where it is empty.
+        let message = metadata.map(proto::metadata).unwrap_or_default();
+        properties.insert(path.to_owned(), message);
+    }
     let mut put = |path: &str, value: &[u8]| properties.insert(path.to_owned(), value.to_vec());
     put("source.address", b"127.0.0.1:40000");
     put("source.port", &40000_i64.to_le_bytes());

@@ -14,6 +14,7 @@ const INVALID_MEMORY_ACCESS: i32 = 6;
 const CAS_MISMATCH: i32 = 8;
 const UNIMPLEMENTED: i32 = 12;
 
+const REQUEST_BODY: i32 = 0;
 const PLUGIN_CONFIGURATION: i32 = 7;
 
 pub(super) type Cx<'a> = Caller<'a, Host>;
@@ -144,10 +145,11 @@ pub(super) fn define(linker: &mut Linker<Host>) -> Result<(), Error> {
         env,
         "proxy_get_buffer_bytes",
         |mut cx: Cx<'_>, kind: i32, start: i32, most: i32, out: i32, length: i32| {
-            if kind != PLUGIN_CONFIGURATION {
-                return NOT_FOUND;
-            }
-            let all = &cx.data().configuration;
+            let all = match (kind, &cx.data().stream) {
+                (PLUGIN_CONFIGURATION, _) => &cx.data().configuration,
+                (REQUEST_BODY, Some(stream)) => &stream.body,
+                _ => return NOT_FOUND,
+            };
             let start = offset(start).min(all.len());
             let bytes = all[start..start.saturating_add(offset(most)).min(all.len())].to_vec();
             status(give(&mut cx, &bytes, out, length))

@@ -42,6 +42,8 @@ pub struct Outcome {
     pub local: Option<LocalResponse>,
     /// The request headers as they go upstream, pseudo-headers among them.
     pub request: Headers,
+    /// The body as it goes upstream.
+    pub body: Vec<u8>,
     /// The headers of the response as they go to the client, `:status` among them.
     pub response: Headers,
     /// What it set as filter state, by name.
@@ -130,13 +132,8 @@ impl Vm {
         answer: &dyn Fn(&Headers) -> Headers,
     ) -> Result<Outcome, String> {
         let context = self.new_context(plugin.0)?;
-        let headers = count(&seen.headers);
-        self.store.data_mut().stream = Some(Stream::new(seen));
-        let action: Option<i32> = self.call("proxy_on_request_headers", (context, headers, 1))?;
+        let body = self.send_request(context, seen)?;
         let stream = self.stream();
-        if stream.local.is_none() && action.is_some_and(|a| a != CONTINUE) {
-            return Err(self.explain("the filter paused the request and gave no answer"));
-        }
         let response = match &stream.local {
             Some(local) => local.to_headers(),
             None => answer(&stream.request),
@@ -153,9 +150,50 @@ impl Vm {
         Ok(Outcome {
             local: stream.local,
             request: stream.request,
+            body,
             response: stream.response,
             filter_state: stream.filter_state.into_iter().collect(),
         })
+    }
+
+    /// Shows the filter a request piece by piece; gives back the body that it let pass.
+    fn send_request(&mut self, context: i32, seen: Seen) -> Result<Vec<u8>, String> {
+        let (pieces, has_trailers) = (seen.body.clone(), seen.has_trailers);
+        let headers = count(&seen.headers);
+        self.store.data_mut().stream = Some(Stream::new(seen));
+        let is_end = i32::from(pieces.is_none());
+        let action: Option<i32> = self.call("proxy_on_request_headers", (context, headers, is_end))?;
+        let mut is_held = action.is_some_and(|a| a != CONTINUE);
+        let mut passed = Vec::new();
+        let pieces = pieces.unwrap_or_default();
+        for (at, piece) in pieces.iter().enumerate() {
+            if self.stream().local.is_some() {
+                return Ok(passed);
+            }
+            let body = &mut self.stream().body;
+            if !is_held {
+                body.clear();
+            }
+            body.extend_from_slice(piece);
+            let size = i32::try_from(body.len()).map_err(|e| e.to_string())?;
+            let is_end = i32::from(at + 1 == pieces.len() && !has_trailers);
+            let action: Option<i32> = self.call("proxy_on_request_body", (context, size, is_end))?;
+            is_held = action.is_some_and(|a| a != CONTINUE);
+            if !is_held {
+                passed.extend_from_slice(&self.stream().body);
+            }
+        }
+        if has_trailers && self.stream().local.is_none() {
+            let action: Option<i32> = self.call("proxy_on_request_trailers", (context, 1))?;
+            if is_held && action.is_none_or(|a| a == CONTINUE) {
+                passed.extend_from_slice(&self.stream().body);
+            }
+            is_held = action.is_some_and(|a| a != CONTINUE);
+        }
+        if is_held && self.stream().local.is_none() {
+            return Err(self.explain("the filter held the request and gave no answer"));
+        }
+        Ok(passed)
     }
 
     /// Moves the clock, nanoseconds since 1970, and lets the plugin tick.

@@ -18,6 +18,10 @@ pub struct Log {
 pub struct Seen {
     /// The request's headers, pseudo-headers first, names in lower case.
     pub headers: Headers,
+    /// The pieces in which its body comes; `None` for a request that ends with its headers.
+    pub body: Option<Vec<Vec<u8>>>,
+    /// Whether trailers follow the body.
+    pub has_trailers: bool,
     /// Attributes other than `request.*`, by their path with dots, in Envoy's encoding.
     pub properties: BTreeMap<String, Vec<u8>>,
 }
@@ -44,6 +48,8 @@ pub(super) enum Phase {
 pub(super) struct Stream {
     pub(super) phase: Phase,
     pub(super) request: Headers,
+    /// The bytes that a filter sees of the body: all that are held, or those that have just come.
+    pub(super) body: Vec<u8>,
     pub(super) response: Headers,
     pub(super) local: Option<LocalResponse>,
     pub(super) properties: BTreeMap<String, Vec<u8>>,
@@ -84,6 +90,7 @@ impl Stream {
         Self {
             phase: Phase::Request,
             request: seen.headers,
+            body: Vec::new(),
             response: Headers::new(),
             local: None,
             properties: seen.properties,

@@ -1,6 +1,8 @@
 //! Cases as data: a policy, its configuration, and requests with what is to become of each. The format is
 //! described in `tests/cases/README.md`.
 
+mod wire;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -8,16 +10,12 @@ use base64::Engine as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use crate::bytes::unescape;
-use crate::certs;
-use crate::client::Request;
-use crate::wasm_host::Headers;
+pub use self::wire::{HeaderLine, Text};
 
 /// The sidecar that the cases ask: its own service account.
 pub const SERVICE: (&str, &str) = ("default", "service");
 /// The host that requests name where the case says none.
 pub const HOST: &str = "service.test";
-const REQUEST_ID: &str = "5f2c2c5e-9a0d-4d53-9c9b-6a2f5ad0b6a1";
 
 /// One file of cases.
 #[derive(Debug, Deserialize)]
@@ -39,6 +37,11 @@ pub struct CaseFile {
     /// Keys laid over the plugin's configuration.
     #[serde(default)]
     pub config: Map<String, Value>,
+    /// Envoy's filters before Sidegate.
+    #[serde(default)]
+    pub filters_before: Vec<Value>,
+    /// The metadata of the route, by namespace.
+    pub route_metadata: Option<Value>,
     /// Asked after each of the requests: an ordinary one that must be answered as ever.
     pub after_each: Option<RequestCase>,
     /// The requests, asked in this order of one VM.
@@ -65,31 +68,20 @@ pub struct RequestCase {
     /// The other headers, in order.
     #[serde(default)]
     pub headers: Vec<HeaderLine>,
+    /// The body.
+    pub body: Option<Text>,
+    /// Sends the body in chunks of so many bytes instead of with a `content-length`.
+    pub chunks: Option<usize>,
+    /// Trailers after the chunks.
+    #[serde(default)]
+    pub trailers: Vec<HeaderLine>,
+    /// What the filters before Sidegate leave in the dynamic metadata, by namespace: Envoy's own do, the
+    /// other paths are told.
+    pub metadata: Option<Value>,
     /// What is to become of it.
     pub want: Want,
     /// Why regorus's interpreter cannot be asked this; the other paths still are.
     pub not_in_interpreter: Option<String>,
-}
-
-/// A header, or several made from a pattern.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum HeaderLine {
-    /// `name: value`, bytes escaped as `\xHH`.
-    Line(String),
-    /// `count` headers; `{n}` in name and value is their number, the value is repeated `times`.
-    Pattern {
-        /// The name.
-        name: String,
-        /// The value.
-        value: String,
-        /// How often the value is repeated.
-        #[serde(default = "one")]
-        times: usize,
-        /// How many headers.
-        #[serde(default = "one")]
-        count: usize,
-    },
 }
 
 /// Whether a request is to reach the upstream.
@@ -120,6 +112,8 @@ pub struct Want {
     pub response_headers: BTreeMap<String, WantValues>,
     /// The body at the client, of a deny.
     pub body: Option<String>,
+    /// The text in the filter state that has the decision's `dynamic_metadata`; `-` for none.
+    pub dynamic_metadata: Option<String>,
 }
 
 /// All values of one header.
@@ -159,6 +153,8 @@ impl CaseFile {
             data: empty_object(),
             entrypoint: entrypoint.to_owned(),
             config: Map::new(),
+            filters_before: Vec::new(),
+            route_metadata: None,
             after_each: None,
             requests,
         })
@@ -208,70 +204,6 @@ pub fn plugin_configuration(bundle: &[u8], entrypoint: &str) -> Value {
     json!({"version": 1, "bundle": {"inline": inline}, "entrypoint": entrypoint, "verify": {"required": false}})
 }
 
-impl RequestCase {
-    /// The SPIFFE id of the caller; `None` for one in plaintext.
-    pub fn principal(&self) -> Option<String> {
-        let (namespace, account) = self.from.as_deref()?.split_once('/').unwrap_or(("", ""));
-        Some(certs::spiffe(namespace, account))
-    }
-
-    /// The request as the client sends it.
-    ///
-    /// # Errors
-    /// A header line that is none, a bad escape, a caller that is not `namespace/service-account`.
-    pub fn to_wire(&self) -> Result<Request, String> {
-        if self.from.as_ref().is_some_and(|from| from.split('/').count() != 2) {
-            return Err("expected `from: namespace/service-account`".to_owned());
-        }
-        let mut headers = vec![(b"host".to_vec(), unescape(&self.host)?)];
-        for line in &self.headers {
-            line.push_to(&mut headers)?;
-        }
-        Ok(Request { method: self.method.clone(), target: unescape(&self.path)?, headers })
-    }
-
-    /// The request's header map as Envoy shows it to a filter: pseudo-headers first, names in lower case.
-    pub fn to_header_map(&self) -> Result<Headers, String> {
-        let Request { method, target, headers } = self.to_wire()?;
-        let scheme: &[u8] = if self.from.is_some() { b"https" } else { b"http" };
-        let mut map = Headers::new();
-        let mut push = |name: &str, value: &[u8]| map.push((name.as_bytes().to_vec(), value.to_vec()));
-        if method == "CONNECT" {
-            push(":authority", &target);
-        } else {
-            push(":authority", &unescape(&self.host)?);
-            push(":path", &target);
-        }
-        push(":method", method.as_bytes());
-        push(":scheme", scheme);
-        for (name, value) in headers.iter().skip(1) {
-            push(&String::from_utf8_lossy(&name.to_ascii_lowercase()), value);
-        }
-        push("x-forwarded-proto", scheme);
-        push("x-request-id", REQUEST_ID.as_bytes());
-        Ok(map)
-    }
-}
-
-impl HeaderLine {
-    fn push_to(&self, headers: &mut Headers) -> Result<(), String> {
-        match self {
-            Self::Line(line) => {
-                let (name, value) =
-                    line.split_once(':').ok_or_else(|| format!("expected `name: value`, got `{line}`"))?;
-                headers.push((unescape(name)?, unescape(value.strip_prefix(' ').unwrap_or(value))?));
-            }
-            Self::Pattern { name, value, times, count } => {
-                for n in 0..*count {
-                    let fill = |text: &str| unescape(&text.replace("{n}", &n.to_string()));
-                    headers.push((fill(name)?, fill(value)?.repeat(*times)));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
 impl Want {
     /// The status at the client.
     pub fn status(&self) -> u16 {
@@ -317,8 +249,4 @@ fn slash() -> String {
 
 fn default_host() -> String {
     HOST.to_owned()
-}
-
-fn one() -> usize {
-    1
 }

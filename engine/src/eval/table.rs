@@ -1,0 +1,127 @@
+//! Builtins that regorus has no function for, or none that Envoy could load: answered here alone.
+
+use regorus::Value;
+
+use super::context::Context;
+use super::extra::{chance, hash, net, time};
+use super::number::Inexact;
+use super::ops::depth_weight;
+use super::{template, walk};
+
+/// Why a call has no answer. Either ends the evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    /// It is not certain to be OPA's.
+    Inexact,
+    /// The caller of the evaluation did not give what it depends on.
+    Missing(&'static str),
+}
+
+impl From<Inexact> for Unanswered {
+    fn from(_: Inexact) -> Self {
+        Self::Inexact
+    }
+}
+
+/// What an answer depends on besides the arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// Nothing.
+    Nothing,
+    /// The clock.
+    Clock,
+    /// Chance.
+    Chance,
+    /// What runs the policy.
+    Runtime,
+}
+
+/// An answer; undefined where OPA has an error.
+pub(super) type Answer = fn(&[Value], &Context) -> Result<Value, Unanswered>;
+/// Steps besides those for the size of the arguments; not more than the second are looked for.
+pub(super) type Cost = fn(&[Value], u64) -> u64;
+
+/// A builtin.
+pub(super) struct Entry {
+    pub(super) name: &'static str,
+    pub(super) arity: u8,
+    pub(super) reads: Reads,
+    pub(super) cost: Cost,
+    pub(super) answer: Answer,
+}
+
+const FREE: Cost = |_, _| 0;
+
+const fn entry(name: &'static str, arity: u8, reads: Reads, cost: Cost, answer: Answer) -> Entry {
+    Entry { name, arity, reads, cost, answer }
+}
+
+/// Hashing takes several passes over every block, of the key as well.
+const HASHED: Cost = |args, _| 4 + text_bytes(args) / 32;
+/// Texts that are gone through once, character by character.
+const READ: Cost = |args, _| text_bytes(args) / 16;
+
+/// All of them, sorted by name.
+static ENTRIES: &[Entry] = &[
+    entry("crypto.hmac.equal", 2, Reads::Nothing, READ, hash::hmac_equal),
+    entry("crypto.hmac.md5", 2, Reads::Nothing, HASHED, hash::hmac_md5),
+    entry("crypto.hmac.sha1", 2, Reads::Nothing, HASHED, hash::hmac_sha1),
+    entry("crypto.hmac.sha256", 2, Reads::Nothing, HASHED, hash::hmac_sha256),
+    entry("crypto.hmac.sha512", 2, Reads::Nothing, HASHED, hash::hmac_sha512),
+    entry("crypto.md5", 1, Reads::Nothing, HASHED, hash::md5),
+    entry("crypto.sha1", 1, Reads::Nothing, HASHED, hash::sha1),
+    entry("crypto.sha256", 1, Reads::Nothing, HASHED, hash::sha256),
+    entry("internal.template_string", 1, Reads::Nothing, FREE, |args, _| Ok(template::join(args)?)),
+    entry("net.cidr_contains", 2, Reads::Nothing, READ, net::contains),
+    entry("net.cidr_contains_matches", 2, Reads::Nothing, net::matches_cost, net::contains_matches),
+    entry("net.cidr_expand", 1, Reads::Nothing, net::expand_cost, net::expand),
+    entry("net.cidr_intersects", 2, Reads::Nothing, READ, net::intersects),
+    entry("net.cidr_is_valid", 1, Reads::Nothing, READ, net::is_valid),
+    entry("net.cidr_merge", 1, Reads::Nothing, net::merge_cost, net::merge),
+    entry("net.cidr_overlap", 2, Reads::Nothing, READ, net::contains),
+    entry("opa.runtime", 0, Reads::Runtime, FREE, |_, _| Ok(chance::runtime())),
+    entry("rand.intn", 2, Reads::Chance, HASHED, chance::intn),
+    entry("time.add_date", 4, Reads::Nothing, FREE, time::add_date),
+    entry("time.clock", 1, Reads::Nothing, FREE, time::clock),
+    entry("time.date", 1, Reads::Nothing, FREE, time::date),
+    entry("time.diff", 2, Reads::Nothing, FREE, time::diff),
+    entry("time.format", 1, Reads::Nothing, READ, time::format),
+    entry("time.now_ns", 0, Reads::Clock, FREE, time::now),
+    entry("time.parse_duration_ns", 1, Reads::Nothing, READ, time::parse_duration),
+    entry("time.parse_ns", 2, Reads::Nothing, READ, time::parse),
+    entry("time.parse_rfc3339_ns", 1, Reads::Nothing, READ, time::parse_rfc3339),
+    entry("time.weekday", 1, Reads::Nothing, FREE, time::weekday),
+    entry("uuid.parse", 1, Reads::Nothing, READ, chance::uuid_parse),
+    entry("uuid.rfc4122", 1, Reads::Chance, HASHED, chance::uuid),
+    entry("walk", 1, Reads::Nothing, walk::cost, |args, _| Ok(walk::walk(args))),
+];
+
+/// Bytes of the arguments that are texts, or of the texts in arguments that are arrays.
+fn text_bytes(args: &[Value]) -> u64 {
+    let length = |value: &Value| match value {
+        Value::String(text) => u64::try_from(text.len()).unwrap_or(u64::MAX),
+        _ => 0,
+    };
+    let of = |value: &Value| match value {
+        Value::Array(items) => items.iter().map(length).fold(0, u64::saturating_add),
+        other => length(other),
+    };
+    args.iter().map(of).fold(0, u64::saturating_add)
+}
+
+/// The builtin called `name`.
+pub(super) fn find(name: &str) -> Option<&'static Entry> {
+    ENTRIES.iter().find(|entry| entry.name == name)
+}
+
+/// Names of all.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    ENTRIES.iter().map(|entry| entry.name)
+}
+
+impl Entry {
+    /// Steps to charge before a call.
+    pub(super) fn cost(&self, args: &[Value], most: u64) -> u64 {
+        depth_weight(args, most).saturating_add(1).saturating_add((self.cost)(args, most))
+    }
+}

@@ -1,0 +1,68 @@
+//! What an entry point can get to.
+
+use std::collections::BTreeSet;
+
+use super::{BlockId, FuncId, Image, Stmt};
+use crate::eval::Builtin;
+
+/// The part of a plan that the evaluation of one function may run.
+#[derive(Debug, Default)]
+pub struct Reach<'i> {
+    /// Functions, itself among them.
+    pub functions: usize,
+    /// Statements in all their blocks.
+    pub statements: usize,
+    /// Builtins they call, in the order of their names.
+    pub builtins: Vec<&'i Builtin>,
+}
+
+impl Reach<'_> {
+    /// Whether the same input always gives the same answer: nothing depends on the clock, on chance or on
+    /// what runs the policy.
+    pub fn is_pure(&self) -> bool {
+        self.builtins.iter().all(|builtin| builtin.is_pure())
+    }
+}
+
+impl Image {
+    /// What the function `func` can get to.
+    pub fn reach(&self, func: FuncId) -> Reach<'_> {
+        let mut found = Reach::default();
+        let mut builtins = BTreeSet::new();
+        let mut seen = BTreeSet::new();
+        let mut pending = vec![func];
+        while let Some(id) = pending.pop() {
+            let Some(func) = self.func(id).filter(|_| seen.insert(id)) else { continue };
+            found.functions = found.functions.saturating_add(1);
+            let mut blocks = vec![func.body];
+            while let Some(block) = blocks.pop() {
+                let stmts = usize::try_from(block).ok().and_then(|at| self.blocks.get(at));
+                for stmt in stmts.into_iter().flatten() {
+                    found.statements = found.statements.saturating_add(1);
+                    follow(stmt, &mut blocks, &mut pending, &mut builtins);
+                }
+            }
+        }
+        let known = builtins.into_iter().filter_map(|at| self.builtins.get(usize::from(at)));
+        found.builtins = known.collect();
+        found.builtins.sort_by_key(|builtin| builtin.name());
+        found
+    }
+}
+
+fn follow(stmt: &Stmt, blocks: &mut Vec<BlockId>, funcs: &mut Vec<FuncId>, builtins: &mut BTreeSet<u16>) {
+    match stmt {
+        Stmt::Call { func, .. } => funcs.push(*func),
+        Stmt::Builtin { builtin, .. } => {
+            builtins.insert(*builtin);
+        }
+        Stmt::First { blocks: nested } => blocks.extend(nested),
+        Stmt::Scan { block, .. }
+        | Stmt::Every { block, .. }
+        | Stmt::Not { block }
+        | Stmt::Try { block }
+        | Stmt::With { block, .. }
+        | Stmt::Outside { block } => blocks.push(*block),
+        _ => {}
+    }
+}

@@ -1,0 +1,104 @@
+//! Requests whose body the policy reads: held until the body is there, or as much of it as the limit allows.
+//!
+//! In enforce mode the proxy holds headers and body back, so that not a byte of a denied request gets to the
+//! upstream; the body is copied once, when it is decided about. In shadow mode nothing is held: the bytes
+//! are copied as they pass by.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use sidegate_engine::attributes::{Attributes, Body};
+
+use crate::configure::Loaded;
+use crate::host::{self, Level, Status};
+
+/// The plugin's setting without which Envoy gives a held request no body.
+pub(crate) const NEEDED_SETTING: &str = "allow_on_headers_stop_iteration";
+
+/// How far a request is.
+pub(crate) enum Progress {
+    /// It goes on, whatever its body is.
+    Passed,
+    /// It was answered here, or has not been looked at: nothing of it goes on.
+    Refused,
+    /// Its body is awaited.
+    Waiting(Box<Waiting>),
+}
+
+/// A request whose body is awaited.
+pub(crate) struct Waiting {
+    pub(crate) loaded: Rc<Loaded>,
+    attributes: Attributes,
+    limit: usize,
+    /// Bytes that arrived so far; `None` before the first callback about the body.
+    received: Option<usize>,
+    /// What passed by of the body, where the request is not held.
+    copy: Option<Vec<u8>>,
+}
+
+thread_local! {
+    /// Whether any body ever came to a request that was held for it.
+    static ANY_CAME: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Waiting {
+    /// A request of these attributes, of whose body `limit` bytes may be looked at.
+    pub(crate) fn new(loaded: Rc<Loaded>, attributes: Attributes, limit: usize, is_held: bool) -> Self {
+        Self { loaded, attributes, limit, received: None, copy: (!is_held).then(Vec::new) }
+    }
+
+    /// Takes note of bytes that arrived. True if there is no need to wait for more.
+    pub(crate) fn arrived(&mut self, size: usize, is_end: bool) -> Result<bool, Status> {
+        let _ = ANY_CAME.try_with(|came| came.set(true));
+        let received = match &mut self.copy {
+            // The proxy counts all that it holds.
+            None => size,
+            Some(copy) => {
+                let room = self.limit.saturating_sub(copy.len()).min(size);
+                if room > 0 {
+                    copy.extend(exactly(room)?);
+                }
+                self.received.unwrap_or(0).saturating_add(size)
+            }
+        };
+        self.received = Some(received);
+        Ok(is_end || received > self.limit)
+    }
+
+    /// All that is known of the request, its body among it.
+    pub(crate) fn complete(self) -> Result<(Rc<Loaded>, Attributes), (Rc<Loaded>, Status)> {
+        let Self { loaded, mut attributes, limit, received, copy } = self;
+        if let Some(received) = received {
+            let wanted = received.min(limit);
+            let bytes = match copy {
+                Some(copy) => Ok(copy),
+                None if wanted == 0 => Ok(Vec::new()),
+                None => exactly(wanted),
+            };
+            match bytes {
+                Ok(bytes) => {
+                    attributes.body = Some(Body { bytes, received, is_cut: received > limit });
+                }
+                Err(status) => return Err((loaded, status)),
+            }
+        }
+        Ok((loaded, attributes))
+    }
+
+    /// The request ended without a decision. Where no body ever came, the plugin is not set up for them.
+    pub(crate) fn abandon(self) {
+        let any_came = ANY_CAME.try_with(Cell::get).unwrap_or(true);
+        if self.received.is_none() && self.copy.is_none() && !any_came {
+            let message = format!(
+                "sidegate: a request ended while its body was awaited, and none ever came: \
+                 is `{NEEDED_SETTING}: true` set for the plugin?"
+            );
+            host::log(Level::Error, &message);
+        }
+    }
+}
+
+fn exactly(wanted: usize) -> Result<Vec<u8>, Status> {
+    let bytes = host::request_body(wanted)?;
+    if bytes.len() == wanted { Ok(bytes) } else { Err(Status::Malformed) }
+}

@@ -1,0 +1,45 @@
+//! Clock and randomness of one evaluation.
+//!
+//! A proxy has no source of randomness for its filters. What stands in for it is a pool that every request
+//! stirs with what others cannot well foresee together: the time to the nanosecond, how many requests this
+//! VM has seen, the ids of connection and request, the peer's port. Good enough for sampling and for ids
+//! in logs; nothing secret may rest on it.
+
+use std::cell::Cell;
+
+use sidegate_engine::eval::Context;
+
+use crate::attributes::Failure;
+use crate::host;
+use crate::policy::Gate;
+
+thread_local! {
+    static POOL: Cell<[u8; 32]> = const { Cell::new([0; 32]) };
+    static REQUESTS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// What the policy may ask of clock and chance; what it never asks for is not fetched.
+pub(crate) fn context(gate: &Gate) -> Result<Context, Failure> {
+    let now = || host::current_time_ns().map_err(|status| Failure { code: "host_clock", status });
+    let now_ns = if gate.uses_clock() { Some(now()?) } else { None };
+    let seed = if gate.uses_randomness() { Some(stir(now()?)) } else { None };
+    Ok(Context { now_ns, seed })
+}
+
+/// Stirs the pool and takes a seed from it, from which the pool cannot be told.
+fn stir(now: i64) -> [u8; 32] {
+    let request = REQUESTS.get().wrapping_add(1);
+    REQUESTS.set(request);
+    let known = |path: &[u8]| host::property(path).ok().flatten().unwrap_or_default();
+    let pool = Context::seed_from(&[
+        &POOL.get(),
+        &now.to_le_bytes(),
+        &request.to_le_bytes(),
+        &known(b"connection\0id"),
+        &known(b"request\0id"),
+        &known(b"source\0address"),
+        &known(b"xds\0node\0id"),
+    ]);
+    POOL.set(pool);
+    Context::seed_from(&[b"seed", &pool])
+}
