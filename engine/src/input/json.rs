@@ -22,8 +22,20 @@ type Result<T> = std::result::Result<T, RequestError>;
 
 const BAD: RequestError = RequestError::BodyJson;
 
+/// Whether text is one value and nothing else, as Go's `json.Valid`; none where that is not certain.
+pub(crate) fn is_valid(text: &str) -> Option<bool> {
+    let mut reader = Reader { text, at: 0 };
+    let value = reader.value(0);
+    reader.space();
+    match value {
+        Ok(_) => Some(reader.peek().is_none()),
+        Err(RequestError::BodyInexact) => None,
+        Err(_) => Some(false),
+    }
+}
+
 /// Reads a document.
-pub(super) fn read(text: &str) -> Result<Value> {
+pub(crate) fn read(text: &str) -> Result<Value> {
     let mut reader = Reader { text, at: 0 };
     let value = reader.value(0)?;
     reader.space();

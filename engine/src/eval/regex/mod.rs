@@ -10,8 +10,10 @@ mod program;
 mod search;
 mod set;
 
+pub(super) use parse::Node;
 pub(super) use program::Regex;
-pub(super) use search::{Match, TooLong};
+pub(super) use search::TooLong;
+pub(super) use set::{clean, negate};
 
 /// Why a pattern has no program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ const MAX_REPEAT: u32 = 1000;
 
 /// A condition on a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
+pub(in super::super) enum Look {
     LineStart,
     LineEnd,
     TextStart,
@@ -20,7 +20,7 @@ pub(super) enum Look {
 
 /// What a pattern means.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Node {
+pub(in super::super) enum Node {
     Empty,
     /// One code point.
     Char(u32),

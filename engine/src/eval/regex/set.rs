@@ -32,7 +32,7 @@ impl Class {
 }
 
 /// Sorts ranges and joins those that touch.
-pub(super) fn clean(mut ranges: Ranges) -> Ranges {
+pub(in super::super) fn clean(mut ranges: Ranges) -> Ranges {
     ranges.sort_unstable();
     let mut out: Ranges = Vec::with_capacity(ranges.len());
     for (low, high) in ranges {
@@ -45,7 +45,7 @@ pub(super) fn clean(mut ranges: Ranges) -> Ranges {
 }
 
 /// What is not in `ranges`, which are clean.
-pub(super) fn negate(ranges: &[(u32, u32)]) -> Ranges {
+pub(in super::super) fn negate(ranges: &[(u32, u32)]) -> Ranges {
     let mut out = Vec::with_capacity(ranges.len().saturating_add(1));
     let mut next = 0_u32;
     for (low, high) in ranges {
