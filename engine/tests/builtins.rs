@@ -44,6 +44,8 @@ fn value(json: &Json) -> Value {
                 fields.iter().map(|(k, v)| (Value::from(k.as_str()), value(v))).collect::<BTreeMap<_, _>>(),
             ),
         },
+        // Whole numbers of any size.
+        Json::Number(number) => Value::from_numeric_string(number.as_str()).unwrap_or(Value::Undefined),
         other => Value::from(other.clone()),
     }
 }

@@ -70,7 +70,7 @@ fn plain(digits: &str, point: i64, places: usize) -> String {
 fn sharp(body: &str, verb: char, precision: Option<usize>) -> String {
     let (number, tail) = body.find(['e', 'E']).and_then(|at| body.split_at_checked(at)).unwrap_or((body, ""));
     let mut digits = match verb {
-        'g' | 'G' => precision.unwrap_or(6),
+        'v' | 'g' | 'G' => precision.unwrap_or(6),
         _ => 0,
     };
     let significant = number.chars().filter(|c| *c != '.').skip_while(|c| *c == '0').count();

@@ -235,7 +235,8 @@ impl Reader<'_, '_> {
     }
 
     fn precision(&mut self, to: &mut Printer, after_index: &mut bool) -> Result<(), Inexact> {
-        if self.peek() != Some(b'.') {
+        // At the end of the format it is a verb.
+        if self.peek() != Some(b'.') || self.at.saturating_add(1) >= self.format.len() {
             return Ok(());
         }
         self.step();

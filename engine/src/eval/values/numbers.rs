@@ -183,10 +183,9 @@ pub(super) fn to_number(args: &[Value]) -> Answer {
 
 fn read_number(text: &str) -> Answer {
     let Some(written) = Written::read(text) else {
-        // Hexadecimal fractions are numbers to Go.
-        let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-        let hex = unsigned.starts_with("0x") || unsigned.starts_with("0X");
-        return if hex { Err(Inexact) } else { Ok(Value::Undefined) };
+        // Hexadecimal fractions are numbers to Go, and some with underscores.
+        let more = text.contains(['x', 'X', '_']);
+        return if more { Err(Inexact) } else { Ok(Value::Undefined) };
     };
     let Written { whole, fraction, pointed, exponent, .. } = written;
     let zeros = whole.len() > 1 && whole.starts_with('0');

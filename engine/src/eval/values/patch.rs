@@ -176,8 +176,12 @@ fn apply(tree: &mut Tree, operation: &Value) -> Result<()> {
 pub(super) fn patch(args: &[Value]) -> std::result::Result<Value, Inexact> {
     let [document, Value::Array(operations)] = args else { return Ok(Value::Undefined) };
     let mut tree = Tree::Value(document.clone());
+    let mut left = operations.len();
     for operation in operations.iter() {
+        left = left.saturating_sub(1);
         match apply(&mut tree, operation) {
+            // OPA's tree does not always outlive that.
+            Ok(()) if left > 0 && replaces_all(operation) => return Err(Inexact),
             Ok(()) => {}
             Err(Fault::Undefined) => return Ok(Value::Undefined),
             Err(Fault::Inexact) => return Err(Inexact),
@@ -195,6 +199,11 @@ pub(super) fn cost(args: &[Value], most: u64) -> u64 {
     let factor = 1_u64.checked_shl(u32::try_from(copies).unwrap_or(u32::MAX)).unwrap_or(u64::MAX);
     let count = u64::try_from(operations.len()).unwrap_or(u64::MAX);
     weight.saturating_add(1).saturating_mul(factor).saturating_mul(count.saturating_add(1))
+}
+
+fn replaces_all(operation: &Value) -> bool {
+    let all = path(&operation[&Value::from("path")]).is_some_and(|path| path.is_empty());
+    all && operation[&Value::from("op")] == Value::from("replace")
 }
 
 fn copies(operation: &Value) -> bool {
