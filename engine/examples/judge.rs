@@ -47,9 +47,6 @@ fn main() {
         let line = line.unwrap();
         let call: Json = serde_json::from_str(&line).unwrap();
         let name = call["name"].as_str().unwrap();
-        if matches!(name, "plus" | "minus" | "mul" | "div" | "rem") {
-            continue;
-        }
         let Some(builtin) = Builtin::find(name) else { panic!("`{name}` is not allowed") };
         let args: Vec<Value> = call["args"].as_array().unwrap().iter().map(value).collect();
         let want = call.get("opa").map_or(Value::Undefined, value);

@@ -195,13 +195,41 @@ mod tests {
             ("3.0", Operator::Mul, "12345678901234567891", "37037036703703703673"),
             ("123456789012.0", Operator::Mul, "123456789012.0", "15241578753153483936144"),
             ("12345678901234567890", Operator::Add, "1", "12345678901234567891"),
-            ("123456789012345678901234567890", Operator::Mul, "0.5", "61728394506172839451000000000"),
+            ("123456789012345678901234567890", Operator::Mul, "0.5", "61728394506172839450000000000"),
         ] {
             let got = operate(op, &number(a), &number(b)).map_or("?".to_owned(), |value| value.to_string());
             assert_eq!(got, want, "{a} {op:?} {b}");
         }
         let none = operate(Operator::Rem, &number("1.5"), &number("1"));
         assert_eq!(none, Ok(Value::Undefined));
+    }
+
+    /// `tests/opa/values` asked OPA.
+    #[test]
+    fn operators_answer_as_opa_or_not_at_all() {
+        let (mut answered, mut refused) = (0, 0);
+        for line in include_str!("../../tests/fixtures/arithmetic.jsonl").lines() {
+            let call: serde_json::Value = serde_json::from_str(line).unwrap();
+            let op = match call["name"].as_str().unwrap() {
+                "plus" => Operator::Add,
+                "minus" => Operator::Sub,
+                "mul" => Operator::Mul,
+                "div" => Operator::Div,
+                _ => Operator::Rem,
+            };
+            let exact = |json: &serde_json::Value| match json {
+                serde_json::Value::Number(number) => Value::from_numeric_string(number.as_str()).unwrap(),
+                other => Value::from(other.clone()),
+            };
+            match operate(op, &exact(&call["args"][0]), &exact(&call["args"][1])) {
+                Ok(got) => {
+                    answered += 1;
+                    assert_eq!(got, call.get("opa").map_or(Value::Undefined, exact), "{line}");
+                }
+                Err(Inexact) => refused += 1,
+            }
+        }
+        assert!(answered > refused, "{answered} answered, {refused} refused");
     }
 
     #[test]

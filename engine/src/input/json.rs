@@ -246,7 +246,8 @@ fn fraction(text: &str, mantissa: &str) -> Result<Value> {
     if !float.is_finite() || held != digits(mantissa) {
         return Err(RequestError::BodyInexact);
     }
-    if float == 0.0 { Ok(Value::from(0_u64)) } else { Value::from_numeric_string(text).map_err(|_| BAD) }
+    // A double also where it is whole: OPA sees how it is written.
+    Ok(Value::from(if float == 0.0 { 0.0 } else { float }))
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //
 //	go run . fixed          calls written down in calls.go and edge values, one a line
 //	go run . random N SEED  N random calls of every family
+//	go run . arithmetic N SEED
+//	                        N random operations
 //	go run . tables FILE    Unicode as Go has it, for the engine
 //
 // A line is {"name": …, "args": […], "opa": …}; no "opa" is an error or undefined. A set is
@@ -55,6 +57,13 @@ func main() {
 	switch {
 	case len(os.Args) == 2 && os.Args[1] == "fixed":
 		fixed(emit)
+	case len(os.Args) == 4 && os.Args[1] == "arithmetic":
+		n, _ := strconv.Atoi(os.Args[2])
+		seed, _ := strconv.ParseInt(os.Args[3], 10, 64)
+		r := rand.New(rand.NewSource(seed))
+		for range n {
+			emit(pick(r, "plus", "minus", "mul", "div", "rem"), arg(r, 'n'), arg(r, 'n'))
+		}
 	case len(os.Args) >= 4 && os.Args[1] == "random":
 		n, _ := strconv.Atoi(os.Args[2])
 		seed, _ := strconv.ParseInt(os.Args[3], 10, 64)
@@ -68,7 +77,7 @@ func main() {
 			panic(err)
 		}
 	default:
-		fmt.Fprintln(os.Stderr, "expected fixed, random N SEED [FAMILY] or tables FILE")
+		fmt.Fprintln(os.Stderr, "expected fixed, arithmetic N SEED, random N SEED [FAMILY] or tables FILE")
 		os.Exit(2)
 	}
 }

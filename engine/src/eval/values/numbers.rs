@@ -184,7 +184,9 @@ pub(super) fn to_number(args: &[Value]) -> Answer {
 fn read_number(text: &str) -> Answer {
     let Some(written) = Written::read(text) else {
         // Hexadecimal fractions are numbers to Go, and some with underscores.
-        let more = text.contains(['x', 'X', '_']);
+        let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+        let hex = unsigned.starts_with("0x") || unsigned.starts_with("0X");
+        let more = hex || (text.contains('_') && text.contains(|c: char| c.is_ascii_digit()));
         return if more { Err(Inexact) } else { Ok(Value::Undefined) };
     };
     let Written { whole, fraction, pointed, exponent, .. } = written;
