@@ -3,7 +3,13 @@
 //!     judge            prints what differs, and counts
 //!     judge fixture    prints the calls as a fixture of `engine/tests/builtins.rs`
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::exit, reason = "a tool of the tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::exit,
+    reason = "a tool of the tests"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead;
@@ -87,7 +93,9 @@ fn main() {
     }
     let mut wrong = 0;
     for (name, Count { right, refused, undefined, wrong: bad }) in counts {
-        eprintln!("{name:36} right {right:7} (of them undefined {undefined:7}) refused {refused:6} wrong {bad:5}");
+        eprintln!(
+            "{name:36} right {right:7} (of them undefined {undefined:7}) refused {refused:6} wrong {bad:5}"
+        );
         wrong += bad;
     }
     if wrong > 0 {

@@ -133,7 +133,9 @@ pub(super) fn rounded(value: &Value, way: Rounding) -> Result<Value, Inexact> {
 /// `abs`
 pub(super) fn abs(value: &Value) -> Result<Value, Inexact> {
     match whole(value)? {
-        Some(small) if is_small(value) => from_whole(&BigInt::from_biguint(Sign::Plus, small.magnitude().clone())),
+        Some(small) if is_small(value) => {
+            from_whole(&BigInt::from_biguint(Sign::Plus, small.magnitude().clone()))
+        }
         _ => Wide { negative: false, ..Wide::read(value)? }.value(),
     }
 }

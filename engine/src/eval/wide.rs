@@ -196,11 +196,8 @@ impl Wide {
         }
         // One bit more than the precision: the last one is half a unit.
         let drop = 63_u32.saturating_sub(precision);
-        let bits = if precision > 63 {
-            u128::from(self.mantissa) << 1
-        } else {
-            u128::from(self.mantissa >> drop)
-        };
+        let bits =
+            if precision > 63 { u128::from(self.mantissa) << 1 } else { u128::from(self.mantissa >> drop) };
         let exponent = if precision > 63 {
             self.exponent.saturating_sub(1)
         } else {

@@ -45,7 +45,8 @@ pub(super) fn sprintf(args: &[Value]) -> Result<Value, Inexact> {
     let [Value::String(format), Value::Array(values)] = args else { return Ok(Value::Undefined) };
     let args = values.iter().map(argument).collect::<Result<Vec<_>, _>>()?;
     let mut printer = Printer { out: String::new(), flags: Flags::default() };
-    let mut reader = Reader { format: format.as_bytes(), at: 0, args: &args, next: 0, reordered: false, good: true };
+    let mut reader =
+        Reader { format: format.as_bytes(), at: 0, args: &args, next: 0, reordered: false, good: true };
     reader.run(format, &mut printer)?;
     Ok(Value::from(printer.out))
 }
@@ -75,9 +76,7 @@ fn argument(value: &Value) -> Result<Arg, Inexact> {
     Ok(match value {
         Value::String(text) => Arg::Text(text.to_string()),
         // Written with a fraction or an exponent: a double, also where it is whole.
-        Value::Number(n) if is_float(value) => {
-            Arg::Float(n.format_decimal().parse().map_err(|_| Inexact)?)
-        }
+        Value::Number(n) if is_float(value) => Arg::Float(n.format_decimal().parse().map_err(|_| Inexact)?),
         Value::Number(n) => match n.as_i64() {
             Some(small) => Arg::Int(small),
             None => Arg::Big(whole(value)?.ok_or(Inexact)?),

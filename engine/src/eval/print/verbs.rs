@@ -162,7 +162,8 @@ impl Printer {
                 self.flags.zero = zero;
                 return;
             }
-        } else if flags.zero && !flags.minus
+        } else if flags.zero
+            && !flags.minus
             && let Some(width) = flags.width
         {
             let sign = n < 0 || flags.plus || flags.space;
@@ -208,7 +209,8 @@ impl Printer {
         let plus = flags.plus || flags.plus_v;
         let sign = sign(n.sign() == Sign::Minus, plus, flags.space).map(String::from).unwrap_or_default();
         let mut zeros = flags.precision.unwrap_or(0).saturating_sub(digits.len());
-        let length = sign.len().saturating_add(prefix.len()).saturating_add(zeros).saturating_add(digits.len());
+        let length =
+            sign.len().saturating_add(prefix.len()).saturating_add(zeros).saturating_add(digits.len());
         let missing = flags.width.unwrap_or(0).saturating_sub(length);
         let (mut left, mut right) = (0, 0);
         if flags.minus {

@@ -5,6 +5,7 @@
 //! pattern becomes a program of states; a search visits every state once at most at every character, in the
 //! order that prefers what is written first, so its cost is known before it begins.
 
+mod escape;
 mod parse;
 mod program;
 mod search;

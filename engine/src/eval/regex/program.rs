@@ -196,11 +196,8 @@ impl Compiler {
             (_, None) if min <= 1 && same(min, None) => return self.node(node, next),
             (0, None) => return self.star(node, greedy, next),
             (min, None) => {
-                let start = if same(1, None) {
-                    self.node(node, next)?
-                } else {
-                    self.plus(node, greedy, next)?
-                };
+                let start =
+                    if same(1, None) { self.node(node, next)? } else { self.plus(node, greedy, next)? };
                 (start, min.saturating_sub(1))
             }
             (min, Some(max)) => {

@@ -224,7 +224,9 @@ pub(super) fn class(name: &str) -> Option<Ranges> {
     match name.as_str() {
         "Any" => return Some(vec![(0, MAX)]),
         "Ascii" => return Some(vec![(0, 0x7f)]),
-        "Assigned" => return Some(tables.categories.runs.iter().map(|(low, high, _)| (*low, *high)).collect()),
+        "Assigned" => {
+            return Some(tables.categories.runs.iter().map(|(low, high, _)| (*low, *high)).collect());
+        }
         _ => {}
     }
     let short = |name: &str| match name {

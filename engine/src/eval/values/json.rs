@@ -127,7 +127,8 @@ impl Choice {
                 Value::from(chosen.collect::<Vec<_>>())
             }
             Value::Set(items) => {
-                let chosen = items.iter_sorted().filter_map(|item| parts.get(item).map(|part| part.filter(item)));
+                let chosen =
+                    items.iter_sorted().filter_map(|item| parts.get(item).map(|part| part.filter(item)));
                 Value::from(chosen.collect::<std::collections::BTreeSet<_>>())
             }
             Value::Object(fields) => {
@@ -149,9 +150,10 @@ impl Choice {
         };
         Some(match value {
             Value::Array(items) => {
-                let kept = items.iter().enumerate().filter_map(|(at, item)| {
-                    Self::without(parts.get(&Value::from(at.to_string())), item)
-                });
+                let kept = items
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(at, item)| Self::without(parts.get(&Value::from(at.to_string())), item));
                 Value::from(kept.collect::<Vec<_>>())
             }
             Value::Set(items) => {
@@ -209,7 +211,8 @@ pub(super) fn query_encode(args: &[Value]) -> Answer {
         pairs.insert(name, values);
     }
     let pairs = pairs.iter().flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
-    let encoded = pairs.map(|(name, value)| format!("{}={}", strings::escaped(name), strings::escaped(value)));
+    let encoded =
+        pairs.map(|(name, value)| format!("{}={}", strings::escaped(name), strings::escaped(value)));
     Ok(Value::from(encoded.collect::<Vec<_>>().join("&")))
 }
 

@@ -1,5 +1,6 @@
 //! Builtins on values: their answers depend on the arguments alone, and their costs are known before.
 
+mod amounts;
 mod collections;
 mod glob;
 mod json;
@@ -142,8 +143,8 @@ pub(super) static ENTRIES: &[Entry] = &[
     with("regex.template_match", 4, patterns::template_cost, patterns::template_match),
     plain!("replace", 3, text::replace_cost, text::replace),
     plain!("round", 1, numbers::round),
-    plain!("semver.compare", 2, MAPPED, numbers::semver_compare),
-    plain!("semver.is_valid", 1, MAPPED, numbers::semver_is_valid),
+    plain!("semver.compare", 2, MAPPED, amounts::semver_compare),
+    plain!("semver.is_valid", 1, MAPPED, amounts::semver_is_valid),
     plain!("set_diff", 2, collections::set_diff),
     plain!("sort", 1, collections::sort),
     plain!("split", 2, MAPPED, text::split),
@@ -166,8 +167,8 @@ pub(super) static ENTRIES: &[Entry] = &[
     plain!("trim_suffix", 2, text::trim_suffix),
     quick!("type_name", 1, collections::type_name),
     plain!("union", 1, collections::union),
-    plain!("units.parse", 1, MAPPED, numbers::parse_units),
-    plain!("units.parse_bytes", 1, MAPPED, numbers::parse_bytes),
+    plain!("units.parse", 1, MAPPED, amounts::parse_units),
+    plain!("units.parse_bytes", 1, MAPPED, amounts::parse_bytes),
     plain!("upper", 1, MAPPED, text::upper),
     plain!("urlquery.decode", 1, MAPPED, strings::query_decode),
     plain!("urlquery.decode_object", 1, PARSED, json::query_decode),

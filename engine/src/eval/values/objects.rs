@@ -230,9 +230,8 @@ fn follow<'v>(
     let more = if next.is_empty() {
         end(path)
     } else {
-        next.into_iter().all(|next| {
-            if path.contains(&next) { end(path) } else { follow(graph, next, path, end) }
-        })
+        next.into_iter()
+            .all(|next| if path.contains(&next) { end(path) } else { follow(graph, next, path, end) })
     };
     path.pop();
     more

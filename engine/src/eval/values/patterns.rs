@@ -89,9 +89,10 @@ pub(in super::super) fn refusal(name: &str, at: usize, value: &Value) -> Option<
     let Value::String(text) = value else { return None };
     let fault = match (name, at) {
         ("regex.replace", 1) => regex(text).err(),
-        ("regex.match" | "re_match" | "regex.split" | "regex.find_n" | "regex.find_all_string_submatch_n", 0) => {
-            regex(text).err()
-        }
+        (
+            "regex.match" | "re_match" | "regex.split" | "regex.find_n" | "regex.find_all_string_submatch_n",
+            0,
+        ) => regex(text).err(),
         ("glob.match", 0) => glob::compile(text, &[]).err(),
         _ => None,
     };
@@ -115,7 +116,9 @@ fn search_cost(compiled: &Compiled, text: &str, passes: u64) -> u64 {
 /// Steps of a search for the pattern at `pattern` in the text at `text`.
 fn cost(args: &[Value], pattern: usize, text: usize, passes: u64) -> u64 {
     match (args.get(pattern), args.get(text)) {
-        (Some(Value::String(pattern)), Some(Value::String(text))) => search_cost(&regex(pattern), text, passes),
+        (Some(Value::String(pattern)), Some(Value::String(text))) => {
+            search_cost(&regex(pattern), text, passes)
+        }
         _ => 0,
     }
 }

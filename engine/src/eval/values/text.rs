@@ -27,12 +27,15 @@ fn of_one(args: &[Value], answer: impl FnOnce(&str) -> Value) -> Answer {
     }
 }
 
+fn text(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
 /// The texts in an array or a set, in order; none if anything else is among them.
 pub(super) fn texts(value: &Value) -> Option<Vec<&str>> {
-    let text = |value| match value {
-        &Value::String(ref text) => Some(text.as_ref()),
-        _ => None,
-    };
     match value {
         Value::Array(items) => items.iter().map(text).collect(),
         Value::Set(items) => items.iter_sorted().map(text).collect(),
@@ -107,11 +110,8 @@ pub(super) fn index_of_n(args: &[Value]) -> Answer {
 
 pub(super) fn count(args: &[Value]) -> Answer {
     of_two(args, |text, part| {
-        let count = if part.is_empty() {
-            text.chars().count().saturating_add(1)
-        } else {
-            text.matches(part).count()
-        };
+        let count =
+            if part.is_empty() { text.chars().count().saturating_add(1) } else { text.matches(part).count() };
         Value::from(count)
     })
 }
@@ -247,12 +247,12 @@ fn replaced(text: &str, pairs: &[(&str, &str)]) -> Answer {
     }
 }
 
+fn list(value: &Value) -> Option<Vec<&str>> {
+    text(value).map(|text| vec![text]).or_else(|| texts(value))
+}
+
 /// `strings.any_prefix_match(texts, parts)` and its like for suffixes.
 fn any(args: &[Value], fits: impl Fn(&str, &str) -> bool) -> Answer {
-    let list = |value| match value {
-        &Value::String(ref text) => Some(vec![text.as_ref()]),
-        other => texts(other),
-    };
     match args {
         [of, parts] => match (list(of), list(parts)) {
             (Some(of), Some(parts)) => {
