@@ -15,7 +15,7 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-cases conformance conformance-record fixtures demo bench noop clean
+	test-policies test-cases conformance conformance-record differential fixtures demo bench bench-budget noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -66,13 +66,16 @@ lint: setup-wasm ## formatting, clippy on host and wasm32, file sizes, shell scr
 deny: ## licences, bans and sources of all dependencies (installs cargo-deny once, minutes)
 	@scripts/deny.sh
 
-test: setup-test wasm bundle test-host test-wasm ## all tests: host crates, wasm32 in Node, cases on four paths
+test: setup-test wasm bundle test-host test-wasm test-policies ## all tests: host crates, wasm32 in Node, cases on four paths, policies
 
 test-host: # every host crate; the tests crate runs the cases, and so needs the wasm and both Envoys
 	$(CARGO) test --locked $(HOST_CRATES)
 
 test-wasm:
 	$(WASM_CARGO) test --locked -p sidegate-engine --lib
+
+test-policies: ## the sample policies' own tests, every line of them covered
+	@$(CARGO) run -q --locked -p sidegate -- test $(DEMO_POLICY) --threshold 100
 
 test-cases: setup-test wasm ## the cases alone; CASES=word runs those whose name has it
 	$(CARGO) test --locked -p sidegate-tests --test cases -- $(CASES)
@@ -91,10 +94,17 @@ conformance-record: # OPA's answers, where its Envoy plugin's mode makes them ot
 	(cd tests/opa/conformance && go run .) <$(OPA_QUESTIONS)/questions.json >$(OPA_QUESTIONS)/answers.json; \
 	$(CONFORMANCE) "$$cases" --record $(OPA_QUESTIONS)/answers.json
 
+differential: ## the same policies and requests through a real OPA in Envoy (needs Go); SEED=n REQUESTS=n ONLY=word
+	@scripts/setup.sh differential
+	@$(MAKE) wasm
+	@$(CARGO) run -q --locked -p sidegate-tests --bin differential -- $(if $(SEED),--seed $(SEED)) \
+		$(if $(REQUESTS),--requests $(REQUESTS)) $(if $(ONLY),--only "$(ONLY)")
+
 # The answers of a real OPA that the engine is compared with; needs Go and its module proxy.
-fixtures: ## writes engine/tests/fixtures/bodies.jsonl anew from OPA's Envoy plugin
+fixtures: ## writes the fixtures about bodies and builtins anew from the real OPA
 	@command -v go >/dev/null || { echo "fixtures: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
-	cd tests/opa/body && go run . > bodies.jsonl && mv bodies.jsonl ../../../engine/tests/fixtures/bodies.jsonl
+	cd tests/opa/body && go run . ../../..
+	cd tests/opa/crypto && TZ=UTC go run . ../../../engine/tests/fixtures/builtins-crypto.json
 
 # --- to see it work ---
 
@@ -103,6 +113,9 @@ demo: setup-demo wasm bundle ## a real Envoy with mTLS, three callers, a table; 
 
 bench: setup-demo wasm noop bundle ## CPU per request: no filter, no-op wasm filter, Sidegate
 	@$(CARGO) run -q --locked --release -p sidegate-bench
+
+bench-budget: setup-demo wasm ## CPU of requests whose policies would go on for long and are stopped
+	@$(CARGO) run -q --locked -p sidegate-bench --bin budget
 
 clean: ## remove what was built (the cache of tools stays)
 	$(CARGO) clean

@@ -2,6 +2,7 @@
 # Finds or installs what building, the demo and the tests need, and says what it does.
 #   scripts/setup.sh demo    the wasm toolchain and the newest Envoy
 #   scripts/setup.sh test    that, the oldest supported Envoy, Node and wasm-bindgen's test runner
+#   scripts/setup.sh differential  the wasm toolchain, the newest Envoy, and OPA with its Envoy plugin (Go)
 #   scripts/setup.sh wasm    the wasm toolchain alone, silent where it is there
 # Everything goes to $SIDEGATE_CACHE (default ~/.cache/sidegate), keyed by version; only rustup's target
 # and Debian's packages go where those tools put them. SIDEGATE_WASM_TOOLCHAIN=rustup|debian forces one.
@@ -170,6 +171,27 @@ setup_wasm_bindgen() {
     say "wasm-bindgen-test-runner $version: $dir"
 }
 
+# --- a real OPA -----------------------------------------------------------------------------------
+
+# Keyed by the sums of everything that goes into it.
+setup_opa() {
+    local dir key
+    need_go
+    key=$(cat "$ROOT"/tests/opa/envoy/{go.mod,go.sum,main.go} | sha256sum | cut -c1-16)
+    dir=$CACHE/opa-envoy/$key
+    if [ -x "$dir/opa" ]; then
+        say "OPA with its Envoy plugin: $dir/opa (found before)"
+    else
+        say "OPA with its Envoy plugin: go build, takes some minutes once"
+        (cd "$ROOT/tests/opa/envoy" && go build -trimpath -o "$WORK/opa" .) >&2 ||
+            die "could not build OPA with its Envoy plugin" "try it: cd tests/opa/envoy && go build ."
+        mkdir -p "$dir"
+        mv "$WORK/opa" "$dir/opa"
+        say "OPA with its Envoy plugin: $dir/opa"
+    fi
+    ln -sfn "$key" "$CACHE/opa-envoy/current"
+}
+
 part=${1:-}
 mkdir -p "$CACHE"
 # What is half done is thrown away, whatever happens; in the cache, so that a move is a rename.
@@ -189,5 +211,10 @@ case $part in
         setup_node
         setup_wasm_bindgen
         ;;
-    *) die "expected wasm, demo or test, got '$part'" ;;
+    differential)
+        setup_wasm_toolchain
+        setup_envoy "$ENVOY_NEWEST"
+        setup_opa
+        ;;
+    *) die "expected wasm, demo, test or differential, got '$part'" ;;
 esac

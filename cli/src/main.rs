@@ -1,6 +1,6 @@
 //! `sidegate`: builds, checks and asks policy bundles.
 //!
-//! Exit codes: 0 yes, 1 no (a finding, a denied request), 2 could not answer.
+//! Exit codes: 0 yes, 1 no (a finding, a denied request, a failing test), 2 could not answer.
 
 mod commands;
 mod output;
@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{build, check, eval, inspect};
+use commands::{build, check, eval, inspect, test};
 use output::{Answer, Failure};
 
 /// Builds, checks and asks Sidegate's policy bundles.
@@ -27,6 +27,7 @@ enum Command {
     Build(build::Args),
     Inspect(inspect::Args),
     Eval(eval::Args),
+    Test(test::Args),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Build(args) => build::run(&args, &mut out),
         Command::Inspect(args) => inspect::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
+        Command::Test(args) => test::run(&args, &mut out),
     };
     let result = result.and_then(|answer| out.flush().map(|()| answer).map_err(Failure::from));
     match result {

@@ -21,6 +21,7 @@ pub(crate) fn pack(sources: &Sources, revision: &str, plan: Vec<u8>) -> io::Resu
         (PLAN_FILE.to_owned(), plan),
     ];
     files.extend(sources.modules.iter().map(|(name, text)| (name.clone(), text.clone().into_bytes())));
+    files.extend(sources.descriptors.iter().cloned());
     files.sort();
     // No time, no owner, no name of the file: nothing that differs between two builds.
     let mut tar = tar::Builder::new(GzBuilder::new().mtime(0).write(Vec::new(), Compression::best()));

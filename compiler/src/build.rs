@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use sidegate_engine::plan::{self, Entry, Image};
 
 use crate::archive;
+use crate::descriptors;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::lower::{Place, Planner};
 use crate::rego::{Modules, Node, Tree};
@@ -74,7 +75,9 @@ impl EntryReport {
 const STACK: usize = 1 << 29;
 
 /// Runs `work` with enough stack for any file that the parser takes.
-fn on_large_stack<T: Send>(work: impl FnOnce() -> Result<T, Diagnostics> + Send) -> Result<T, Diagnostics> {
+pub(crate) fn on_large_stack<T: Send>(
+    work: impl FnOnce() -> Result<T, Diagnostics> + Send,
+) -> Result<T, Diagnostics> {
     let internal =
         || Diagnostics::from(Diagnostic::file("", "internal", "internal error: no thread to compile in"));
     std::thread::scope(|scope| {
@@ -109,12 +112,21 @@ fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagno
     if !findings.is_empty() {
         return Err(Diagnostics::new(findings));
     }
-    let revision = revision(sources, options);
+    assemble(sources, planner, revision(sources, options))
+}
+
+/// Packs what has been planned.
+pub(crate) fn assemble(
+    sources: &Sources,
+    planner: Planner<'_>,
+    revision: String,
+) -> Result<Built, Diagnostics> {
     let program = planner.finish(&revision);
     let internal = |error: &dyn std::fmt::Display| {
         Diagnostics::from(Diagnostic::file(&sources.root, "internal", format!("internal error: {error}")))
     };
-    let plan = plan::encode(&program).map_err(|error| internal(&error))?;
+    let messages = descriptors::read(&sources.descriptors)?;
+    let plan = plan::encode_with(&program, &messages).map_err(|error| internal(&error))?;
     // What cannot be loaded must not be shipped.
     let image = plan::decode(&plan).map_err(|error| internal(&error))?;
     let bundle = archive::pack(sources, &revision, plan).map_err(|error| internal(&error))?;
@@ -130,6 +142,7 @@ pub fn check(sources: &Sources) -> Result<usize, Diagnostics> {
 fn check_here(sources: &Sources) -> Result<usize, Diagnostics> {
     let modules = Modules::parse(sources)?;
     let tree = Tree::new(&modules)?;
+    descriptors::read(&sources.descriptors)?;
     let mut planner = Planner::new(&modules, &tree, &sources.data);
     let mut findings = Vec::new();
     let rules = check_below(&mut planner, &tree.root, &mut Vec::new(), &mut findings);
@@ -173,6 +186,10 @@ fn revision(sources: &Sources, options: &BuildOptions) -> String {
         for (name, text) in &sources.modules {
             part(name.as_bytes());
             part(text.as_bytes());
+        }
+        for (name, bytes) in &sources.descriptors {
+            part(name.as_bytes());
+            part(bytes);
         }
         part(sources.data.to_string().as_bytes());
         let digest = hash.finalize();

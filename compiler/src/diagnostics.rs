@@ -103,7 +103,7 @@ impl fmt::Display for Diagnostic {
 
 /// Line and column of the first character. The parser's own column is that of a reference's last part
 /// and counts a tab as four.
-fn place(span: &Span) -> (u32, u32) {
+pub(crate) fn place(span: &Span) -> (u32, u32) {
     let start = usize::try_from(span.start).unwrap_or(usize::MAX);
     let Some(before) = span.source.contents().get(..start) else { return (span.line, span.col) };
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).saturating_add(1);

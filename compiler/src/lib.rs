@@ -6,11 +6,13 @@
 
 mod archive;
 mod build;
+mod descriptors;
 mod diagnostics;
 mod lower;
 pub mod reference;
 mod rego;
 mod sources;
+pub mod testing;
 
 pub use archive::files;
 pub use build::{BuildOptions, Built, EntryReport, build, check};

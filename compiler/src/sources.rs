@@ -51,6 +51,8 @@ pub struct Sources {
     pub root: String,
     /// Path inside the folder and text of each Rego file, sorted by path.
     pub modules: Vec<(String, String)>,
+    /// Path inside the folder and bytes of each descriptor set of Protocol Buffers, sorted by path.
+    pub descriptors: Vec<(String, Vec<u8>)>,
     /// The data document.
     pub data: Value,
     /// The manifest, if there is one.
@@ -61,21 +63,30 @@ impl Sources {
     /// Sources that are at hand: path and text of each Rego file, and the data document.
     pub fn from_parts(mut modules: Vec<(String, String)>, data: Value) -> Self {
         modules.sort();
-        Self { root: String::new(), modules, data, manifest: None }
+        Self { root: String::new(), modules, descriptors: Vec::new(), data, manifest: None }
     }
 
-    /// Reads a folder as OPA reads a bundle's: `*.rego` anywhere (tests aside), `data.json`,
-    /// `data.yaml` and `data.yml` under the path of their folder, `.manifest` at the top.
+    /// Reads a folder as OPA reads a bundle's: `*.rego` anywhere (`*_test.rego` aside), `data.json`,
+    /// `data.yaml` and `data.yml` under the path of their folder, `.manifest` at the top; besides,
+    /// descriptor sets of Protocol Buffers (`*.pb`).
     pub fn read_dir(dir: &Path) -> Result<Self, Diagnostics> {
+        Self::read(dir, false)
+    }
+
+    /// The same with `*_test.rego`, which belong to `sidegate test` and to no bundle.
+    pub fn read_dir_with_tests(dir: &Path) -> Result<Self, Diagnostics> {
+        Self::read(dir, true)
+    }
+
+    fn read(dir: &Path, tests: bool) -> Result<Self, Diagnostics> {
         let root = dir.display().to_string();
-        let mut sources =
-            Self { root: root.clone(), modules: Vec::new(), data: Value::new_object(), manifest: None };
+        let mut sources = Self { root: root.clone(), ..Self::from_parts(Vec::new(), Value::new_object()) };
         let mut findings = Vec::new();
         let walk = walkdir::WalkDir::new(dir).sort_by_file_name().follow_links(true);
         // Hidden folders (`.git`) are no policies.
         for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden_dir(entry)) {
             let result = match entry {
-                Ok(entry) if entry.file_type().is_file() => sources.read_file(dir, entry.path()),
+                Ok(entry) if entry.file_type().is_file() => sources.read_file(dir, entry.path(), tests),
                 Ok(_) => Ok(()),
                 Err(error) => Err(Diagnostic::file(
                     &root,
@@ -90,6 +101,7 @@ impl Sources {
             findings.push(Diagnostic::file(&root, "source_empty", message));
         }
         sources.modules.sort();
+        sources.descriptors.sort();
         if findings.is_empty() { Ok(sources) } else { Err(Diagnostics::new(findings)) }
     }
 
@@ -114,7 +126,7 @@ impl Sources {
         Path::new(&self.root).join(module).display().to_string()
     }
 
-    fn read_file(&mut self, dir: &Path, path: &Path) -> Result<(), Diagnostic> {
+    fn read_file(&mut self, dir: &Path, path: &Path, tests: bool) -> Result<(), Diagnostic> {
         let shown = path.display().to_string();
         let inside = path.strip_prefix(dir).unwrap_or(path);
         let parts: Vec<String> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
@@ -148,7 +160,13 @@ impl Sources {
                 })?;
                 self.add_data(&shown, folders, Value::from(value))?;
             }
-            _ if name.ends_with("_test.rego") => {}
+            _ if name.ends_with("_test.rego") && !tests => {}
+            _ if name.ends_with(".pb") => {
+                let bytes = fs::read(path).map_err(|error| {
+                    Diagnostic::file(&shown, "source_read", format!("expected a readable file: {error}"))
+                })?;
+                self.descriptors.push((parts.join("/"), bytes));
+            }
             _ if name.ends_with(".rego") => self.modules.push((parts.join("/"), read()?)),
             _ => {}
         }

@@ -12,6 +12,7 @@ pub mod config;
 pub mod decide;
 pub mod decision;
 pub mod eval;
+pub mod grpc;
 pub mod input;
 pub mod limits;
 pub mod needs;

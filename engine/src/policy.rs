@@ -1,9 +1,12 @@
 //! A loaded policy.
 
+use std::sync::Arc;
+
 use regorus::Value;
 
 use crate::bundle::{BundleError, VerifiedBundle};
 use crate::eval::{Context, EvalError, Machine};
+use crate::grpc::Messages;
 use crate::limits::Limits;
 use crate::plan::{Entry, FuncId, Image};
 
@@ -30,18 +33,30 @@ impl Policy {
     /// The policy that answers at `entrypoint` (`envoy/authz/allow`).
     pub fn load(bundle: VerifiedBundle, entrypoint: &str, limits: Limits) -> Result<Self, BundleError> {
         let VerifiedBundle { image } = bundle;
-        let Entry { func, reads, .. } = image.entry(entrypoint).cloned().ok_or_else(|| {
-            BundleError::Entrypoint { wanted: entrypoint.to_owned(), have: list(image.entries()) }
-        })?;
+        let Entry { func, reads, .. } = find(&image, entrypoint)?;
         if image.depth() > limits.depth {
             return Err(BundleError::Depth { limit: limits.depth, depth: image.depth() });
         }
         Ok(Self { loaded: Some(Loaded { image, func, reads, limits }) })
     }
 
+    /// Makes it answer at another entry point of its bundle; where there is no such, nothing changes.
+    pub fn turn_to(&mut self, entrypoint: &str) -> Result<(), BundleError> {
+        let Some(loaded) = &mut self.loaded else { return Ok(()) };
+        let Entry { func, reads, .. } = find(&loaded.image, entrypoint)?;
+        loaded.func = func;
+        loaded.reads = reads;
+        Ok(())
+    }
+
     /// Paths below `input` that an evaluation may read; an empty path is all of it.
     pub fn reads(&self) -> &[Vec<String>] {
         self.loaded.as_ref().map_or(&[], |loaded| &loaded.reads)
+    }
+
+    /// The gRPC messages that requests may have, for the input's builder.
+    pub fn messages(&self) -> Arc<Messages> {
+        self.loaded.as_ref().map(|loaded| Arc::clone(loaded.image.messages())).unwrap_or_default()
     }
 
     /// Revision of the bundle; empty where there is none.
@@ -73,6 +88,13 @@ impl Policy {
         let value = machine.result(*func);
         (value, machine.used())
     }
+}
+
+fn find(image: &Image, entrypoint: &str) -> Result<Entry, BundleError> {
+    image
+        .entry(entrypoint)
+        .cloned()
+        .ok_or_else(|| BundleError::Entrypoint { wanted: entrypoint.to_owned(), have: list(image.entries()) })
 }
 
 fn list(entries: &[Entry]) -> String {

@@ -25,7 +25,8 @@ impl Gate {
         let policy = Policy::load(bundle, entrypoint, *limits)?;
         let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
         let settings = Settings { error_status: *on_error_status, limits: *limits };
-        Ok(Self { policy, needs, builder: InputBuilder::new(workload), settings })
+        let builder = InputBuilder::new(workload).with_messages(policy.messages());
+        Ok(Self { policy, needs, builder, settings })
     }
 
     /// What has to be fetched for every request.

@@ -14,6 +14,7 @@ pub mod case;
 pub mod certs;
 pub mod client;
 pub mod conformance;
+pub mod differential;
 pub mod envoy;
 pub mod envoy_config;
 pub mod paths;

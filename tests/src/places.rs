@@ -33,6 +33,15 @@ pub fn envoy_binary(version: &str) -> Result<PathBuf, String> {
     existing(cache().join("envoy").join(version).join("envoy"), &format!("envoy {version}"), "make setup")
 }
 
+/// OPA with its Envoy plugin.
+///
+/// # Errors
+/// It is not there; the message names the command that builds it.
+pub fn opa_binary() -> Result<PathBuf, String> {
+    let path = cache().join("opa-envoy/current/opa");
+    existing(path, "OPA with its Envoy plugin", "scripts/setup.sh differential")
+}
+
 /// `path`, or an error that says what was expected there and which command makes it.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Bodies in real Envoys, where it matters when bytes come: held ones, stalled ones, HTTP/2, what becomes of
 //! them where the plugin is not set up, and in shadow mode. What is decided about them is in `tests/cases`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::path::Path;
 

@@ -1,13 +1,10 @@
 //! `sidegate eval -b FILE --input JSON`
 
-use std::hash::{BuildHasher, RandomState};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use sidegate_engine::Value;
-use sidegate_engine::eval::Context;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::policy::Policy;
 
@@ -52,7 +49,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
     let policy = Policy::load(bundle.accept_unsigned(), &entrypoint, Limits::default())
         .map_err(|error| Failure::other(format!("{error} [{}]", error.code())))?;
     let input = input(&args.input)?;
-    let (result, steps) = policy.measure(&input, &context(args.now));
+    let (result, steps) = policy.measure(&input, &super::context(args.now));
     let value = result.map_err(|error| Failure::other(format!("{error} [{}]", error.code())))?;
     let defined = (value != Value::Undefined).then_some(&value);
     match args.format {
@@ -68,16 +65,6 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
         },
     }
     Ok(if denied(&value) { Answer::No } else { Answer::Yes })
-}
-
-/// A clock, and randomness from where the standard library has that of its hash tables.
-fn context(now: Option<i64>) -> Context {
-    let clock = || i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_nanos()).ok();
-    let drawn = [0, 1, 2, 3].map(|part: u64| RandomState::new().hash_one(part).to_le_bytes());
-    Context {
-        now_ns: now.or_else(clock),
-        seed: Some(Context::seed_from(&drawn.each_ref().map(<[u8; 8]>::as_slice))),
-    }
 }
 
 /// Whether a document says no. One that is no decision at all (a set, a string) says neither.

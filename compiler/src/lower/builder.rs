@@ -53,6 +53,8 @@ pub(super) struct Builder<'p, 'a> {
     /// What `with` has replaced at the place that is being planned.
     pub(super) env: EnvId,
     pub(super) params: usize,
+    /// Whether it matters how many solutions there are: inside an array comprehension.
+    pub(super) counts: bool,
     pub(super) regs: Reg,
     /// Variables of the queries around the place that is being planned, innermost last.
     pub(super) scopes: Vec<Scope<'a>>,
@@ -72,6 +74,7 @@ impl<'p, 'a> Builder<'p, 'a> {
             facts: Facts::default(),
             env,
             params,
+            counts: false,
             regs,
             scopes: Vec::new(),
             hoisted: Vec::new(),

@@ -187,9 +187,8 @@ impl<'a> Builder<'_, 'a> {
         {
             full.extend(rest.iter().map(|&key| key.to_owned()));
             let parts: Vec<&str> = full.iter().map(String::as_str).collect();
-            let node = self.planner.tree.at(&parts).filter(|node| node.is_function());
-            return match node.and_then(|node| Some((node, params(node)?))) {
-                Some((node, params)) => Ok(Callee::Function { path: full, node, params }),
+            return match self.planner.tree.at(&parts).filter(|node| node.has_rules()) {
+                Some(node) => Ok(Callee::Function { path: full, node, params: params(node).unwrap_or(0) }),
                 None => unknown(format!("expected a function at `data.{}`, got none", full.join("."))),
             };
         }

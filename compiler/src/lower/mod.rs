@@ -8,11 +8,13 @@ mod builder;
 mod calls;
 mod documents;
 mod envs;
+mod lookups;
 mod negation;
 mod order;
 mod query;
 mod refs;
 mod rules;
+mod solutions;
 mod unify;
 mod values;
 mod with;
@@ -25,6 +27,7 @@ use sidegate_engine::plan::{BlockId, BuiltinId, ConstPool, Entry, Func, FuncId, 
 
 pub(crate) use self::documents::Place;
 use self::envs::Envs;
+pub(crate) use self::solutions::Part;
 use crate::diagnostics::Diagnostic;
 use crate::rego::{Modules, Tree};
 

@@ -27,11 +27,13 @@ impl<'a> Builder<'_, 'a> {
         }
         let around = self.hoisted.len();
         self.hoist_condition(expr)?;
+        let counts = std::mem::replace(&mut self.counts, false);
         let block = self.block(|b| {
             b.condition(expr)?;
             b.emit(Stmt::Stop);
             Ok(())
         })?;
+        self.counts = counts;
         self.hoisted.truncate(around);
         self.emit(Stmt::Not { block });
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Query, Span};
+use regorus::unstable::{AssignOp, BoolOp, Expr, Literal, LiteralStmt, Query, Span};
 use sidegate_engine::plan::{Reg, Stmt};
 
 use super::Result;
@@ -26,10 +26,20 @@ impl<'a> Builder<'_, 'a> {
             // In passes over what is left, each time all that can run then, as OPA orders a body. The
             // order shows where one part has no value and another is an error.
             let mut left = Vec::new();
-            for &(at, stmt) in &pending {
+            let mut done: Option<usize> = None;
+            for (place, &(at, stmt)) in pending.iter().enumerate() {
+                if done == Some(at) {
+                    continue;
+                }
                 self.at(at);
                 match Ready::new(self).stmt(stmt) {
-                    Ok(()) => self.stmt(stmt)?,
+                    Ok(()) => {
+                        let later = pending.get(place.saturating_add(1)..).unwrap_or_default();
+                        match self.found_among(stmt, later)? {
+                            Some(at) => done = Some(at),
+                            None => self.stmt(stmt)?,
+                        }
+                    }
                     Err(missing) => left.push(((at, stmt), missing)),
                 }
             }
@@ -120,8 +130,17 @@ impl<'a> Builder<'_, 'a> {
                 let value = self.value(rhs)?;
                 self.destructure(lhs, value)
             }
-            Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => self.unify(lhs, rhs),
+            Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => {
+                if self.lookup(lhs, rhs)? {
+                    Ok(())
+                } else {
+                    self.unify(lhs, rhs)
+                }
+            }
             Expr::BoolExpr { op, lhs, rhs, .. } => {
+                if *op == BoolOp::Eq && self.lookup(lhs, rhs)? {
+                    return Ok(());
+                }
                 let (a, b) = self.both(lhs, rhs)?;
                 self.emit(Stmt::Check { op: super::values::comparison(op), a, b });
                 Ok(())
@@ -168,12 +187,14 @@ impl<'a> Builder<'_, 'a> {
         let key = key.map(|span| declare(self, span)).transpose()?.flatten();
         let value = declare(self, value)?;
         self.scopes.push(Scope { vars: scope, at: 0 });
+        let counts = std::mem::replace(&mut self.counts, false);
         let block = self.block(|b| {
             b.query(&query.stmts, &[], |b| {
                 b.emit(Stmt::Stop);
                 Ok(())
             })
         })?;
+        self.counts = counts;
         self.scopes.pop();
         self.emit(Stmt::Every { src, key, value, block });
         Ok(())

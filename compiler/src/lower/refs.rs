@@ -126,7 +126,7 @@ impl<'a> Builder<'_, 'a> {
         let node = Some(node).filter(|_| depth == path.len());
         let rest = args.get(path.len().saturating_sub(named)..).unwrap_or_default();
         let place = Place::whole(self.env, path);
-        if self.planner.below(&place, node).is_empty() {
+        if !node.is_some_and(any_rules) && self.planner.below(&place, node).is_empty() {
             return self.base(&place.path, rest);
         }
         self.through_variables(place, node, rest, span)

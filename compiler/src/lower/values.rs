@@ -184,6 +184,7 @@ impl<'a> Builder<'_, 'a> {
     ) -> Result<Operand> {
         let acc = self.reg()?;
         let src = self.constant(empty)?;
+        let counts = std::mem::replace(&mut self.counts, matches!(empty, Value::Array(_)));
         let block = self.block(|b| {
             b.query(&query.stmts, heads, |b| {
                 let values = heads.iter().map(|head| b.value(head)).collect::<Result<Vec<_>>>()?;
@@ -191,6 +192,7 @@ impl<'a> Builder<'_, 'a> {
                 Ok(())
             })
         })?;
+        self.counts = counts;
         self.emit(Stmt::Assign { dst: acc, src });
         self.emit(Stmt::Try { block });
         Ok(Operand::Reg(acc))

@@ -29,7 +29,7 @@ pub(crate) fn plain(name: &str) -> &str {
 
 /// The text as the parser knows the language; where a template does not end or nests too deeply, the text
 /// as it is: the parser will complain of the `$`.
-pub(super) fn expand(text: &str) -> Cow<'_, str> {
+pub(crate) fn expand(text: &str) -> Cow<'_, str> {
     let mut out = String::with_capacity(text.len().saturating_mul(2));
     let mut chars = text.chars().peekable();
     match rego(&mut chars, &mut out, 0, false) {

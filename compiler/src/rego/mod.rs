@@ -10,7 +10,8 @@ mod tree;
 mod vars;
 
 pub(crate) use builtins::{opa_builtin, why_refused};
-pub(crate) use module::{Module, Modules, Name};
+pub(crate) use expand::expand;
+pub(crate) use module::{Module, Modules, Name, head};
 pub(crate) use scan::huge_number;
 pub(crate) use terms::{RefArg, call_path, constant, flatten};
 pub(crate) use tree::{Clause, Kind, Node, Tree};

@@ -176,7 +176,7 @@ fn path(expr: &ast::Expr) -> Result<Vec<String>, Diagnostic> {
 }
 
 /// What a rule is called, with its keys.
-pub(super) fn head(rule: &ast::Rule) -> &Expr {
+pub(crate) fn head(rule: &ast::Rule) -> &Expr {
     match rule {
         ast::Rule::Default { refr, .. } => refr,
         ast::Rule::Spec { head, .. } => match head {

@@ -116,6 +116,8 @@ fn insert<'a>(root: &mut Node<'a>, module: &'a Module, rule: &'a ast::Rule) -> R
         }
         ast::Rule::Spec { head, bodies, .. } => {
             let kind = match head {
+                // To OPA a function without parameters is a rule.
+                ast::RuleHead::Func { args, assign, .. } if args.is_empty() => Kind::Value(value(assign)),
                 ast::RuleHead::Func { args, assign, .. } if rest.is_empty() => {
                     Kind::Function(args, value(assign))
                 }

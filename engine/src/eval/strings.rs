@@ -58,17 +58,27 @@ pub(super) fn base64_is_valid(args: &[Value]) -> Value {
     Value::Bool(matches!(args, [Value::String(from)] if base64(&STANDARD, from).is_some()))
 }
 
-/// `base64url.decode(text)`: padding may be missing.
+/// `base64.decode`, but bytes.
+pub(super) fn base64_bytes(text: &str) -> Option<Vec<u8>> {
+    base64(&STANDARD, text)
+}
+
+/// `base64url.decode(text)`
 pub(super) fn base64url_decode(args: &[Value]) -> Result<Value, Inexact> {
     let [Value::String(from)] = args else { return Ok(Value::Undefined) };
+    decoded(base64url_bytes(from))
+}
+
+/// `base64url.decode`, but bytes: padding may be missing.
+pub(super) fn base64url_bytes(from: &str) -> Option<Vec<u8>> {
     let padding = match from.len() % 4 {
         _ if from.ends_with('=') => "",
         0 => "",
         2 => "==",
         3 => "=",
-        _ => return Ok(Value::Undefined),
+        _ => return None,
     };
-    decoded(base64(&URL_SAFE, &format!("{from}{padding}")))
+    base64(&URL_SAFE, &format!("{from}{padding}"))
 }
 
 /// `hex.decode(text)`

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use regorus::Value;
 
 use super::context::Context;
-use super::extra::{chance, hash, net, time};
+use super::extra::{chance, hash, jwt, net, time, x509};
 use super::number::Inexact;
 use super::ops::depth_weight;
 use super::{template, values, walk};
@@ -64,9 +64,12 @@ const fn entry(name: &'static str, arity: u8, reads: Reads, cost: Cost, answer: 
 }
 
 /// Hashing takes several passes over every block, of the key as well.
-const HASHED: Cost = |args, _| 4 + text_bytes(args) / 32;
+const HASHED: Cost = |args, _| 4 + text_bytes(args) / 16;
 /// Texts that are gone through once, character by character.
 const READ: Cost = |args, _| text_bytes(args) / 16;
+
+/// Texts that hold JSON, as [`super::builtins`] charges for reading it.
+const JSON: Cost = |args, _| text_bytes(args) / 4;
 
 /// All of them, sorted by name.
 static ENTRIES: &[Entry] = &[
@@ -78,7 +81,23 @@ static ENTRIES: &[Entry] = &[
     entry("crypto.md5", 1, Reads::Nothing, HASHED, hash::md5),
     entry("crypto.sha1", 1, Reads::Nothing, HASHED, hash::sha1),
     entry("crypto.sha256", 1, Reads::Nothing, HASHED, hash::sha256),
+    entry("crypto.x509.parse_certificates", 1, Reads::Nothing, x509::cost, x509::parse_certificates),
     entry("internal.template_string", 1, Reads::Nothing, FREE, |args, _| Ok(template::join(args)?)),
+    entry("io.jwt.decode", 1, Reads::Nothing, JSON, jwt::decode),
+    entry("io.jwt.decode_verify", 2, Reads::Clock, jwt::decode_verify_cost, jwt::decode_verify),
+    entry("io.jwt.verify_eddsa", 2, Reads::Nothing, jwt::eddsa_cost, jwt::eddsa),
+    entry("io.jwt.verify_es256", 2, Reads::Nothing, jwt::es256_cost, jwt::es256),
+    entry("io.jwt.verify_es384", 2, Reads::Nothing, jwt::es384_cost, jwt::es384),
+    entry("io.jwt.verify_es512", 2, Reads::Nothing, jwt::es512_cost, jwt::es512),
+    entry("io.jwt.verify_hs256", 2, Reads::Nothing, HASHED, jwt::hs256),
+    entry("io.jwt.verify_hs384", 2, Reads::Nothing, HASHED, jwt::hs384),
+    entry("io.jwt.verify_hs512", 2, Reads::Nothing, HASHED, jwt::hs512),
+    entry("io.jwt.verify_ps256", 2, Reads::Nothing, jwt::ps256_cost, jwt::ps256),
+    entry("io.jwt.verify_ps384", 2, Reads::Nothing, jwt::ps384_cost, jwt::ps384),
+    entry("io.jwt.verify_ps512", 2, Reads::Nothing, jwt::ps512_cost, jwt::ps512),
+    entry("io.jwt.verify_rs256", 2, Reads::Nothing, jwt::rs256_cost, jwt::rs256),
+    entry("io.jwt.verify_rs384", 2, Reads::Nothing, jwt::rs384_cost, jwt::rs384),
+    entry("io.jwt.verify_rs512", 2, Reads::Nothing, jwt::rs512_cost, jwt::rs512),
     entry("net.cidr_contains", 2, Reads::Nothing, READ, net::contains),
     entry("net.cidr_contains_matches", 2, Reads::Nothing, net::matches_cost, net::contains_matches),
     entry("net.cidr_expand", 1, Reads::Nothing, net::expand_cost, net::expand),

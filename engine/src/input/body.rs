@@ -9,6 +9,7 @@ use regorus::{Rc, Value};
 use super::error::RequestError;
 use super::media::{Media, MediaError};
 use super::{json, multipart, uri};
+use crate::grpc::{self, Messages, ReadError};
 
 /// Lists and structs in one another.
 pub(super) const MAX_METADATA_DEPTH: usize = super::metadata::MAX_DEPTH;
@@ -29,12 +30,19 @@ pub(super) struct Source<'a> {
     pub(super) content_length: Option<&'a str>,
     /// The body, or as much of it as the limit allows.
     pub(super) text: &'a str,
+    /// The same, byte for byte.
+    pub(super) bytes: &'a [u8],
+    /// The path, without its query.
+    pub(super) path: &'a str,
+    /// What gRPC bodies may be.
+    pub(super) messages: &'a Messages,
     /// Whether more of the body came, or was still to come, than `text` has.
     pub(super) is_cut: bool,
 }
 
 enum Kind {
     Json,
+    Grpc,
     Form,
     Multipart,
 }
@@ -45,12 +53,15 @@ impl Parsed {
 
 /// Reads a body.
 pub(super) fn parse(source: Source<'_>) -> Result<Parsed, RequestError> {
-    let Source { content_type, content_length, text, is_cut } = source;
+    let Source { content_type, content_length, text, bytes, path, messages, is_cut } = source;
     let Some((content_type, kind)) = content_type.and_then(|value| Some((value, kind(value)?))) else {
         return Ok(Parsed::NONE);
     };
     if text.is_empty() {
         return Ok(Parsed::NONE);
+    }
+    if matches!(kind, Kind::Grpc) {
+        return grpc(bytes, path, messages);
     }
     if let Some(length) = content_length {
         let length: i64 = length.parse().map_err(|_| RequestError::ContentLength)?;
@@ -64,6 +75,7 @@ pub(super) fn parse(source: Source<'_>) -> Result<Parsed, RequestError> {
         return Err(RequestError::BodyCut);
     }
     let value = match kind {
+        Kind::Grpc => Value::Null,
         Kind::Json => json::read(text)?,
         Kind::Form => uri::parameter_object(text)?,
         Kind::Multipart => match boundary(content_type)? {
@@ -83,14 +95,35 @@ fn kind(content_type: &str) -> Option<Kind> {
     if content_type.contains("application/json") {
         Some(Kind::Json)
     } else if content_type.contains("application/grpc") {
-        // Without a descriptor of its message a gRPC body stays unread.
-        None
+        Some(Kind::Grpc)
     } else if content_type.contains("application/x-www-form-urlencoded") {
         Some(Kind::Form)
     } else if content_type.contains("multipart/form-data") {
         Some(Kind::Multipart)
     } else {
         None
+    }
+}
+
+/// The first message of the body, if it is known what it is and not compressed (`getGRPCBody`).
+fn grpc(bytes: &[u8], path: &str, messages: &Messages) -> Result<Parsed, RequestError> {
+    if messages.methods.is_empty() {
+        return Ok(Parsed::NONE);
+    }
+    let segments = uri::segments(path)?;
+    let [service, method] = segments.as_slice() else { return Err(RequestError::BodyGrpc) };
+    let (head, rest) = bytes.split_first_chunk::<5>().ok_or(RequestError::BodyGrpc)?;
+    let [flags, size @ ..] = *head;
+    if flags != 0 {
+        return Ok(Parsed::NONE);
+    }
+    let size = usize::try_from(u32::from_be_bytes(size)).map_err(|_| RequestError::BodyGrpc)?;
+    let Some(message) = rest.get(..size) else { return Ok(Parsed { value: Value::Null, is_cut: true }) };
+    let Some(input) = messages.input(service, method) else { return Ok(Parsed::NONE) };
+    match grpc::read(messages, input, message) {
+        Ok(value) => Ok(Parsed { value, is_cut: false }),
+        Err(ReadError::Malformed) => Err(RequestError::BodyGrpc),
+        Err(ReadError::Inexact) => Err(RequestError::BodyInexact),
     }
 }
 
@@ -111,7 +144,15 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn cut(content_type: Option<&str>, content_length: Option<&str>) -> Result<Parsed, RequestError> {
-        parse(Source { content_type, content_length, text: "[1]", is_cut: true })
+        parse(Source {
+            content_type,
+            content_length,
+            text: "[1]",
+            bytes: b"[1]",
+            path: "/",
+            messages: &Messages::default(),
+            is_cut: true,
+        })
     }
 
     #[test]

@@ -5,7 +5,7 @@ use regorus::value::Object;
 use regorus::{Rc, Value};
 
 use super::error::RequestError;
-use super::wire::{Field, Fields};
+use crate::grpc::wire::{Field, Fields};
 use crate::needs::KeyNeeds;
 
 /// Lists and structs in one another.

@@ -22,14 +22,15 @@ mod metadata;
 mod multipart;
 mod text;
 pub(crate) mod uri;
-mod wire;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use regorus::value::Object;
 use regorus::{Rc, Value};
 
 use crate::attributes::{Attributes, Workload};
+use crate::grpc::Messages;
 use crate::needs::{Group, KeyNeeds, Needs, PARTIAL_BODY};
 pub use error::RequestError;
 use identity::Spiffe;
@@ -50,6 +51,7 @@ pub struct InputBuilder {
     header_names: HashMap<&'static [u8], Value>,
     version: Value,
     workload: Value,
+    messages: Arc<Messages>,
     inbound: Value,
     outbound: Value,
 }
@@ -73,10 +75,17 @@ impl InputBuilder {
             header_names: header_names.collect(),
             version: version.into_value(),
             workload: identity.into_value(),
+            messages: Arc::default(),
             inbound: Value::from("inbound"),
             outbound: Value::from("outbound"),
             keys,
         }
+    }
+
+    /// The same, reading gRPC bodies of these messages.
+    #[must_use]
+    pub fn with_messages(self, messages: Arc<Messages>) -> Self {
+        Self { messages, ..self }
     }
 
     /// The input document, with those parts that `needs` names. Path and query are checked in any case: a
@@ -113,6 +122,9 @@ impl InputBuilder {
                 content_type: content_type.as_deref(),
                 content_length: content_length.as_deref(),
                 text: &text,
+                bytes: body.map_or(&[], |body| body.bytes.as_slice()),
+                path,
+                messages: &self.messages,
                 is_cut: body.is_some_and(|body| body.is_cut),
             })?;
             input.put(&keys.parsed_body, parsed.value);

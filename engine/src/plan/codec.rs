@@ -1,12 +1,15 @@
 //! `sidegate.bin`: a plan as bytes.
 
+use std::sync::Arc;
+
 use super::{Image, Program};
+use crate::grpc::Messages;
 
 /// First bytes of every plan.
 const MAGIC: &[u8; 4] = b"SDGT";
 
 /// The version of the format that this build writes and reads.
-pub const FORMAT: u16 = 2;
+pub const FORMAT: u16 = 3;
 
 /// Why bytes are no plan that can be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,11 +28,18 @@ pub enum FormatError {
     Malformed(&'static str),
 }
 
-/// The bytes of `program`. The same program gives the same bytes.
+/// The bytes of `program`, which knows no gRPC messages. The same program gives the same bytes.
 pub fn encode(program: &Program) -> Result<Vec<u8>, FormatError> {
+    encode_with(program, &Messages::default())
+}
+
+/// The bytes of `program` and of the gRPC messages that its requests may have.
+pub fn encode_with(program: &Program, messages: &Messages) -> Result<Vec<u8>, FormatError> {
     let mut out = MAGIC.to_vec();
     out.extend_from_slice(&FORMAT.to_le_bytes());
-    postcard::to_extend(program, out).map_err(|_| FormatError::Damaged)
+    postcard::to_extend(program, out)
+        .and_then(|out| postcard::to_extend(messages, out))
+        .map_err(|_| FormatError::Damaged)
 }
 
 /// The plan in `bytes`, checked and ready to run.
@@ -41,8 +51,11 @@ pub fn decode(bytes: &[u8]) -> Result<Image, FormatError> {
         return Err(FormatError::Version(version));
     }
     let (program, rest) = postcard::take_from_bytes::<Program>(payload).map_err(|_| FormatError::Damaged)?;
+    let (messages, rest) = postcard::take_from_bytes::<Messages>(rest).map_err(|_| FormatError::Damaged)?;
     if !rest.is_empty() {
         return Err(FormatError::Damaged);
     }
-    Image::new(program)
+    let mut image = Image::new(program)?;
+    image.messages = Arc::new(messages);
+    Ok(image)
 }

@@ -1,6 +1,6 @@
 //! Constants of a plan, each distinct value once.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use regorus::Value;
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,28 @@ impl ConstPool {
         Some(id)
     }
 
+    /// The constant at an index.
+    pub fn value(&self, id: ConstId) -> Option<Value> {
+        let at = usize::try_from(id).ok()?;
+        match self.nodes.get(at)? {
+            Node::Null => Some(Value::Null),
+            Node::Bool(b) => Some(Value::Bool(*b)),
+            Node::Number(text) => number(text).ok(),
+            Node::String(s) => Some(Value::from(s.as_str())),
+            Node::Array(ids) => {
+                ids.iter().map(|id| self.value(*id)).collect::<Option<Vec<_>>>().map(Value::from)
+            }
+            Node::Set(ids) => {
+                ids.iter().map(|id| self.value(*id)).collect::<Option<BTreeSet<_>>>().map(Value::from)
+            }
+            Node::Object(fields) => fields
+                .iter()
+                .map(|(k, v)| Some((self.value(*k)?, self.value(*v)?)))
+                .collect::<Option<BTreeMap<_, _>>>()
+                .map(Value::from),
+        }
+    }
+
     /// The constants, children before parents.
     pub fn into_nodes(self) -> Vec<Node> {
         self.nodes
@@ -100,15 +122,13 @@ impl Made {
                 Value::from(ids.iter().map(|id| self.child(*id, &mut size)).collect::<Result<Vec<_>, _>>()?)
             }
             Node::Set(ids) => Value::from(
-                ids.iter()
-                    .map(|id| self.child(*id, &mut size))
-                    .collect::<Result<std::collections::BTreeSet<_>, _>>()?,
+                ids.iter().map(|id| self.child(*id, &mut size)).collect::<Result<BTreeSet<_>, _>>()?,
             ),
             Node::Object(fields) => Value::from(
                 fields
                     .iter()
                     .map(|(k, v)| Ok((self.child(*k, &mut size)?, self.child(*v, &mut size)?)))
-                    .collect::<Result<std::collections::BTreeMap<_, _>, &'static str>>()?,
+                    .collect::<Result<BTreeMap<_, _>, &'static str>>()?,
             ),
         };
         if size.0 > MAX_TREE {

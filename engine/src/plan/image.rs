@@ -1,10 +1,13 @@
 //! A plan ready to run.
 
+use std::sync::Arc;
+
 use regorus::Value;
 
 use super::codec::FormatError;
 use super::{Entry, Func, FuncId, Program, Slot, Stmt, consts, nesting, validate};
 use crate::eval::Builtin;
+use crate::grpc::Messages;
 
 /// A checked plan with its constants as values and its builtins resolved.
 #[derive(Debug)]
@@ -17,6 +20,8 @@ pub struct Image {
     entries: Vec<Entry>,
     pub(crate) slots: Slot,
     depth: u32,
+    /// The gRPC messages that requests may have.
+    pub(super) messages: Arc<Messages>,
 }
 
 impl Image {
@@ -30,7 +35,17 @@ impl Image {
             .iter()
             .map(|name| Builtin::find(name).ok_or(FormatError::Malformed("a builtin is not known")))
             .collect::<Result<_, _>>()?;
-        Ok(Self { revision, consts, builtins, blocks, funcs, entries, slots, depth })
+        Ok(Self {
+            revision,
+            consts,
+            builtins,
+            blocks,
+            funcs,
+            entries,
+            slots,
+            depth,
+            messages: Arc::default(),
+        })
     }
 
     /// Revision of the bundle the plan came in.
@@ -51,6 +66,11 @@ impl Image {
     /// Nested calls and blocks of the deepest evaluation possible.
     pub fn depth(&self) -> u32 {
         self.depth
+    }
+
+    /// The gRPC messages that requests may have.
+    pub fn messages(&self) -> &Arc<Messages> {
+        &self.messages
     }
 
     /// Functions, blocks and constants: what `sidegate inspect` shows.

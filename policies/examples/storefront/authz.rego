@@ -51,7 +51,7 @@ headers["x-team"] := caller.team
 headers["x-approved-by"] := approver if needs_approval
 
 # What must not reach it.
-internal contains name if {
+debugging contains name if {
 	some name, _ in http.headers
 	startswith(name, "x-debug-")
 }
@@ -67,7 +67,7 @@ reason := "no client certificate" if {
 decision := {
 	"allowed": true,
 	"headers": headers,
-	"request_headers_to_remove": [name | some name in internal],
+	"request_headers_to_remove": [name | some name in debugging],
 	"response_headers_to_add": {"x-policy": "storefront"},
 } if allowed
 

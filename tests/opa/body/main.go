@@ -1,12 +1,14 @@
-// Writes what OPA's Envoy plugin makes of request bodies, as a fixture for the engine's tests: one JSON
-// object a line, hand-picked bodies first, then bodies made by a seeded generator.
+// Writes what OPA's Envoy plugin makes of request bodies, as fixtures for tests: one JSON object a line,
+// hand-picked bodies first, then bodies made by a seeded generator. The argument is the repository's root.
 package main
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"unicode/utf8"
 
 	core "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -61,19 +63,43 @@ func main() {
 }
 
 func run() error {
-	out := bufio.NewWriter(os.Stdout)
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
-	for _, c := range append(picked(), random(20261124, 1200)...) {
+	if len(os.Args) != 2 {
+		return errors.New("expected the root of the repository as argument")
+	}
+	bodies := append(picked(), random(20261124, 1200)...)
+	for _, c := range bodies {
 		if !utf8.ValidString(c.Body) {
 			return fmt.Errorf("expected text, Envoy sends nothing else: %q", c.Body)
 		}
 		if err := c.ask(); err != nil {
 			return err
 		}
-		if err := encoder.Encode(c); err != nil {
+	}
+	set, files, err := descriptorSet()
+	if err != nil {
+		return err
+	}
+	calls, err := grpcCalls(files, 20261124, 1500)
+	if err != nil {
+		return err
+	}
+	root := os.Args[1]
+	return errors.Join(
+		write(filepath.Join(root, "engine/tests/fixtures/bodies.jsonl"), bodies),
+		os.WriteFile(filepath.Join(root, "compiler/tests/fixtures/grpc.pb"), set, 0o644),
+		write(filepath.Join(root, "compiler/tests/fixtures/grpc.jsonl"), calls),
+	)
+}
+
+// write writes one JSON object a line.
+func write[T any](path string, lines []T) error {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	for _, line := range lines {
+		if err := encoder.Encode(line); err != nil {
 			return err
 		}
 	}
-	return out.Flush()
+	return os.WriteFile(path, out.Bytes(), 0o644)
 }

@@ -23,6 +23,7 @@ type call struct {
 	Args    []any `json:"args"`
 	OPA     any   `json:"opa,omitempty"`
 	Refused bool  `json:"refused,omitempty"`
+	Either  bool  `json:"either,omitempty"`
 	text    string
 }
 
@@ -36,6 +37,15 @@ func ask(name string, args ...ast.Value) { note(name, false, args...) }
 
 // refused is for calls that Sidegate does not answer.
 func refused(name string, args ...ast.Value) { note(name, true, args...) }
+
+// either is for calls that Sidegate may answer or refuse.
+func either(name string, args ...ast.Value) {
+	before := len(calls[name])
+	ask(name, args...)
+	if len(calls[name]) > before {
+		calls[name][before].Either = true
+	}
+}
 
 func note(name string, refused bool, args ...ast.Value) {
 	c := call{Refused: refused}

@@ -28,6 +28,8 @@ pub struct CaseFile {
     pub about: String,
     /// The policy's modules, by file name.
     pub policy: BTreeMap<String, String>,
+    /// A descriptor set of Protocol Buffers to build the policy with: a path below the repository's root.
+    pub descriptors: Option<String>,
     /// The policy's data.
     #[serde(default = "empty_object")]
     pub data: Value,
@@ -150,6 +152,7 @@ impl CaseFile {
             name: name.to_owned(),
             about: String::new(),
             policy: BTreeMap::new(),
+            descriptors: None,
             data: empty_object(),
             entrypoint: entrypoint.to_owned(),
             config: Map::new(),

@@ -169,3 +169,43 @@ fn rank(finding: &Finding) -> u8 {
         _ => 2,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(not_right: &[(&str, &str)]) -> Report {
+        let finding = |line: &str| Finding::try_from(line.to_owned()).unwrap();
+        Report {
+            opa: "1".into(),
+            totals: Totals::default(),
+            folders: BTreeMap::new(),
+            not_right: not_right.iter().map(|(id, line)| ((*id).to_owned(), finding(line))).collect(),
+        }
+    }
+
+    #[test]
+    fn worse_is_what_was_right_or_only_refused() {
+        let before =
+            report(&[("a", "refused: rego_unsupported: x"), ("b", "wrong: x"), ("c", "inexact: sum")]);
+        let better = report(&[("a", "inexact: sum"), ("b", "refused: y: z")]);
+        assert_eq!(better.worse_than(&before), Vec::<String>::new());
+        let worse = report(&[("a", "wrong: 1"), ("d", "refused: y: z"), ("c", "error: eval_steps")]);
+        assert_eq!(worse.worse_than(&before).len(), 3);
+    }
+
+    #[test]
+    fn leaving_out_more_is_worse() {
+        let before = report(&[]);
+        let mut now = report(&[]);
+        now.totals.excluded = 1;
+        assert_eq!(now.worse_than(&before).len(), 1);
+    }
+
+    #[test]
+    fn a_line_of_the_report_reads_as_it_was_written() {
+        let finding = Finding { outcome: "refused".into(), reason: "rego_parse: a: b".into() };
+        assert_eq!(Finding::try_from(String::from(finding.clone())), Ok(finding));
+        assert!(Finding::try_from("refused".to_owned()).is_err());
+    }
+}

@@ -94,7 +94,8 @@ impl<'f> Wasm<'f> {
 fn seen() -> Seen {
     let headers = [(":authority", "service.test"), (":path", "/"), (":method", "GET"), (":scheme", "http")];
     let headers = headers.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
-    Seen { headers: headers.to_vec(), properties: BTreeMap::from([("connection.mtls".to_owned(), vec![0])]) }
+    let properties = BTreeMap::from([("connection.mtls".to_owned(), vec![0])]);
+    Seen { headers: headers.to_vec(), properties, ..Seen::default() }
 }
 
 /// The value as a term of the language.

@@ -92,6 +92,27 @@ fn compare(
     }
 }
 
+/// What Envoy makes of the filter's own answer to a gRPC request (`Grpc::Utility::httpToGrpcStatus`).
+fn local_reply(observed: Observed, request: &Headers) -> Observed {
+    let content_type = request.iter().find(|(name, _)| name == b"content-type").map(|(_, value)| value);
+    let is_grpc = content_type
+        .is_some_and(|value| value == b"application/grpc" || value.starts_with(b"application/grpc+"));
+    if observed.upstream.is_some() || !is_grpc {
+        return observed;
+    }
+    let code = match observed.status {
+        400 => "13",
+        401 => "16",
+        403 => "7",
+        404 => "12",
+        429 | 502..=504 => "14",
+        _ => "2",
+    };
+    let mut response_headers = observed.response_headers;
+    response_headers.push(("grpc-status".to_owned(), code.to_owned()));
+    Observed { status: 200, response_headers, body: String::new(), ..observed }
+}
+
 /// What the upstream answers, as it leaves the upstream.
 fn upstream_response() -> Headers {
     let headers = [(":status", "200"), ("content-type", "application/json"), ("x-upstream", "echo")];

@@ -1,6 +1,8 @@
 //! The engine and the reference, natively: the same input and the same reading of the answer, with either
 //! the decoded bundle or regorus's interpreter in between.
 
+use std::sync::Arc;
+
 use regorus::Value;
 use sidegate_compiler::{BuildOptions, Sources, reference};
 use sidegate_engine::actions::{Actions, HeaderOp, metadata_text};
@@ -9,15 +11,17 @@ use sidegate_engine::bundle;
 use sidegate_engine::decide::{Settings, decide};
 use sidegate_engine::decision::Decision;
 use sidegate_engine::eval::Context;
+use sidegate_engine::grpc::Messages;
 use sidegate_engine::input::InputBuilder;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::needs::Needs;
 use sidegate_engine::policy::Policy;
 
-use super::{Observed, echo, readable, status, upstream_response};
+use super::{Observed, echo, local_reply, readable, status, upstream_response};
 use crate::bytes::escape;
 use crate::case::{CaseFile, RequestCase, SERVICE};
 use crate::certs;
+use crate::places::root;
 use crate::proto;
 use crate::wasm_host::Headers;
 
@@ -49,7 +53,12 @@ pub fn build(file: &CaseFile) -> Result<Vec<u8>, String> {
 /// # Errors
 /// Its data is none.
 pub fn interpreter(file: &CaseFile) -> Result<Native, String> {
-    Ok(Native::new(file, Judge::Interpreter { sources: sources(file)?, entrypoint: file.entrypoint.clone() }))
+    // The messages that a bodies' reader needs are in the bundle, which the interpreter does without.
+    let messages = evaluator(file, &build(file)?)?.messages();
+    let judge = Judge::Interpreter { sources: sources(file)?, entrypoint: file.entrypoint.clone() };
+    let mut native = Native::new(file, judge);
+    native.builder = native.builder.with_messages(messages);
+    Ok(native)
 }
 
 /// The decoded bundle in the engine's evaluator.
@@ -61,7 +70,10 @@ pub fn evaluator(file: &CaseFile, bytes: &[u8]) -> Result<Native, String> {
     let bundle = bundle::open(bytes, &limits).map_err(|e| e.to_string())?.accept_unsigned();
     let policy = Policy::load(bundle, &file.entrypoint, limits).map_err(|e| e.to_string())?;
     let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
-    Ok(Native::new(file, Judge::Bundle { policy, needs }))
+    let messages = policy.messages();
+    let mut native = Native::new(file, Judge::Bundle { policy, needs });
+    native.builder = native.builder.with_messages(messages);
+    Ok(native)
 }
 
 impl Native {
@@ -73,6 +85,13 @@ impl Native {
             builder: InputBuilder::new(&Workload::default()),
             settings,
             route_metadata: file.route_metadata.clone(),
+        }
+    }
+
+    fn messages(&self) -> Arc<Messages> {
+        match &self.judge {
+            Judge::Bundle { policy, .. } => policy.messages(),
+            Judge::Interpreter { .. } => Arc::default(),
         }
     }
 
@@ -108,14 +127,20 @@ impl Native {
                 }
             }
         };
-        Ok(observed(actions, headers, &sent.unwrap_or_default()))
+        let observed = observed(actions, headers, &sent.unwrap_or_default());
+        Ok(local_reply(observed, &request.to_header_map()?))
     }
 }
 
 fn sources(file: &CaseFile) -> Result<Sources, String> {
     let modules = file.policy.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
     let data = Value::from_json_str(&file.data.to_string()).map_err(|e| e.to_string())?;
-    Ok(Sources::from_parts(modules, data))
+    let mut sources = Sources::from_parts(modules, data);
+    if let Some(path) = &file.descriptors {
+        let bytes = std::fs::read(root().join(path)).map_err(|e| format!("could not read {path}: {e}"))?;
+        sources.descriptors = vec![("descriptors.pb".to_owned(), bytes)];
+    }
+    Ok(sources)
 }
 
 fn limits(file: &CaseFile) -> Limits {

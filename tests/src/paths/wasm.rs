@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Observed, echo, readable, status, upstream_response};
+use super::{Observed, echo, local_reply, readable, status, upstream_response};
 use crate::bytes::escape;
 use crate::case::{CaseFile, RequestCase, SERVICE};
 use crate::certs;
@@ -44,13 +44,14 @@ impl Wasm {
         let Outcome { local, request: sent, body, response, filter_state } =
             self.vm.request(self.plugin, seen, &|_| upstream_response())?;
         let state = filter_state.iter().find(|(name, _)| name == "sidegate.dynamic_metadata");
-        Ok(Observed {
+        let observed = Observed {
             status: status(&response),
             upstream: if local.is_some() { None } else { Some(echo(&sent, &body)) },
             response_headers: readable(response.iter().filter(|(name, _)| !name.starts_with(b":"))),
             body: local.map(|local| escape(&local.body)).unwrap_or_default(),
             dynamic_metadata: Some(state.map_or("-".to_owned(), |(_, text)| escape(text))),
-        })
+        };
+        Ok(local_reply(observed, &request.to_header_map()?))
     }
 
     /// Whether the filter called what the mock host does not have.

@@ -93,7 +93,7 @@ pub(super) fn month_name(month: i64) -> &'static str {
 }
 
 /// A name that a text begins with, whatever the case, from 1: of a month or of a day, whole or three letters.
-pub(super) fn named<'t>(text: &'t [u8], months: bool, whole: bool) -> Option<(i64, &'t [u8])> {
+pub(super) fn named(text: &[u8], months: bool, whole: bool) -> Option<(i64, &[u8])> {
     let names: &[&str] = if months { &MONTHS } else { &WEEKDAYS };
     names.iter().zip(1..).find_map(|(name, number)| {
         let name = if whole { name.as_bytes() } else { name.as_bytes().get(..3)? };

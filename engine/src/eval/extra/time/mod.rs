@@ -74,6 +74,25 @@ fn nanoseconds(number: &Value) -> Result<Option<i64>, Unanswered> {
     }
 }
 
+/// `YYYYMMDDHHMMSS` of a certificate as Go writes times in JSON, if it is a time.
+pub(super) fn rfc3339(digits: &str) -> Option<String> {
+    let field = |from: usize, to: usize| digits.get(from..to);
+    let number = |from: usize, to: usize| field(from, to)?.parse::<i64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
+    let date = (1..=12).contains(&month) && (1..=civil::days_in(month, year)).contains(&day);
+    let time = number(8, 10)? < 24 && number(10, 12)? < 60 && number(12, 14)? < 60;
+    let written = format!(
+        "{}-{}-{}T{}:{}:{}Z",
+        field(0, 4)?,
+        field(4, 6)?,
+        field(6, 8)?,
+        field(8, 10)?,
+        field(10, 12)?,
+        field(12, 14)?
+    );
+    (date && time).then_some(written)
+}
+
 fn within(ns: i128) -> Value {
     i64::try_from(ns).map_or(Value::Undefined, Value::from)
 }

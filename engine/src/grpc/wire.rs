@@ -3,7 +3,7 @@
 
 /// A field of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Field<'a> {
+pub(crate) enum Field<'a> {
     /// Wire type 0.
     Varint(u64),
     /// Wire type 1.
@@ -16,25 +16,38 @@ pub(super) enum Field<'a> {
 
 /// The fields of a message in their order, with their numbers; `None` in place of what cannot be read, and
 /// nothing after it. Groups cannot.
-pub(super) struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a> {
+    rest: &'a [u8],
+    /// The tag of every field, where they are packed without one.
+    packed: Option<u64>,
+}
 
 impl<'a> Fields<'a> {
-    pub(super) fn of(message: &'a [u8]) -> Self {
-        Self(message)
+    pub(crate) fn of(message: &'a [u8]) -> Self {
+        Self { rest: message, packed: None }
+    }
+
+    /// The numbers of a packed list, each as a field of this wire type.
+    pub(crate) fn packed(list: &'a [u8], wire_type: u64) -> impl Iterator<Item = Option<Field<'a>>> {
+        let fields = Self { rest: list, packed: Some(1 << 3 | wire_type) };
+        fields.map(|field| field.map(|(_, field)| field))
     }
 
     fn read(&mut self) -> Option<(u64, Field<'a>)> {
-        let tag = varint(&mut self.0)?;
+        let tag = match self.packed {
+            Some(tag) => tag,
+            None => varint(&mut self.rest)?,
+        };
         let field = match tag & 7 {
-            0 => Field::Varint(varint(&mut self.0)?),
-            1 => Field::Fixed64(*chunk(&mut self.0)?),
+            0 => Field::Varint(varint(&mut self.rest)?),
+            1 => Field::Fixed64(*chunk(&mut self.rest)?),
             2 => {
-                let length = usize::try_from(varint(&mut self.0)?).ok()?;
-                let (bytes, rest) = self.0.split_at_checked(length)?;
-                self.0 = rest;
+                let length = usize::try_from(varint(&mut self.rest)?).ok()?;
+                let (bytes, rest) = self.rest.split_at_checked(length)?;
+                self.rest = rest;
                 Field::Bytes(bytes)
             }
-            5 => Field::Fixed32(*chunk(&mut self.0)?),
+            5 => Field::Fixed32(*chunk(&mut self.rest)?),
             _ => return None,
         };
         let number = tag >> 3;
@@ -46,12 +59,12 @@ impl<'a> Iterator for Fields<'a> {
     type Item = Option<(u64, Field<'a>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
+        if self.rest.is_empty() {
             return None;
         }
         let field = self.read();
         if field.is_none() {
-            self.0 = &[];
+            self.rest = &[];
         }
         Some(field)
     }

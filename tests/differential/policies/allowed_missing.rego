@@ -1,0 +1,4 @@
+# An object without `allowed`.
+package differential.allowed_missing
+
+allow := {"allow": true, "headers": {"x-a": "1"}}

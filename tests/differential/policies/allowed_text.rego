@@ -1,0 +1,4 @@
+# `allowed` that is no boolean.
+package differential.allowed_text
+
+allow := {"allowed": "true"}

@@ -1,0 +1,4 @@
+# A decision that is null.
+package differential.decision_null
+
+allow := null
