@@ -101,9 +101,10 @@ differential: ## the same policies and requests through a real OPA in Envoy (nee
 		$(if $(REQUESTS),--requests $(REQUESTS)) $(if $(ONLY),--only "$(ONLY)")
 
 # The answers of a real OPA that the engine is compared with; needs Go and its module proxy.
-fixtures: ## writes the fixtures about bodies anew from OPA's Envoy plugin
+fixtures: ## writes the fixtures about bodies and builtins anew from the real OPA
 	@command -v go >/dev/null || { echo "fixtures: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
 	cd tests/opa/body && go run . ../../..
+	cd tests/opa/crypto && TZ=UTC go run . ../../../engine/tests/fixtures/builtins-crypto.json
 
 # --- to see it work ---
 

@@ -138,10 +138,10 @@ impl Algorithm {
             (Self::Pkcs1(_) | Self::Pss(..), Material::Public(PublicKey::Rsa((modulus, exponent)))) => {
                 let limbs = modulus.bits() / 64;
                 let products = u64::from(64_u32.saturating_sub(exponent.leading_zeros())).saturating_add(16);
-                limbs.saturating_mul(limbs).saturating_mul(products) / 32
+                limbs.saturating_mul(limbs).saturating_mul(products) / 6
             }
-            (Self::Ecdsa(_), Material::Public(PublicKey::Ec(Curve::P256, _))) => 4_000,
-            (Self::Ecdsa(_), Material::Public(PublicKey::Ec(Curve::P384, _))) => 10_000,
+            (Self::Ecdsa(_), Material::Public(PublicKey::Ec(Curve::P256, _))) => 6_000,
+            (Self::Ecdsa(_), Material::Public(PublicKey::Ec(Curve::P384, _))) => 16_000,
             (Self::Ecdsa(_), Material::Public(PublicKey::Ec(Curve::P521, _))) => 20_000,
             (Self::Ed25519, Material::Public(PublicKey::Ed25519(_))) => 4_000,
             _ => 1,
