@@ -68,8 +68,8 @@ pub(super) fn cost(args: &[Value], most: u64) -> u64 {
         wide = wide.saturating_add(run.min(1000) / 16);
         run = 0;
     }
-    let weight = if again == 0 { 0 } else { depth_weight(rest, most).saturating_add(1) };
-    wide.saturating_add(again.saturating_mul(weight))
+    let weight = depth_weight(rest, most);
+    wide.saturating_add(again.saturating_add(3).saturating_mul(weight))
 }
 
 fn argument(value: &Value) -> Result<Arg, Inexact> {

@@ -14,17 +14,22 @@ use regorus::Value;
 
 use super::context::Context;
 use super::number::Inexact;
+use super::ops::depth_weight;
 use super::table::{Answer, Cost, Entry, Reads};
 use super::{print, strings};
 
 pub(super) use patterns::refusal;
 
 const FREE: Cost = |_, _| 0;
-/// Reading makes a value of every few bytes.
+/// Reading may make a value of every few bytes.
 const PARSED: Cost = |args, _| match args {
-    [Value::String(text)] => u64::try_from(text.len() / 4).unwrap_or(u64::MAX),
+    [Value::String(text), ..] => u64::try_from(text.len()).unwrap_or(u64::MAX),
     _ => 0,
 };
+/// Everything in the arguments is written.
+const WRITTEN: Cost = |args, most| depth_weight(args, most).saturating_mul(4);
+/// Few bytes, and numbers of several machine words.
+const AMOUNT: Cost = |_, _| 16;
 /// Characters are mapped one by one.
 const MAPPED: Cost = |args, _| match args {
     [Value::String(text), ..] => u64::try_from(text.len() / 32).unwrap_or(u64::MAX),
@@ -65,7 +70,7 @@ macro_rules! quick {
 
 /// All of them, sorted by name.
 pub(super) static ENTRIES: &[Entry] = &[
-    plain!("abs", 1, numbers::abs),
+    plain!("abs", 1, numbers::long_cost, numbers::abs),
     plain!("all", 1, collections::all),
     plain!("any", 1, collections::any),
     plain!("array.concat", 2, collections::concat),
@@ -78,33 +83,33 @@ pub(super) static ENTRIES: &[Entry] = &[
     plain!("base64url.decode", 1, MAPPED, strings::base64url_decode),
     plain!("base64url.encode", 1, MAPPED, strings::base64url_encode),
     plain!("base64url.encode_no_pad", 1, MAPPED, strings::base64url_encode_no_pad),
-    plain!("bits.and", 2, numbers::bits_and),
-    plain!("bits.lsh", 2, numbers::shift_left),
-    plain!("bits.negate", 1, numbers::bits_negate),
-    plain!("bits.or", 2, numbers::bits_or),
-    plain!("bits.rsh", 2, numbers::shift_right),
-    plain!("bits.xor", 2, numbers::bits_xor),
+    plain!("bits.and", 2, numbers::long_cost, numbers::bits_and),
+    plain!("bits.lsh", 2, numbers::long_cost, numbers::shift_left),
+    plain!("bits.negate", 1, numbers::long_cost, numbers::bits_negate),
+    plain!("bits.or", 2, numbers::long_cost, numbers::bits_or),
+    plain!("bits.rsh", 2, numbers::long_cost, numbers::shift_right),
+    plain!("bits.xor", 2, numbers::long_cost, numbers::bits_xor),
     plain!("cast_array", 1, collections::cast_array),
     quick!("cast_boolean", 1, |args| collections::cast(args, "boolean")),
     quick!("cast_null", 1, |args| collections::cast(args, "null")),
     quick!("cast_object", 1, |args| collections::cast(args, "object")),
     plain!("cast_set", 1, collections::cast_set),
     quick!("cast_string", 1, |args| collections::cast(args, "string")),
-    plain!("ceil", 1, numbers::ceil),
+    plain!("ceil", 1, numbers::long_cost, numbers::ceil),
     plain!("concat", 2, text::concat_cost, text::concat),
     plain!("contains", 2, text::contains),
     quick!("count", 1, collections::count),
     plain!("endswith", 2, text::ends_with),
-    plain!("floor", 1, numbers::floor),
-    plain!("format_int", 2, text::format_int),
+    plain!("floor", 1, numbers::long_cost, numbers::floor),
+    plain!("format_int", 2, numbers::long_cost, text::format_int),
     with("glob.match", 3, patterns::glob_cost, patterns::glob_match),
     plain!("glob.quote_meta", 1, MAPPED, |args| Ok(strings::quote_meta(args))),
-    plain!("graph.reachable", 2, PARSED, objects::reachable),
+    plain!("graph.reachable", 2, WRITTEN, objects::reachable),
     plain!("graph.reachable_paths", 2, objects::paths_cost, objects::reachable_paths),
     plain!("hex.decode", 1, MAPPED, strings::hex_decode),
     plain!("hex.encode", 1, MAPPED, json::hex_encode),
-    plain!("indexof", 2, text::search_cost, text::index_of),
-    plain!("indexof_n", 2, text::search_cost, text::index_of_n),
+    plain!("indexof", 2, MAPPED, text::index_of),
+    plain!("indexof_n", 2, text::searches_cost, text::index_of_n),
     plain!("intersection", 1, collections::intersection),
     quick!("is_array", 1, |args| collections::is(args, "array")),
     quick!("is_boolean", 1, |args| collections::is(args, "boolean")),
@@ -115,7 +120,7 @@ pub(super) static ENTRIES: &[Entry] = &[
     quick!("is_string", 1, |args| collections::is(args, "string")),
     plain!("json.filter", 2, json::filter),
     plain!("json.is_valid", 1, PARSED, json::is_valid),
-    plain!("json.marshal", 1, MAPPED, json::marshal),
+    plain!("json.marshal", 1, WRITTEN, json::marshal),
     plain!("json.marshal_with_options", 2, json::marshal_cost, json::marshal_with),
     plain!("json.patch", 2, patch::cost, patch::patch),
     plain!("json.remove", 2, json::remove),
@@ -142,11 +147,11 @@ pub(super) static ENTRIES: &[Entry] = &[
     with("regex.split", 2, patterns::find_cost, patterns::split),
     with("regex.template_match", 4, patterns::template_cost, patterns::template_match),
     plain!("replace", 3, text::replace_cost, text::replace),
-    plain!("round", 1, numbers::round),
-    plain!("semver.compare", 2, MAPPED, amounts::semver_compare),
+    plain!("round", 1, numbers::long_cost, numbers::round),
+    plain!("semver.compare", 2, PARSED, amounts::semver_compare),
     plain!("semver.is_valid", 1, MAPPED, amounts::semver_is_valid),
     plain!("set_diff", 2, collections::set_diff),
-    plain!("sort", 1, collections::sort),
+    plain!("sort", 1, numbers::sum_cost, collections::sort),
     plain!("split", 2, MAPPED, text::split),
     plain!("sprintf", 2, print::cost, print::sprintf),
     plain!("startswith", 2, text::starts_with),
@@ -167,8 +172,8 @@ pub(super) static ENTRIES: &[Entry] = &[
     plain!("trim_suffix", 2, text::trim_suffix),
     quick!("type_name", 1, collections::type_name),
     plain!("union", 1, collections::union),
-    plain!("units.parse", 1, MAPPED, amounts::parse_units),
-    plain!("units.parse_bytes", 1, MAPPED, amounts::parse_bytes),
+    plain!("units.parse", 1, AMOUNT, amounts::parse_units),
+    plain!("units.parse_bytes", 1, AMOUNT, amounts::parse_bytes),
     plain!("upper", 1, MAPPED, text::upper),
     plain!("urlquery.decode", 1, MAPPED, strings::query_decode),
     plain!("urlquery.decode_object", 1, PARSED, json::query_decode),

@@ -229,5 +229,11 @@ pub(super) fn sum_cost(args: &[Value], _: u64) -> u64 {
         Some(Value::Set(items)) => items.len(),
         _ => 0,
     };
-    u64::try_from(count).unwrap_or(u64::MAX)
+    u64::try_from(count).unwrap_or(u64::MAX).saturating_mul(3)
+}
+
+/// Steps for numbers that are longer than a machine's.
+pub(super) fn long_cost(args: &[Value], _: u64) -> u64 {
+    let long = |value: &&Value| matches!(value, Value::Number(n) if n.as_i64().is_none());
+    u64::try_from(args.iter().filter(long).count()).unwrap_or(u64::MAX).saturating_mul(24)
 }

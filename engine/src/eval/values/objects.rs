@@ -161,7 +161,7 @@ pub(super) fn subset(args: &[Value]) -> Answer {
 pub(super) fn subset_cost(args: &[Value], most: u64) -> u64 {
     let [all, part] = args else { return 0 };
     let weight = |value| depth_weight([value], most).saturating_add(1);
-    weight(all).saturating_mul(weight(part)) / 16
+    weight(all).saturating_mul(weight(part)) / 2
 }
 
 /// Whether `part` is in `all`: an array as a run of elements, objects key by key. `None` if the two are

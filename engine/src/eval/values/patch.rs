@@ -190,22 +190,24 @@ pub(super) fn patch(args: &[Value]) -> std::result::Result<Value, Inexact> {
     Ok(tree.value())
 }
 
-/// Steps: an operation may copy or open all there is, and add to it.
+/// Steps: what is opened is opened once, but each `test`, `move` and `copy` reads a part as a whole, what is
+/// copied may double every time, and elements of an array may have to move.
 pub(super) fn cost(args: &[Value], most: u64) -> u64 {
     let [document, Value::Array(operations)] = args else { return 0 };
-    // What is copied may double with every operation.
-    let copies = operations.iter().filter(|operation| copies(operation)).count();
-    let weight = ops::depth_weight([document], most).saturating_add(ops::depth_weight(args.get(1), most));
-    let factor = 1_u64.checked_shl(u32::try_from(copies).unwrap_or(u32::MAX)).unwrap_or(u64::MAX);
+    let is = |wanted: &[&str]| {
+        let named = |operation: &&Value| matches!(&operation[&Value::from("op")], Value::String(op) if wanted.contains(&op.as_ref()));
+        u64::try_from(operations.iter().filter(named).count()).unwrap_or(u64::MAX)
+    };
+    let all = ops::depth_weight(args, most).saturating_add(1);
+    let (reads, copies) = (is(&["test", "move", "copy"]), is(&["copy"]));
+    let doubled = 1_u64.checked_shl(u32::try_from(copies).unwrap_or(u32::MAX)).unwrap_or(u64::MAX);
+    let moved = ops::depth_weight([document], most) / 16;
     let count = u64::try_from(operations.len()).unwrap_or(u64::MAX);
-    weight.saturating_add(1).saturating_mul(factor).saturating_mul(count.saturating_add(1))
+    let read = all.saturating_mul(reads.saturating_add(2)).saturating_mul(doubled);
+    read.saturating_add(count.saturating_mul(moved.saturating_add(1)))
 }
 
 fn replaces_all(operation: &Value) -> bool {
     let all = path(&operation[&Value::from("path")]).is_some_and(|path| path.is_empty());
     all && operation[&Value::from("op")] == Value::from("replace")
-}
-
-fn copies(operation: &Value) -> bool {
-    operation[&Value::from("op")] == Value::from("copy")
 }

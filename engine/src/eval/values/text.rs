@@ -77,12 +77,17 @@ pub(super) fn concat_cost(args: &[Value], _: u64) -> u64 {
 
 /// Steps for work that is the product of two sizes.
 fn steps(a: usize, b: usize) -> u64 {
-    u64::try_from(a.saturating_mul(b) / 1024).unwrap_or(u64::MAX)
+    u64::try_from(a.saturating_mul(b) / 256).unwrap_or(u64::MAX)
 }
 
-/// Steps for looking for one text in another over and over again.
+/// Steps for looking for every character in a set of them.
 pub(super) fn search_cost(args: &[Value], _: u64) -> u64 {
-    two(args).map_or(0, |(text, part)| steps(text.len(), part.len()))
+    two(args).map_or(0, |(text, set)| steps(text.len(), set.len()) / 4)
+}
+
+/// Steps for looking for one text in another over and over again, each time from anew.
+pub(super) fn searches_cost(args: &[Value], _: u64) -> u64 {
+    two(args).map_or(0, |(text, part)| steps(text.len(), part.len().saturating_mul(8)))
 }
 
 pub(super) fn index_of(args: &[Value]) -> Answer {
@@ -279,7 +284,7 @@ pub(super) fn any_cost(args: &[Value], _: u64) -> u64 {
         Some(Value::Set(items)) => items.len(),
         _ => 1,
     };
-    steps(size(args.first()), size(args.get(1)).saturating_mul(32))
+    steps(size(args.first()), size(args.get(1)).saturating_mul(8))
 }
 
 /// `format_int(number, base)`: towards zero.
