@@ -13,6 +13,9 @@ pub(super) const MAX_DEPTH: usize = 128;
 const MAX_DIGITS: usize = 400;
 const MAX_EXPONENT_DIGITS: usize = 2;
 
+/// From here on doubles are apart by more than one.
+const LARGEST: f64 = 9_007_199_254_740_992.0;
+
 struct Reader<'a> {
     text: &'a str,
     at: usize,
@@ -245,6 +248,10 @@ fn fraction(text: &str, mantissa: &str) -> Result<Value> {
     let held = digits(shortest.split('e').next().unwrap_or_default());
     if !float.is_finite() || held != digits(mantissa) {
         return Err(RequestError::BodyInexact);
+    }
+    if float.fract() == 0.0 && float.abs() >= LARGEST {
+        // Not the double that is nearest, but the integer.
+        return Value::from_numeric_string(text).map_err(|_| BAD);
     }
     // A double also where it is whole: OPA sees how it is written.
     Ok(Value::from(if float == 0.0 { 0.0 } else { float }))
