@@ -305,9 +305,16 @@ func headers(s signer, public string) {
 			ask("io.jwt.decode_verify", str(outer), object("cert", public, "alg", "RS256"))
 		}
 	}
-	three := s.sign("RS256", `{"alg":"RS256","cty":"JWT"}`, s.sign("RS256", `{"alg":"RS256","cty":"JWT"}`, inner))
-	ask("io.jwt.decode", str(three))
-	refused("io.jwt.decode_verify", str(three), object("cert", public))
+	nested := inner
+	for i := range 5 {
+		nested = s.sign("RS256", `{"alg":"RS256","cty":"JWT"}`, nested)
+		call := ask
+		if i >= 3 {
+			call = refused
+		}
+		ask("io.jwt.decode", str(nested))
+		call("io.jwt.decode_verify", str(nested), object("cert", public))
+	}
 }
 
 // askUnsure is for what Sidegate refuses unless OPA has an error in it.
@@ -408,7 +415,7 @@ func limits(s signer, public string) {
 			ask("io.jwt.decode_verify", str(t), object("cert", public, "time", 0))
 		}
 	}
-	for _, value := range []string{"0", "-1", "1.5", "1767323045.5", "1767323045.7", "1e10", `"1767323100"`, "null", "[]", "true", "9007199254740993", "18446744073709551616", "100000000000000000000", "1e300", "-1e300", "1767323100.0"} {
+	for _, value := range []string{"0", "-1", "1.5", "1767323045.5", "1767323045.7", "1767323045.678901", "1767323045.6789010", "1.767323045678901e9", "1767323045678901e-6", "17673230456789010E-7", "1e10", `"1767323100"`, "null", "[]", "true", "9007199254740993", "18446744073709551616", "100000000000000000000", "1e300", "-1e300", "1767323100.0"} {
 		for _, claim := range []string{"exp", "nbf"} {
 			t := s.sign("RS256", header("RS256"), fmt.Sprintf(`{%q:%s}`, claim, value))
 			call := ask

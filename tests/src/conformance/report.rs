@@ -40,6 +40,9 @@ pub struct Totals {
     pub wrong: usize,
     /// Left out, with a reason.
     pub excluded: usize,
+    /// Of the refused, those in a syntax that the pinned parser does not know.
+    #[serde(default)]
+    pub beyond_parser: usize,
     /// Of those that were evaluated, how many came to the same in the built filter.
     pub in_wasm: usize,
     /// Of those that count, how many the interpreter has right.
@@ -80,7 +83,16 @@ impl Totals {
 
     /// How many of a hundred that count are right, rounded down to a tenth.
     pub fn right_percent(&self) -> f64 {
-        let thousands = (self.right * 1000).checked_div(self.counted()).unwrap_or(0);
+        self.percent_of(self.counted())
+    }
+
+    /// The same of those whose syntax the parser knows.
+    pub fn right_percent_parsed(&self) -> f64 {
+        self.percent_of(self.counted() - self.beyond_parser)
+    }
+
+    fn percent_of(&self, cases: usize) -> f64 {
+        let thousands = (self.right * 1000).checked_div(cases).unwrap_or(0);
         f64::from(u32::try_from(thousands).unwrap_or(0)) / 10.0
     }
 
@@ -93,6 +105,8 @@ impl Totals {
             Outcome::Wrong(_) => &mut self.wrong,
         };
         *slot += 1;
+        let later = |outcome: &Outcome| matches!(outcome, Outcome::Refused { message, .. } if message.starts_with("`import "));
+        self.beyond_parser += usize::from(later(&judged.counted()));
         self.in_wasm += usize::from(judged.wasm == Agreement::Agrees);
         self.interpreter_right += usize::from(judged.interpreter == Outcome::Right);
     }

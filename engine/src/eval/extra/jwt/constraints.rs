@@ -24,8 +24,8 @@ struct Constraints<'a> {
     time: f64,
 }
 
-/// A token in tokens is checked once more for each.
-const MAX_NESTED: usize = 1;
+/// Tokens in tokens: each is checked once more.
+const MAX_NESTED: u32 = 3;
 
 /// The text of a constraint; empty if it is not there.
 fn text<'a>(constraints: &'a Value, name: &str) -> Result<&'a str, Failed> {
@@ -85,7 +85,7 @@ impl<'a> Constraints<'a> {
     }
 
     /// Whether the claims are what is demanded.
-    fn allow(&self, claims: &Value) -> Result<bool, Failed> {
+    fn allow(&self, claims: &Value, json: &[u8]) -> Result<bool, Failed> {
         let claim = |name: &str| &claims[&Value::from(name)];
         if !self.iss.is_empty() {
             match claim("iss") {
@@ -108,7 +108,7 @@ impl<'a> Constraints<'a> {
         let seconds = self.time / 1e9;
         let since = |name: &str| match claim(name) {
             Value::Undefined => Ok(None),
-            number @ Value::Number(_) => compare(seconds, number).map(Some),
+            number @ Value::Number(_) => compare(seconds, number, || literal(json, name)).map(Some),
             _ => Err(Failed::Error),
         };
         if since("exp")?.is_some_and(|order| order != Ordering::Less) {
@@ -118,15 +118,38 @@ impl<'a> Constraints<'a> {
     }
 }
 
-/// Compares a time with a claim, by all digits that each is written with. A claim that was rounded when
-/// it was read is only told from the time where the two differ.
-fn compare(seconds: f64, claim: &Value) -> Result<Ordering, Failed> {
-    let whole = matches!(claim, Value::Number(n) if n.as_i64().is_some_and(|n| n.unsigned_abs() < 1 << 53));
-    let exact = whole && claim.to_string().parse::<i64>().is_ok();
+/// Compares a time with a claim by all digits that each is written with. As numbers of 53 bits they tell
+/// all but whether they are the same; for that, the claim is looked up as it was written.
+fn compare(seconds: f64, claim: &Value, written: impl Fn() -> Option<String>) -> Result<Ordering, Failed> {
+    let same =
+        |text: String| decimal(&text).is_some_and(|digits| decimal(&seconds.to_string()) == Some(digits));
     match seconds.partial_cmp(&float(claim)?).ok_or(UNSURE)? {
-        Ordering::Equal if !exact => Err(UNSURE),
+        Ordering::Equal if !written().is_some_and(same) => Err(UNSURE),
         order => Ok(order),
     }
+}
+
+/// A number of the claims, as it stands in them.
+fn literal(json: &[u8], name: &str) -> Option<String> {
+    let claims: serde_json::Value = serde_json::from_slice(json).ok()?;
+    Some(claims.get(name)?.as_number()?.to_string())
+}
+
+/// A number that is not below zero, as its digits without zeros around them and the power of ten of the
+/// last; numbers are the same if these are.
+fn decimal(text: &str) -> Option<(String, i64)> {
+    let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let all = format!("{whole}{fraction}");
+    if !all.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let digits = all.trim_end_matches('0');
+    let dropped = i64::try_from(all.len().checked_sub(digits.len())?).ok()?;
+    let exponent = exponent.parse::<i64>().ok()?.checked_add(dropped)?;
+    let exponent = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?;
+    let digits = digits.trim_start_matches('0');
+    Some(if digits.is_empty() { (String::new(), 0) } else { (digits.to_owned(), exponent) })
 }
 
 fn unverified() -> Value {
@@ -138,7 +161,8 @@ fn is_inner_name(alg: &str) -> bool {
     alg.contains("_WITH_")
 }
 
-/// Steps for a call: as many checks as keys, twice where the token says that it holds another one.
+/// Steps for a call: as many checks as keys that fit; where the token says that it holds another one, also
+/// for all keys of every kind, as often as tokens may nest.
 pub(in crate::eval) fn decode_verify_cost(args: &[Value], most: u64) -> u64 {
     let [Value::String(text), constraints @ Value::Object(_)] = args else { return 0 };
     let cert = match &constraints[&Value::from("cert")] {
@@ -163,7 +187,8 @@ pub(in crate::eval) fn decode_verify_cost(args: &[Value], most: u64) -> u64 {
         let all = [Algorithm::named("RS256"), Algorithm::named("ES256"), Algorithm::named("EdDSA")];
         let inner =
             all.iter().flatten().map(|algorithm| price(*algorithm, text, &keys)).fold(0, u64::saturating_add);
-        Ok(if is_token(&header.cty) { once.saturating_add(inner) } else { once })
+        let nested = if is_token(&header.cty) { MAX_NESTED } else { 0 };
+        Ok(once.saturating_add(inner.saturating_mul(nested.into())))
     };
     cert.saturating_add(priced().unwrap_or(0))
 }
@@ -183,7 +208,7 @@ fn decoded(text: &Value, constraints: &Value, context: &Context) -> Result<Value
     let constraints = Constraints::read(constraints, context)?;
     let Value::String(text) = text else { return Err(Failed::Error) };
     let mut text = text.to_string();
-    let mut nested = 0;
+    let mut nested = 0_u32;
     loop {
         let token = Token::split(&text)?;
         let header = token.header()?;
@@ -212,7 +237,7 @@ fn decoded(text: &Value, constraints: &Value, context: &Context) -> Result<Value
             continue;
         }
         let claims = token::object(&payload)?;
-        return Ok(if constraints.allow(&claims)? {
+        return Ok(if constraints.allow(&claims, &payload)? {
             Value::from(vec![Value::Bool(true), header.value(), claims])
         } else {
             unverified()
