@@ -109,6 +109,25 @@ mod tests {
     }
 
     #[test]
+    fn nothing_nests_without_end() {
+        let call = |name: &str, args: &[Value]| Builtin::find(name).unwrap().call(args, &Context::default());
+        let copy = Value::from_json_str(r#"{"op":"copy","from":"","path":"/a"}"#).unwrap();
+        let patches = |n| [Value::from_json_str("{}").unwrap(), Value::from(vec![copy.clone(); n])];
+        assert!(call("json.patch", &patches(100)).is_ok());
+        assert_eq!(call("json.patch", &patches(200)), Err(EvalError::Inexact("json.patch")));
+        let document = Value::from_json_str(r#"{"a":{"b":1}}"#).unwrap();
+        let path = |n| Value::from(vec![Value::from("a/".repeat(n))]);
+        assert!(call("json.remove", &[document.clone(), path(100)]).is_ok());
+        assert_eq!(call("json.remove", &[document, path(60_000)]), Err(EvalError::Inexact("json.remove")));
+        let deep =
+            |open: &str, close: &str| Value::from(format!("{}a{}", open.repeat(5000), close.repeat(5000)));
+        for pattern in [deep("(", ")"), deep("(?:", ")*"), deep("", "(?i)*"), deep("[[", "]]")] {
+            let _ = call("regex.match", &[pattern, Value::from("a")]);
+        }
+        assert!(call("glob.match", &[deep("{", "}"), Value::Null, Value::from("a")]).is_err());
+    }
+
+    #[test]
     fn errors_are_undefined() {
         let to_number = Builtin::find("to_number").unwrap();
         let call = |args: &[Value]| to_number.call(args, &Context::default());

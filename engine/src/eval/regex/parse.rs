@@ -71,6 +71,10 @@ struct Item {
 struct Counts(Vec<(u32, Counts)>);
 
 impl Counts {
+    fn size(&self) -> usize {
+        self.0.iter().map(|(_, inner)| inner.size().saturating_add(1)).sum()
+    }
+
     /// Whether at most `n` copies are made of anything inside; Go divides on the way down.
     fn fit(&self, n: u32) -> bool {
         self.0.iter().all(|(count, inner)| {
@@ -279,12 +283,11 @@ impl Parser {
         if repeated {
             return Err(Fault::Syntax);
         }
-        let item = self.items.pop().ok_or(Fault::Syntax)?;
-        let counts = if counted {
-            Counts(vec![(max.unwrap_or(min), item.counts.clone())])
-        } else {
-            item.counts.clone()
-        };
+        let mut item = self.items.pop().ok_or(Fault::Syntax)?;
+        let inside = std::mem::take(&mut item.counts);
+        // Each is looked at again for every repetition around it.
+        self.spend(inside.size())?;
+        let counts = if counted { Counts(vec![(max.unwrap_or(min), inside)]) } else { inside };
         if counted && (min >= 2 || max.is_some_and(|max| max >= 2)) && !counts.fit(MAX_REPEAT) {
             return Err(Fault::Syntax);
         }

@@ -75,6 +75,9 @@ pub(super) fn is_valid(args: &[Value]) -> Answer {
     reader::is_valid(text).map(Value::Bool).ok_or(Inexact)
 }
 
+/// Longest path: choices nest as deep.
+const MAX_PATH: usize = 128;
+
 /// What is chosen of a document: all of it, or parts by their keys.
 enum Choice {
     All,
@@ -95,15 +98,20 @@ pub(super) fn path(value: &Value) -> Option<Vec<Value>> {
 }
 
 impl Choice {
-    fn of(paths: &Value) -> Option<Self> {
+    /// Of paths; none where OPA has an error.
+    fn of(paths: &Value) -> Result<Option<Self>, Inexact> {
         let mut root = BTreeMap::new();
-        for wanted in elements(paths)?.into_iter().map(path) {
-            let wanted = wanted?;
+        let Some(paths) = elements(paths) else { return Ok(None) };
+        let Some(paths) = paths.into_iter().map(path).collect::<Option<Vec<_>>>() else { return Ok(None) };
+        for wanted in paths {
+            if wanted.len() > MAX_PATH {
+                return Err(Inexact);
+            }
             if let Some((last, before)) = wanted.split_last() {
                 Self::add(&mut root, before, last);
             }
         }
-        Some(Self::Parts(root))
+        Ok(Some(Self::Parts(root)))
     }
 
     fn add(mut parts: &mut BTreeMap<Value, Self>, before: &[Value], last: &Value) {
@@ -174,13 +182,13 @@ impl Choice {
 /// `json.filter(object, paths)`
 pub(super) fn filter(args: &[Value]) -> Answer {
     let [value @ Value::Object(_), paths] = args else { return Ok(Value::Undefined) };
-    Ok(Choice::of(paths).map_or(Value::Undefined, |choice| choice.filter(value)))
+    Ok(Choice::of(paths)?.map_or(Value::Undefined, |choice| choice.filter(value)))
 }
 
 /// `json.remove(object, paths)`
 pub(super) fn remove(args: &[Value]) -> Answer {
     let [value @ Value::Object(_), paths] = args else { return Ok(Value::Undefined) };
-    let Some(choice) = Choice::of(paths) else { return Ok(Value::Undefined) };
+    let Some(choice) = Choice::of(paths)? else { return Ok(Value::Undefined) };
     Ok(Choice::without(Some(&choice), value).unwrap_or(Value::Undefined))
 }
 

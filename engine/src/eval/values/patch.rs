@@ -8,6 +8,9 @@ use super::super::number::{Inexact, integer, is_float};
 use super::super::ops;
 use super::json::path;
 
+/// Deepest nesting of what comes out, as of input and constants.
+const MAX_DEPTH: usize = 128;
+
 /// A document that is being edited.
 enum Tree {
     /// As it was.
@@ -84,6 +87,10 @@ impl Tree {
     }
 
     fn insert(&mut self, path: &[Value], value: Value) -> Result<()> {
+        // Values must not grow deeper without end: what walks over them recurses.
+        if MAX_DEPTH.checked_sub(path.len()).is_none_or(|left| nests(&value, left)) {
+            return Err(Fault::Inexact);
+        }
         let Some((key, before)) = path.split_last() else {
             *self = Self::Value(value);
             return Ok(());
@@ -138,6 +145,17 @@ fn index(key: &Value, len: usize) -> Result<usize> {
         Value::String(text) if text.as_ref() != "0" && text.starts_with('0') => Err(Fault::Undefined),
         Value::String(text) => ops::place(text).ok_or(Fault::Undefined),
         _ => Err(Fault::Undefined),
+    }
+}
+
+/// Whether a value nests deeper than `left` levels.
+fn nests(value: &Value, left: usize) -> bool {
+    let Some(left) = left.checked_sub(1) else { return true };
+    match value {
+        Value::Array(items) => items.iter().any(|item| nests(item, left)),
+        Value::Set(items) => items.iter().any(|item| nests(item, left)),
+        Value::Object(fields) => fields.iter().any(|(key, value)| nests(key, left) || nests(value, left)),
+        _ => false,
     }
 }
 
@@ -204,7 +222,8 @@ pub(super) fn cost(args: &[Value], most: u64) -> u64 {
     let moved = ops::depth_weight([document], most) / 16;
     let count = u64::try_from(operations.len()).unwrap_or(u64::MAX);
     let read = all.saturating_mul(reads.saturating_add(2)).saturating_mul(doubled);
-    read.saturating_add(count.saturating_mul(moved.saturating_add(1)))
+    let parsed = ops::depth_weight(args.get(1), most).saturating_mul(32);
+    read.saturating_add(parsed).saturating_add(count.saturating_mul(moved.saturating_add(1)))
 }
 
 fn replaces_all(operation: &Value) -> bool {

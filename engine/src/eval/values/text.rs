@@ -87,7 +87,7 @@ pub(super) fn search_cost(args: &[Value], _: u64) -> u64 {
 
 /// Steps for looking for one text in another over and over again, each time from anew.
 pub(super) fn searches_cost(args: &[Value], _: u64) -> u64 {
-    two(args).map_or(0, |(text, part)| steps(text.len(), part.len().saturating_mul(8)))
+    two(args).map_or(0, |(text, part)| steps(text.len(), part.len().saturating_mul(8).saturating_add(32)))
 }
 
 pub(super) fn index_of(args: &[Value]) -> Answer {
