@@ -89,6 +89,7 @@ impl Modules {
 impl Module {
     fn parse(file: &str, text: &str, version: RegoVersion) -> Result<Self, Diagnostic> {
         scan::check(file, text)?;
+        later_language(file, text)?;
         let parse = || {
             let source = Source::from_contents(file.to_owned(), expand(text).into_owned())?;
             let mut parser = Parser::new(&source)?;
@@ -143,18 +144,36 @@ impl Module {
     }
 }
 
-/// Refuses an import that changes the language in a way that the parser does not know: what it would read
-/// could mean something else.
+/// Imports of a language that the parser does not know (`and`, `or`, bodies after `not`).
+const LATER: [&str; 4] = ["future.keywords.and", "future.keywords.not", "future.keywords.or", "rego.v2"];
+
+/// Refuses a file of a later language before it is parsed: what the parser would read could mean something
+/// else.
+fn later_language(file: &str, text: &str) -> Result<(), Diagnostic> {
+    let path =
+        |line: &str| line.trim_start().strip_prefix("import ").map(|rest| rest.trim_start().to_owned());
+    let found = text.lines().zip(1_u32..).find_map(|(line, number)| {
+        let path = path(line)?;
+        let end = path.find(|c: char| c.is_whitespace() || matches!(c, '#' | ';')).unwrap_or(path.len());
+        LATER.iter().find(|later| path.get(..end) == Some(**later)).map(|later| (line, number, *later))
+    });
+    let Some((line, number, later)) = found else { return Ok(()) };
+    let message = format!("`import {later}` cannot be compiled yet");
+    Err(Diagnostic {
+        line: number,
+        column: 1,
+        source: line.to_owned(),
+        ..Diagnostic::file(file, "rego_unsupported", message)
+    }
+    .help("write alternatives as rules of their own, and `not` with one expression"))
+}
+
+/// Refuses an import that changes the language in a way that nobody knows.
 fn language(import: &ast::Import, path: &[String]) -> Result<(), Diagnostic> {
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     match path.as_slice() {
         ["rego", "v1"] | ["future", "keywords"] => Ok(()),
         ["future", "keywords", "contains" | "every" | "if" | "in"] => Ok(()),
-        ["future", "keywords", "and" | "or" | "not"] | ["rego", "v2"] => {
-            let what = format!("`import {}`", path.join("."));
-            let help = "write alternatives as rules of their own, and `not` with one expression";
-            Err(Diagnostic::unsupported(&import.span, &what, help))
-        }
         _ => {
             let message = format!("expected `rego.v1` or a keyword that OPA knows, got `{}`", path.join("."));
             Err(Diagnostic::at(&import.span, "rego_parse", message))

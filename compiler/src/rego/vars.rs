@@ -113,7 +113,7 @@ pub(crate) fn free_in_stmt<'a>(stmt: &'a LiteralStmt, found: &mut Names<'a>) {
 /// The values that `with` puts in the place of others, builtins not among them.
 fn replacing(stmt: &LiteralStmt) -> impl Iterator<Item = &Expr> {
     let values = stmt.with_mods.iter().map(|with| with.r#as.as_ref());
-    values.filter(|term| !call_path(term).is_some_and(|path| opa_builtin(&path.join(".")).is_some()))
+    values.filter(|term| call_path(term).is_none_or(|path| opa_builtin(&path.join(".")).is_none()))
 }
 
 /// A query inside a term, with the terms that are evaluated in it.

@@ -79,7 +79,13 @@ pub(super) fn discover(sources: &Sources, modules: &Modules) -> Result<(Vec<Foun
                 findings.extend(several_bodies(rule));
                 let count = seen.entry(test.path.clone()).or_insert(0);
                 if *count > 0 {
-                    test.name.push_str(&format!("#{count:02}"));
+                    let module = module.package.len();
+                    let mut own = test.path.get(module..).unwrap_or_default().to_vec();
+                    own.iter_mut()
+                        .next_back()
+                        .into_iter()
+                        .for_each(|last| last.push_str(&format!("#{count:02}")));
+                    test.name = rule_name(&own);
                     edits.extend(rename(sources, at, rule, &mut test, edits.len()));
                 }
                 *count = count.saturating_add(1);
@@ -124,7 +130,7 @@ fn found(at: usize, module: &Module, index: usize, rule: &Rule) -> Option<Found>
     let path = module.package.iter().cloned().chain(own.iter().cloned()).collect();
     Some(Found {
         package: dotted("data", &module.package),
-        name: own.split_first().map(|(first, rest)| dotted(first, rest)).unwrap_or_default(),
+        name: rule_name(&own),
         shape,
         module: at,
         rule: index,
@@ -198,6 +204,11 @@ fn letters(mut n: usize, width: usize) -> String {
         n = n.checked_div(26).unwrap_or(0);
     }
     format!("z_{}", name.into_iter().collect::<String>())
+}
+
+/// A rule's name as Rego writes it.
+fn rule_name(path: &[String]) -> String {
+    path.split_first().map(|(first, rest)| dotted(first, rest)).unwrap_or_default()
 }
 
 /// A path as Rego writes it.

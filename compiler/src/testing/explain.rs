@@ -95,39 +95,25 @@ pub(super) fn solutions(value: &Value) -> Solutions {
 }
 
 /// The first statement of a body that has no solution for a case. `stages` are the solutions of the parts,
-/// `None` where there is no answer.
+/// `None` where there is no answer: too early for the case to have a name.
 pub(super) fn failed_at(
     case: &[String],
     stmts: &[LiteralStmt],
     stages: &[Option<Solutions>],
 ) -> Option<FailedAt> {
     let of_case = |stage: &Option<Solutions>| {
-        stage.as_ref().map(|found| {
-            found.iter().find(|(keys, _)| case.starts_with(keys)).map(|(_, values)| values.clone())
-        })
+        let found = stage.as_ref()?.iter().find(|(keys, _)| case.starts_with(keys));
+        found.map(|(_, values)| values.clone())
     };
-    let mut before = BTreeMap::new();
-    for (at, stage) in stages.iter().enumerate() {
-        match of_case(stage) {
-            Some(Some(values)) => before = values,
-            // Too early for the case to have a name.
-            None => before = BTreeMap::new(),
-            Some(None) => {
-                let stmt = stmts.get(at.checked_sub(1)?)?;
-                let text = statement(stmt);
-                let (line, column) = position(&stmt.span, text);
-                return Some(FailedAt {
-                    case: case.to_vec(),
-                    file: stmt.span.source.file().clone(),
-                    line,
-                    column,
-                    text: text.to_owned(),
-                    values: before,
-                });
-            }
-        }
-    }
-    None
+    // The last part with a solution. Not the first without: as long as nothing binds it, a key may stand for
+    // a rule of the same name.
+    let last = stages.iter().enumerate().rev().find_map(|(at, stage)| Some((at, of_case(stage)?)));
+    let (at, values) = last?;
+    let stmt = stmts.get(at)?;
+    let text = statement(stmt);
+    let (line, column) = position(&stmt.span, text);
+    let file = stmt.span.source.file().clone();
+    Some(FailedAt { case: case.to_vec(), file, line, column, text: text.to_owned(), values })
 }
 
 fn clipped(text: &str) -> String {

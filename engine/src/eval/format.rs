@@ -1,81 +1,27 @@
-//! `sprintf` and `json.marshal`: values as OPA writes them.
+//! Values as OPA writes them: in Rego's syntax, and as JSON.
 
-use std::fmt::Write;
+use std::collections::BTreeMap;
 
 use regorus::Value;
 
-use super::number::{Inexact, is_whole};
+use super::number::{Inexact, is_float};
 use super::order;
+use super::print::quote;
 
-/// Why a format is not supported, if it is not.
-pub(super) fn refusal(format: &str) -> Option<&'static str> {
-    let why = "write only `%s`, `%d`, `%v` and `%%` in the format, without flags and widths";
-    verbs(format).is_err().then_some(why)
-}
-
-/// A piece of a format.
-enum Piece<'f> {
-    Text(&'f str),
-    Verb(char),
-}
-
-fn verbs(format: &str) -> Result<Vec<Piece<'_>>, Inexact> {
-    let mut pieces = Vec::new();
-    let mut parts = format.split('%');
-    pieces.extend(parts.next().map(Piece::Text));
-    while let Some(part) = parts.next() {
-        let mut chars = part.chars();
-        match chars.next() {
-            Some(verb @ ('s' | 'd' | 'v')) => pieces.extend([Piece::Verb(verb), Piece::Text(chars.as_str())]),
-            None => {
-                // `%%`: the text after the second one comes next.
-                let after = parts.next().ok_or(Inexact)?;
-                pieces.extend([Piece::Text("%"), Piece::Text(after)]);
-            }
-            Some(_) => return Err(Inexact),
-        }
+/// A number as OPA has it, where its text is certain. An integer is; a fraction is where arithmetic and
+/// whoever wrote it would write the same.
+fn number(value: &Value) -> Result<String, Inexact> {
+    let text = value.to_string();
+    if !is_float(value) {
+        return Ok(text);
     }
-    Ok(pieces)
-}
-
-/// `sprintf(format, values)`. What OPA marks inside the text (`%!d(string=a)`) is refused.
-pub(super) fn sprintf(args: &[Value]) -> Result<Value, Inexact> {
-    let [Value::String(format), Value::Array(values)] = args else { return Ok(Value::Undefined) };
-    let mut values = values.iter();
-    let mut out = String::new();
-    for piece in verbs(format)? {
-        match piece {
-            Piece::Text(text) => out.push_str(text),
-            Piece::Verb(verb) => match (verb, values.next().ok_or(Inexact)?) {
-                ('s' | 'v', Value::String(text)) => out.push_str(text),
-                ('d' | 'v', number @ Value::Number(_)) if is_whole(number) => {
-                    out.push_str(&number.to_string())
-                }
-                // A large one is printed with an exponent.
-                ('v', number @ Value::Number(_)) if below_a_million(number) => {
-                    out.push_str(&fraction(number)?)
-                }
-                (_, Value::Number(_)) | ('d', _) => return Err(Inexact),
-                (_, value) => term(value, &mut out)?,
-            },
-        }
-    }
-    if values.next().is_some() { Err(Inexact) } else { Ok(Value::from(out)) }
-}
-
-fn below_a_million(number: &Value) -> bool {
-    let bound = 1_000_000_i64;
-    Value::from(bound.saturating_neg()) < *number && *number < Value::from(bound)
-}
-
-/// A fraction that Go prints with `%v` as it is written: neither tiny nor huge.
-fn fraction(number: &Value) -> Result<String, Inexact> {
-    let text = number.to_string();
     let digits = text.trim_start_matches('-');
+    let whole = digits.split('.').next().unwrap_or_default();
     let plain = digits.contains('.')
         && digits.len() <= 17
-        && !digits.starts_with("0.0000")
-        && digits.chars().all(|c| c.is_ascii_digit() || c == '.');
+        // Arithmetic writes these with an exponent.
+        && whole.len() <= 6
+        && !digits.starts_with("0.0000");
     if plain { Ok(text) } else { Err(Inexact) }
 }
 
@@ -83,10 +29,9 @@ fn fraction(number: &Value) -> Result<String, Inexact> {
 pub(super) fn term(value: &Value, out: &mut String) -> Result<(), Inexact> {
     match value {
         Value::Null => out.push_str("null"),
-        Value::Bool(b) => write!(out, "{b}").map_err(|_| Inexact)?,
-        Value::Number(_) if is_whole(value) => out.push_str(&value.to_string()),
-        Value::Number(_) => out.push_str(&fraction(value)?),
-        Value::String(text) => quote(text, out)?,
+        Value::Bool(b) => out.push_str(if *b { "true" } else { "false" }),
+        Value::Number(_) => out.push_str(&number(value)?),
+        Value::String(text) => out.push_str(&quote(text, '"', false)),
         Value::Array(items) => list(items.iter(), ('[', ']'), out)?,
         Value::Set(items) if items.is_empty() => out.push_str("set()"),
         Value::Set(items) => list(order::sorted(items.iter_sorted()).into_iter(), ('{', '}'), out)?,
@@ -123,53 +68,114 @@ fn list<'v>(
     Ok(())
 }
 
-/// As Go's `strconv.Quote`, for what it certainly prints as it is.
-fn quote(text: &str, out: &mut String) -> Result<(), Inexact> {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            '\r' => out.push_str("\\r"),
-            ' '..='~' => out.push(c),
-            c if c.is_alphabetic() && !c.is_ascii() => out.push(c),
-            _ => return Err(Inexact),
-        }
-    }
-    out.push('"');
-    Ok(())
+/// What goes before each line of indented JSON, and once more for every level.
+#[derive(Clone, Copy)]
+pub(super) struct Indent<'i> {
+    pub(super) prefix: &'i str,
+    pub(super) indent: &'i str,
 }
 
-/// What Go's encoder escapes beyond what regorus does.
-pub(super) fn marshalled(json: &str) -> Value {
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => {
-                // Writing to a string cannot fail.
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
+/// A value as Go's `json.Marshal` writes it.
+pub(super) fn json(value: &Value, indent: Option<Indent<'_>>) -> Result<String, Inexact> {
+    let mut out = String::new();
+    Writer { out: &mut out, indent }.value(value, 0)?;
+    Ok(out)
+}
+
+struct Writer<'o, 'i> {
+    out: &'o mut String,
+    indent: Option<Indent<'i>>,
+}
+
+impl Writer<'_, '_> {
+    fn value(&mut self, value: &Value, depth: usize) -> Result<(), Inexact> {
+        match value {
+            Value::Null => self.out.push_str("null"),
+            Value::Bool(b) => self.out.push_str(if *b { "true" } else { "false" }),
+            Value::Number(_) => self.out.push_str(&number(value)?),
+            Value::String(text) => self.string(text),
+            Value::Array(items) => self.list(items.iter(), depth)?,
+            Value::Set(items) => self.list(order::sorted(items.iter_sorted()).into_iter(), depth)?,
+            Value::Object(fields) => {
+                // By the text of the keys; what is no string is written as JSON.
+                let mut named = BTreeMap::new();
+                for (key, value) in order::fields(fields.iter_sorted()) {
+                    let name = match key {
+                        Value::String(name) => name.to_string(),
+                        other => json(other, None)?,
+                    };
+                    named.insert(name, value);
+                }
+                self.out.push('{');
+                let empty = named.is_empty();
+                for (at, (name, value)) in named.into_iter().enumerate() {
+                    self.next(at, depth);
+                    self.string(&name);
+                    self.out.push(':');
+                    if self.indent.is_some() {
+                        self.out.push(' ');
+                    }
+                    self.value(value, depth.saturating_add(1))?;
+                }
+                self.end('}', empty, depth);
             }
-            c => out.push(c),
+            Value::Undefined => return Err(Inexact),
+        }
+        Ok(())
+    }
+
+    fn list<'v>(&mut self, items: impl Iterator<Item = &'v Value>, depth: usize) -> Result<(), Inexact> {
+        self.out.push('[');
+        let mut empty = true;
+        for (at, item) in items.enumerate() {
+            self.next(at, depth);
+            self.value(item, depth.saturating_add(1))?;
+            empty = false;
+        }
+        self.end(']', empty, depth);
+        Ok(())
+    }
+
+    /// Before the element at `at`.
+    fn next(&mut self, at: usize, depth: usize) {
+        if at > 0 {
+            self.out.push(',');
+        }
+        self.line(depth.saturating_add(1));
+    }
+
+    fn end(&mut self, close: char, empty: bool, depth: usize) {
+        if !empty {
+            self.line(depth);
+        }
+        self.out.push(close);
+    }
+
+    fn line(&mut self, depth: usize) {
+        if let Some(Indent { prefix, indent }) = self.indent {
+            self.out.push('\n');
+            self.out.push_str(prefix);
+            self.out.extend(std::iter::repeat_n(indent, depth));
         }
     }
-    Value::from(out)
-}
 
-/// Whether a value has a fraction or a mix of kinds that regorus writes in another order or form.
-pub(super) fn marshals_alike(value: &Value) -> bool {
-    match value {
-        Value::Number(_) => is_whole(value) || fraction(value).is_ok(),
-        Value::Array(items) => items.iter().all(marshals_alike),
-        // A set is written in Rego's order.
-        Value::Set(items) => {
-            items.iter_sorted().all(marshals_alike)
-                && order::sorted(items.iter_sorted()).into_iter().eq(items.iter_sorted())
+    fn string(&mut self, text: &str) {
+        self.out.push('"');
+        for c in text.chars() {
+            match c {
+                '"' => self.out.push_str("\\\""),
+                '\\' => self.out.push_str("\\\\"),
+                '\n' => self.out.push_str("\\n"),
+                '\r' => self.out.push_str("\\r"),
+                '\t' => self.out.push_str("\\t"),
+                '\u{8}' => self.out.push_str("\\b"),
+                '\u{c}' => self.out.push_str("\\f"),
+                '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | ..'\u{20}' => {
+                    self.out.push_str(&format!("\\u{:04x}", u32::from(c)));
+                }
+                c => self.out.push(c),
+            }
         }
-        Value::Object(fields) => {
-            fields.iter_sorted().all(|(k, v)| matches!(k, Value::String(_)) && marshals_alike(v))
-        }
-        Value::Null | Value::Bool(_) | Value::String(_) | Value::Undefined => true,
+        self.out.push('"');
     }
 }

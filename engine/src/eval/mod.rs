@@ -1,23 +1,25 @@
 //! The evaluator: runs a plan on one input, within bounds.
 
-mod answers;
 mod builtins;
 mod collect;
 mod context;
 mod extra;
 mod format;
-mod glob;
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod hostile;
 mod machine;
 mod number;
 mod ops;
 mod order;
-mod pattern;
+mod print;
+mod regex;
 mod strings;
 mod table;
 mod template;
+mod unicode;
+mod values;
 mod walk;
+mod wide;
 mod worlds;
 
 pub use builtins::Builtin;

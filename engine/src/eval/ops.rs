@@ -126,7 +126,7 @@ pub fn in_base(data: &Value, key: &Value) -> Value {
 }
 
 /// The place that text names as OPA reads integers (`util.Atoi`): a sign, digits, a fraction of zeros.
-fn place(text: &str) -> Option<usize> {
+pub(super) fn place(text: &str) -> Option<usize> {
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (whole, zeros) = digits.split_once('.').unwrap_or((digits, ""));
     let fits = !digits.is_empty() && digits.len() <= 19;

@@ -1,4 +1,9 @@
-//! Builtins that regorus has no function for, or none that Envoy could load: answered here alone.
+//! The builtins that plans may call, each with its answer and what a call may cost.
+//!
+//! None is regorus's: each is OPA's, or refuses where that is not certain. What is not here is refused, by name,
+//! when a policy is built.
+
+use std::collections::BTreeSet;
 
 use regorus::Value;
 
@@ -6,7 +11,7 @@ use super::context::Context;
 use super::extra::{chance, hash, jwt, net, time, x509};
 use super::number::Inexact;
 use super::ops::depth_weight;
-use super::{template, walk};
+use super::{template, values, walk};
 
 /// Why a call has no answer. Either ends the evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +51,8 @@ pub(super) struct Entry {
     pub(super) name: &'static str,
     pub(super) arity: u8,
     pub(super) reads: Reads,
+    /// All arguments are gone through; else a collection that is the first one is not.
+    pub(super) whole: bool,
     pub(super) cost: Cost,
     pub(super) answer: Answer,
 }
@@ -53,7 +60,7 @@ pub(super) struct Entry {
 const FREE: Cost = |_, _| 0;
 
 const fn entry(name: &'static str, arity: u8, reads: Reads, cost: Cost, answer: Answer) -> Entry {
-    Entry { name, arity, reads, cost, answer }
+    Entry { name, arity, reads, whole: true, cost, answer }
 }
 
 /// Hashing takes several passes over every block, of the key as well.
@@ -130,17 +137,23 @@ fn text_bytes(args: &[Value]) -> u64 {
 
 /// The builtin called `name`.
 pub(super) fn find(name: &str) -> Option<&'static Entry> {
-    ENTRIES.iter().find(|entry| entry.name == name)
+    let found = |entries: &'static [Entry]| entries.iter().find(|entry| entry.name == name);
+    found(ENTRIES).or_else(|| found(values::ENTRIES))
 }
 
-/// Names of all.
+/// Names of all, sorted.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    ENTRIES.iter().map(|entry| entry.name)
+    let names: BTreeSet<_> = ENTRIES.iter().chain(values::ENTRIES).map(|entry| entry.name).collect();
+    names.into_iter()
 }
 
 impl Entry {
     /// Steps to charge before a call.
     pub(super) fn cost(&self, args: &[Value], most: u64) -> u64 {
-        depth_weight(args, most).saturating_add(1).saturating_add((self.cost)(args, most))
+        let seen = match args.split_first() {
+            Some((Value::Array(_) | Value::Set(_) | Value::Object(_), rest)) if !self.whole => rest,
+            _ => args,
+        };
+        depth_weight(seen, most).saturating_add(1).saturating_add((self.cost)(args, most))
     }
 }

@@ -22,8 +22,20 @@ type Result<T> = std::result::Result<T, RequestError>;
 
 const BAD: RequestError = RequestError::BodyJson;
 
+/// Whether text is one value and nothing else, as Go's `json.Valid`; none where that is not certain.
+pub(crate) fn is_valid(text: &str) -> Option<bool> {
+    let mut reader = Reader { text, at: 0 };
+    let value = reader.value(0);
+    reader.space();
+    match value {
+        Ok(_) => Some(reader.peek().is_none()),
+        Err(RequestError::BodyInexact) => None,
+        Err(_) => Some(false),
+    }
+}
+
 /// Reads a document.
-pub(super) fn read(text: &str) -> Result<Value> {
+pub(crate) fn read(text: &str) -> Result<Value> {
     let mut reader = Reader { text, at: 0 };
     let value = reader.value(0)?;
     reader.space();
@@ -234,7 +246,8 @@ fn fraction(text: &str, mantissa: &str) -> Result<Value> {
     if !float.is_finite() || held != digits(mantissa) {
         return Err(RequestError::BodyInexact);
     }
-    if float == 0.0 { Ok(Value::from(0_u64)) } else { Value::from_numeric_string(text).map_err(|_| BAD) }
+    // A double also where it is whole: OPA sees how it is written.
+    Ok(Value::from(if float == 0.0 { 0.0 } else { float }))
 }
 
 #[cfg(test)]

@@ -15,13 +15,13 @@
 mod body;
 mod error;
 mod identity;
-mod json;
+pub(crate) mod json;
 mod keys;
 mod media;
 mod metadata;
 mod multipart;
 mod text;
-mod uri;
+pub(crate) mod uri;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

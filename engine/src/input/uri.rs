@@ -10,7 +10,7 @@ use super::error::RequestError;
 use super::text::to_go_text;
 
 /// Go's `net/url` refuses more (`urlmaxqueryparams`).
-pub(super) const MAX_PARAMETERS: usize = 10_000;
+pub(crate) const MAX_PARAMETERS: usize = 10_000;
 
 /// Cuts a `:path` at its first `?`; a fragment, which no client should send, stays in either part.
 pub(super) fn cut(path: &str) -> (&str, &str) {

@@ -40,6 +40,9 @@ pub struct Totals {
     pub wrong: usize,
     /// Left out, with a reason.
     pub excluded: usize,
+    /// Of the refused, those in a syntax that the pinned parser does not know.
+    #[serde(default)]
+    pub beyond_parser: usize,
     /// Of those that were evaluated, how many came to the same in the built filter.
     pub in_wasm: usize,
     /// Of those that count, how many the interpreter has right.
@@ -80,7 +83,16 @@ impl Totals {
 
     /// How many of a hundred that count are right, rounded down to a tenth.
     pub fn right_percent(&self) -> f64 {
-        let thousands = (self.right * 1000).checked_div(self.counted()).unwrap_or(0);
+        self.percent_of(self.counted())
+    }
+
+    /// The same of those whose syntax the parser knows.
+    pub fn right_percent_parsed(&self) -> f64 {
+        self.percent_of(self.counted() - self.beyond_parser)
+    }
+
+    fn percent_of(&self, cases: usize) -> f64 {
+        let thousands = (self.right * 1000).checked_div(cases).unwrap_or(0);
         f64::from(u32::try_from(thousands).unwrap_or(0)) / 10.0
     }
 
@@ -93,6 +105,8 @@ impl Totals {
             Outcome::Wrong(_) => &mut self.wrong,
         };
         *slot += 1;
+        let later = |outcome: &Outcome| matches!(outcome, Outcome::Refused { message, .. } if message.starts_with("`import "));
+        self.beyond_parser += usize::from(later(&judged.counted()));
         self.in_wasm += usize::from(judged.wasm == Agreement::Agrees);
         self.interpreter_right += usize::from(judged.interpreter == Outcome::Right);
     }
@@ -167,5 +181,45 @@ fn rank(finding: &Finding) -> u8 {
         "refused" | "inexact" => 0,
         "error" => 1,
         _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(not_right: &[(&str, &str)]) -> Report {
+        let finding = |line: &str| Finding::try_from(line.to_owned()).unwrap();
+        Report {
+            opa: "1".into(),
+            totals: Totals::default(),
+            folders: BTreeMap::new(),
+            not_right: not_right.iter().map(|(id, line)| ((*id).to_owned(), finding(line))).collect(),
+        }
+    }
+
+    #[test]
+    fn worse_is_what_was_right_or_only_refused() {
+        let before =
+            report(&[("a", "refused: rego_unsupported: x"), ("b", "wrong: x"), ("c", "inexact: sum")]);
+        let better = report(&[("a", "inexact: sum"), ("b", "refused: y: z")]);
+        assert_eq!(better.worse_than(&before), Vec::<String>::new());
+        let worse = report(&[("a", "wrong: 1"), ("d", "refused: y: z"), ("c", "error: eval_steps")]);
+        assert_eq!(worse.worse_than(&before).len(), 3);
+    }
+
+    #[test]
+    fn leaving_out_more_is_worse() {
+        let before = report(&[]);
+        let mut now = report(&[]);
+        now.totals.excluded = 1;
+        assert_eq!(now.worse_than(&before).len(), 1);
+    }
+
+    #[test]
+    fn a_line_of_the_report_reads_as_it_was_written() {
+        let finding = Finding { outcome: "refused".into(), reason: "rego_parse: a: b".into() };
+        assert_eq!(Finding::try_from(String::from(finding.clone())), Ok(finding));
+        assert!(Finding::try_from("refused".to_owned()).is_err());
     }
 }

@@ -60,7 +60,7 @@ enum Want {
 const SAME_REFUSAL: &[(&str, &[&str])] = &[
     ("rego_recursion_error", &["rego_recursion"]),
     ("rego_type_error", &["rego_type", "rego_arguments", "rego_function"]),
-    ("rego_compile_error", &["rego_compile", "rego_redeclared"]),
+    ("rego_compile_error", &["rego_compile", "rego_redeclared", "data_conflict"]),
     ("rego_unsafe_var_error", &["rego_unsafe_var"]),
     ("rego_parse_error", &["rego_parse"]),
     ("eval_conflict_error", &["rego_conflict", "data_conflict"]),

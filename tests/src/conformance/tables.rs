@@ -28,12 +28,14 @@ pub fn markdown(report: &Report) -> String {
          has a value. *Wrong*: another answer.\n*Excluded*: makes no sense in a proxy, by the list with reasons \
          in `tests/conformance/excluded.yaml`. *In wasm*: \
          the built filter\ncame to the same, of those that can be asked as a decision. The last column is \
-         regorus's interpreter on the\nsame cases; it is no judge.\n\nOf {} cases that count, {} are right ({} %), {} wrong. Every case that is not right is \
+         regorus's interpreter on the\nsame cases; it is no judge.\n\nOf {} cases that count, {} are right ({} %), {} wrong. {} use the\nsyntax of `rego.v2` and its keywords, which the pinned parser does not know; of the others {} % are right.\nEvery case that is not right is \
          in\n`tests/conformance/report.json` with its reason.\n\n",
         totals.counted(),
         totals.right,
         totals.right_percent(),
-        totals.wrong
+        totals.wrong,
+        totals.beyond_parser,
+        totals.right_percent_parsed()
     );
     let _ = writeln!(page, "| {} |\n|{}|", HEADINGS.join(" | "), vec!["---"; HEADINGS.len()].join("|"));
     for row in rows(report) {
@@ -92,7 +94,8 @@ fn reasons(report: &Report) -> BTreeMap<(String, String), Vec<&str>> {
 
 fn rows(report: &Report) -> Vec<[String; 9]> {
     let row = |name: &str, totals: &Totals| {
-        let Totals { right, refused, inexact, error, wrong, excluded, in_wasm, interpreter_right } = totals;
+        let Totals { right, refused, inexact, error, wrong, excluded, in_wasm, interpreter_right, .. } =
+            totals;
         let shown = |n: &usize| if *n == 0 { String::new() } else { n.to_string() };
         [
             name.to_owned(),

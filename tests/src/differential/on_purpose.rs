@@ -74,3 +74,49 @@ fn without_body(seen: &Seen) -> Seen {
     seen.response.remove("content-type");
     seen
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sides::{Headers, Reached};
+    use super::*;
+
+    fn seen(status: u16, reached: bool) -> Seen {
+        let upstream = reached.then(|| Reached {
+            method: "GET".into(),
+            path: "/".into(),
+            headers: Headers::new(),
+            body: (0, 0),
+        });
+        Seen { status, upstream, response: Headers::new(), body: String::new() }
+    }
+
+    #[test]
+    fn a_request_that_only_sidegate_lets_through_is_never_on_purpose() {
+        let codes = [None, Some("eval_inexact"), Some("decision_query_parameter"), Some("request_body_json")];
+        for code in codes {
+            for no_route in [false, true] {
+                let told = Told { code: code.map(str::to_owned), no_route };
+                for status in [400, 403, 404, 500] {
+                    let mut opa = seen(status, false);
+                    opa.body = "request_parse_error: x".into();
+                    assert_eq!(on_purpose(&opa, &seen(200, true), &told), None, "{status} {told:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_deny_needs_its_code() {
+        let told = |code: &str| Told { code: Some(code.into()), no_route: false };
+        let (allowed, denied) = (seen(200, true), seen(403, false));
+        assert_eq!(on_purpose(&allowed, &denied, &told("eval_inexact")), Some("inexact"));
+        assert_eq!(on_purpose(&allowed, &denied, &told("eval_steps")), None);
+        assert_eq!(on_purpose(&allowed, &denied, &Told::default()), None);
+    }
+
+    #[test]
+    fn every_name_has_a_reason() {
+        assert!(LIST.iter().all(|entry| !reason(entry.name).is_empty()));
+        assert_eq!(reason("nothing"), "");
+    }
+}

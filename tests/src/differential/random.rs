@@ -242,3 +242,28 @@ fn reserved(name: &str) -> bool {
             .contains(&name)
         || ["trailer", "keep-alive", "proxy-connection"].contains(&name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(seed: u64) -> Vec<String> {
+        let words = [vec!["x-user".to_owned(), "alice".to_owned(), "/people".to_owned()], Vec::new()];
+        let mut generator = Generator::new(seed, &words, true);
+        (0..200).map(|_| generator.next(3)).map(|sent| sent.to_string()).collect()
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_requests() {
+        assert_eq!(some(7), some(7));
+        assert_ne!(some(7), some(8));
+    }
+
+    #[test]
+    fn requests_are_about_the_words() {
+        let all = some(1);
+        for word in ["x-user: alice", " /people", "plaintext", "content-length"] {
+            assert!(all.iter().any(|request| request.contains(word)), "{word}");
+        }
+    }
+}

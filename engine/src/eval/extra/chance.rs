@@ -6,7 +6,7 @@ use regorus::Value;
 use sha2::{Digest, Sha256};
 
 use crate::eval::context::Context;
-use crate::eval::strings::integer;
+use crate::eval::number::integer;
 use crate::eval::table::Unanswered;
 
 /// The OPA whose answers these are.

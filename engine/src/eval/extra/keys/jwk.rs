@@ -104,11 +104,27 @@ impl Fields {
     }
 }
 
+/// Whether text that is no JSON here may still be some to OPA: deeper nesting or lone surrogates.
+fn in_doubt(text: &str) -> bool {
+    let (mut depth, mut deepest) = (0_usize, 0_usize);
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => depth = depth.saturating_add(1),
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    let lower = text.to_ascii_lowercase();
+    let surrogate = ["\\ud8", "\\ud9", "\\uda", "\\udb", "\\udc", "\\udd", "\\ude", "\\udf"];
+    deepest > 100 || surrogate.iter().any(|escape| lower.contains(escape))
+}
+
 /// The keys of a set, or the one key.
 pub(super) fn read(text: &str) -> Result<Vec<Key>, Failed> {
     let fields = match serde_json::from_str::<Fields>(text) {
         Ok(fields) => fields.checked()?,
-        Err(_) if strings::json_in_doubt(text) => return Err(UNSURE),
+        Err(_) if in_doubt(text) => return Err(UNSURE),
         // Behind a key that is not in a set, the library does not mind what follows, as a rule.
         Err(_) => match serde_json::Deserializer::from_str(text).into_iter::<Fields>().next() {
             Some(Ok(fields)) if fields.get("keys").is_none() => return Err(UNSURE),

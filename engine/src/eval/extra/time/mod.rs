@@ -12,7 +12,7 @@ use regorus::Value;
 
 use self::civil::{DAY_NS, Date, SECOND_NS};
 use crate::eval::context::Context;
-use crate::eval::strings::integer;
+use crate::eval::number::integer;
 use crate::eval::table::Unanswered;
 
 type Answer = Result<Value, Unanswered>;
