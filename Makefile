@@ -15,7 +15,7 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential fixtures demo bench bench-budget noop clean
+	test-policies test-cases conformance conformance-record differential fixtures builtins demo bench bench-budget noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -105,6 +105,14 @@ fixtures: ## writes the fixtures about bodies and builtins anew from the real OP
 	@command -v go >/dev/null || { echo "fixtures: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
 	cd tests/opa/body && go run . ../../..
 	cd tests/opa/crypto && TZ=UTC go run . ../../../engine/tests/fixtures/builtins-crypto.json
+	cd tests/opa/values && go run . arithmetic 1000 7 > arithmetic.jsonl && mv arithmetic.jsonl ../../../engine/tests/fixtures/
+	cd tests/opa/values && go run . tables ../../../engine/src/eval/unicode/tables.bin
+	(cd tests/opa/values && go run . fixed) | $(CARGO) run -q --locked -p sidegate-engine --example judge -- fixture > $(TARGET_DIR)/values.json
+	mv $(TARGET_DIR)/values.json engine/tests/fixtures/builtins-values.json
+
+builtins: ## CALLS random calls of each family of builtins (20000; SEED), answered by OPA and here; any difference fails
+	@command -v go >/dev/null || { echo "builtins: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
+	(cd tests/opa/values && go run . random $(or $(CALLS),20000) $(or $(SEED),1)) | $(CARGO) run -q --locked -p sidegate-engine --example judge
 
 # --- to see it work ---
 

@@ -110,6 +110,14 @@ impl Attributes {
             || is_upgrade && self.header(b"upgrade").is_some_and(|to| to.eq_ignore_ascii_case(b"websocket"))
     }
 
+    /// Whether the source address comes from `x-forwarded-for` and not from the connection: then it has no
+    /// port. With `use_remote_address: false`, as Istio sets it on inbound listeners, Envoy gives its filters
+    /// what the header says, while ext_authz is told the connection's own address.
+    pub fn source_is_forwarded(&self) -> bool {
+        let address = self.source_address.as_deref();
+        address.is_some_and(|address| !address.starts_with(b"envoy:") && address.ends_with(b":0"))
+    }
+
     /// What Envoy takes for the peer's principal (`setAttrContextPeer`): its first URI SAN, else its first
     /// DNS SAN, else its subject; `None` on plaintext.
     pub fn peer_principal(&self) -> Option<&[u8]> {
@@ -166,6 +174,15 @@ mod tests {
         assert!(!with(&[("connection", "upgrade"), ("upgrade", "h2c")]).is_tunnel());
         assert!(!with(&[("upgrade", "websocket")]).is_tunnel());
         assert!(!with(&[(":method", "POST")]).is_tunnel());
+    }
+
+    #[test]
+    fn an_address_without_a_port_is_not_the_connections() {
+        let source = |text: &[u8]| {
+            Attributes { source_address: Some(text.to_vec()), ..Default::default() }.source_is_forwarded()
+        };
+        assert!(source(b"10.0.0.1:0") && source(b"[::1]:0"));
+        assert!(!source(b"10.0.0.1:40000") && !source(b"10.0.0.1:10") && !source(b"/run/a:0x"));
     }
 
     #[test]

@@ -42,6 +42,12 @@ pub enum RequestError {
     /// The host's metadata is not what Envoy writes.
     #[error("expected metadata as Envoy has it, nested at most {} deep", body::MAX_METADATA_DEPTH)]
     Metadata,
+    /// The source address is not the connection's: Envoy took it from `x-forwarded-for`, which anyone may send.
+    #[error(
+        "expected the address of the connection, got one from `x-forwarded-for`; decide by principal, or set \
+         `use_remote_address`"
+    )]
+    SourceAddress,
 }
 
 impl RequestError {
@@ -59,13 +65,14 @@ impl RequestError {
             Self::BodyInexact => "request_body_inexact",
             Self::BodyCut => "request_body_cut",
             Self::Metadata => "request_metadata",
+            Self::SourceAddress => "request_source_address",
         }
     }
 
     /// The status that answers it; `error_status` where it is not the client's fault.
     pub fn status(self, error_status: u16) -> u16 {
         match self {
-            Self::Metadata => error_status,
+            Self::Metadata | Self::SourceAddress => error_status,
             Self::BodyCut => 413,
             _ => 400,
         }

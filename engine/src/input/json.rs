@@ -12,6 +12,8 @@ pub(super) const MAX_DEPTH: usize = 128;
 /// Digits of one number, and digits of an exponent: beyond, a number is slow to read or takes all memory.
 const MAX_DIGITS: usize = 400;
 const MAX_EXPONENT_DIGITS: usize = 2;
+/// Whole doubles up to here are what they say.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 struct Reader<'a> {
     text: &'a str,
@@ -245,6 +247,10 @@ fn fraction(text: &str, mantissa: &str) -> Result<Value> {
     let held = digits(shortest.split('e').next().unwrap_or_default());
     if !float.is_finite() || held != digits(mantissa) {
         return Err(RequestError::BodyInexact);
+    }
+    if float.abs() > EXACT {
+        // Beyond, a double with the same digits is another whole number.
+        return Value::from_numeric_string(text).map_err(|_| BAD);
     }
     // A double also where it is whole: OPA sees how it is written.
     Ok(Value::from(if float == 0.0 { 0.0 } else { float }))

@@ -143,6 +143,9 @@ impl InputBuilder {
         let keys = &self.keys;
         let mut source = Fields::default();
         if needs.contains(Group::SourceAddress) {
+            if attributes.source_is_forwarded() {
+                return Err(RequestError::SourceAddress);
+            }
             source.put_some(&keys.address, self.address(attributes.source_address.as_deref()));
         }
         if needs.contains(Group::SourcePrincipal) {

@@ -10,7 +10,15 @@ struct OnPurpose {
     applies: fn(&Seen, &Seen, &Told) -> bool,
 }
 
-const LIST: [OnPurpose; 4] = [
+const LIST: [OnPurpose; 5] = [
+    OnPurpose {
+        name: "forwarded-address",
+        reason: "Envoy tells its filters what `x-forwarded-for` says, ext_authz the connection's address: a policy that \
+                 reads it is not asked",
+        applies: |_, sidegate, told| {
+            told.code.as_deref() == Some("request_source_address") && plain_deny(sidegate)
+        },
+    },
     OnPurpose {
         name: "400-without-a-body",
         reason: "a request that cannot be parsed is 400 on both sides; the plugin's body tells of its inside, ours \
@@ -92,7 +100,13 @@ mod tests {
 
     #[test]
     fn a_request_that_only_sidegate_lets_through_is_never_on_purpose() {
-        let codes = [None, Some("eval_inexact"), Some("decision_query_parameter"), Some("request_body_json")];
+        let codes = [
+            None,
+            Some("request_source_address"),
+            Some("eval_inexact"),
+            Some("decision_query_parameter"),
+            Some("request_body_json"),
+        ];
         for code in codes {
             for no_route in [false, true] {
                 let told = Told { code: code.map(str::to_owned), no_route };

@@ -1,7 +1,7 @@
 //! Unicode as the Go that OPA is built with knows it: categories, scripts, case mappings and folding.
 //!
 //! Rust's own tables are of another version, and which letters a class or `upper` takes must not depend
-//! on that. `tables.bin` is written by `tests/opa/values` (`make opa-tables`).
+//! on that. `tables.bin` is written by `tests/opa/values` (`make fixtures`).
 
 use std::sync::OnceLock;
 
