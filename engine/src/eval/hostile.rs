@@ -213,8 +213,10 @@ proptest! {
         for name in Builtin::names() {
             let builtin = Builtin::find(name).unwrap();
             let args = args.get(..builtin.arity()).unwrap_or(&args);
-            let _ = builtin.cost(args, STEPS);
-            let _ = builtin.call(args, &known());
+            // As the evaluator does: what costs more than there is left is not called.
+            if builtin.cost(args, STEPS) <= STEPS {
+                let _ = builtin.call(args, &known());
+            }
         }
     }
 }

@@ -106,12 +106,26 @@ func certificates() {
 		c.OCSPServer = []string{"http://ocsp.example/"}
 		c.IssuingCertificateURL = []string{"http://ca.example/ca.crt", "ldap://x"}
 	}, p256.Public(), r)
+	add(func(c *x509.Certificate) { c.CRLDistributionPoints = []string{"http://crl.example/", "ldap://y"} }, p256.Public(), r)
+	add(func(c *x509.Certificate) {
+		c.Policies = []x509.OID{must(x509.OIDFromInts([]uint64{1, 2, 3})), must(x509.OIDFromInts([]uint64{2, 999, 2147483647}))}
+	}, p256.Public(), r)
 	extension := func(critical bool, oid asn1.ObjectIdentifier, value []byte) func(*x509.Certificate) {
 		return func(c *x509.Certificate) {
 			c.ExtraExtensions = []pkix.Extension{{Id: oid, Critical: critical, Value: value}}
 		}
 	}
 	add(extension(false, asn1.ObjectIdentifier{1, 2, 3}, []byte("x")), p256.Public(), r)
+	for _, points := range [][]byte{
+		{0x30, 0x02, 0x30, 0x00},
+		{0x30, 0x07, 0x30, 0x05, 0xa0, 0x03, 0xa0, 0x01, 0x00},
+		{0x30, 0x0a, 0x30, 0x08, 0xa0, 0x06, 0xa0, 0x04, 0x86, 0x02, 'a', 'b'},
+		{0x30, 0x0e, 0x30, 0x0c, 0xa0, 0x0a, 0xa0, 0x08, 0x82, 0x02, 'a', 'b', 0x86, 0x02, 'c', 'd'},
+	} {
+		template := workload()
+		extension(false, asn1.ObjectIdentifier{2, 5, 29, 31}, points)(template)
+		all = append(all, certificatePEM(certificate(template, ca, p256.Public(), r)))
+	}
 	add(extension(true, asn1.ObjectIdentifier{1, 2, 3}, nil), p256.Public(), r)
 	add(extension(true, asn1.ObjectIdentifier{2, 5, 29, 99}, []byte{5, 0}), p256.Public(), r)
 	add(extension(true, asn1.ObjectIdentifier{2, 5, 29, 17}, []byte{0x30, 0x00}), p256.Public(), r)
@@ -138,8 +152,7 @@ func certificates() {
 		ask(parse, v)
 	}
 	refusedOne(func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"a.example"} })
-	refusedOne(func(c *x509.Certificate) { c.CRLDistributionPoints = []string{"http://crl.example/"} })
-	refusedOne(func(c *x509.Certificate) { c.Policies = []x509.OID{must(x509.OIDFromInts([]uint64{1, 2, 3}))} })
+	refusedOne(func(c *x509.Certificate) { c.Policies = []x509.OID{must(x509.OIDFromInts([]uint64{1, 2, 1 << 40}))} })
 	refusedOne(func(c *x509.Certificate) { c.URIs = []*url.URL{uri("spiffe://td/a%20b")} })
 	refusedOne(func(c *x509.Certificate) { c.URIs = []*url.URL{uri("https://user@td/a?x=1#y")} })
 	refusedOne(func(c *x509.Certificate) { c.SignatureAlgorithm = x509.SHA256WithRSAPSS })

@@ -189,11 +189,57 @@ fn one(fields: &mut Fields, oid: &[u64], critical: bool, value: &[u8]) -> Result
             set("OCSPServer", list(ocsp));
             set("IssuingCertificateURL", list(issuers));
         }
-        // Name constraints, distribution points, policies and their mappings.
-        [2, 5, 29, 30 | 31 | 32 | 33 | 36 | 54] => return Err(UNSURE),
+        [2, 5, 29, 31] => {
+            set("CRLDistributionPoints", distribution_points(&mut der)?);
+        }
+        [2, 5, 29, 32] => {
+            let oids = policies(&mut der)?;
+            set("PolicyIdentifiers", list(oids.iter().map(|oid| numbers(oid)).collect()));
+            set("Policies", list(oids.iter().map(|oid| Value::from(dotted(oid))).collect()));
+        }
+        // Name constraints, mappings of policies and their constraints.
+        [2, 5, 29, 30 | 33 | 36 | 54] => return Err(UNSURE),
         _ => return Ok(false),
     }
     if der.is_empty() { Ok(true) } else { Err(UNSURE) }
+}
+
+/// Where lists of revoked certificates are; names other than URIs end those of one place.
+fn distribution_points(der: &mut Der<'_>) -> Result<Value, Failed> {
+    const NAME: u8 = 0xA0;
+    let mut inside = der.inside(SEQUENCE).ok_or(Failed::Error)?;
+    let mut places = Vec::new();
+    while !inside.is_empty() {
+        let mut point = inside.inside(SEQUENCE).ok_or(Failed::Error)?;
+        if !point.is_next(NAME) {
+            continue;
+        }
+        let mut name = point.inside(NAME).and_then(|mut name| name.inside(NAME)).ok_or(Failed::Error)?;
+        while name.is_next(URI) {
+            places.push(ascii(name.tagged(URI).ok_or(Failed::Error)?.content)?);
+        }
+    }
+    Ok(list(places))
+}
+
+/// Policies, without what qualifies them.
+fn policies(der: &mut Der<'_>) -> Result<Vec<Vec<u64>>, Failed> {
+    let mut inside = der.inside(SEQUENCE).ok_or(Failed::Error)?;
+    let mut found = Vec::new();
+    while !inside.is_empty() {
+        let mut policy = inside.inside(SEQUENCE).ok_or(Failed::Error)?;
+        // Here Go takes identifiers whose numbers are larger.
+        let oid = policy.oid().ok_or(UNSURE)?;
+        if found.contains(&oid) {
+            return Err(Failed::Error);
+        }
+        found.push(oid);
+    }
+    if found.is_empty() { Err(UNSURE) } else { Ok(found) }
+}
+
+fn dotted(oid: &[u64]) -> String {
+    oid.iter().map(u64::to_string).collect::<Vec<_>>().join(".")
 }
 
 /// Text that JSON can hold as it is.
