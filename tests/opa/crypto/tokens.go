@@ -267,7 +267,7 @@ func headers(s signer, public string) {
 		`{"alg":""}`, `{"alg":"RSA_PKCS1v15_WITH_SHA256"}`, `{"alg":"ES256K"}`, `{"alg":"ML-DSA-44"}`, `{"alg":"EDDSA"}`, `{"alg":"RS256","jwk":{"a":[1]}}`, `{"alg":"RS256","x":1.0}`,
 	} {
 		t := s.sign("RS256", h, plain)
-		unsure := strings.Contains(h, "\xff") || strings.Contains(h, "ud800") || strings.Contains(h, "1e400") || strings.Contains(h, "_WITH_")
+		unsure := strings.Contains(h, "\xff") || strings.Contains(h, "1e400") || strings.Contains(h, "_WITH_")
 		call := ask
 		if unsure {
 			call = askUnsure
