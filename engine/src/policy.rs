@@ -85,7 +85,12 @@ impl Policy {
             return (Err(EvalError::NoPolicy), 0);
         };
         let mut machine = Machine::new(image, input, context, limits.steps);
-        let value = machine.result(*func);
+        let value = machine.result(*func).and_then(|value| {
+            // OPA takes `403` for a status and not `403.0`: where that is in doubt, there is no answer.
+            let status = &value[&Value::from("http_status")];
+            let doubt = matches!(status, Value::Number(_)) && machine.has_read_odd();
+            if doubt { Err(EvalError::Inexact("http_status")) } else { Ok(value) }
+        });
         (value, machine.used())
     }
 }

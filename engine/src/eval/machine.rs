@@ -4,6 +4,7 @@ use regorus::Value;
 
 use super::ops;
 use super::worlds::World;
+use super::written;
 use super::{Context, EvalError};
 use crate::plan::{BlockId, ConstId, Func, FuncId, Image, Operand, Reg, Stmt};
 
@@ -32,6 +33,8 @@ pub(crate) struct Machine<'a> {
     pub(super) outside: Vec<World>,
     /// Frames of the running functions, one after the other.
     regs: Vec<Value>,
+    /// A number was read that is not written as its value would be.
+    has_read_odd: bool,
     budget: u64,
     steps: u64,
 }
@@ -52,6 +55,7 @@ impl<'a> Machine<'a> {
             world: World::new(input.clone(), image.slots, image.funcs.len()),
             outside: Vec::new(),
             regs: Vec::with_capacity(64),
+            has_read_odd: false,
             budget: steps,
             steps,
         }
@@ -318,9 +322,38 @@ impl<'a> Machine<'a> {
         let args = self.operands(base, args)?;
         // Charged before the call, so that one call cannot do more work than the budget allows.
         self.charge(builtin.cost(&args, self.steps))?;
+        self.written(builtin.name(), &args)?;
         let value = builtin.call(&args, self.context)?;
         self.charge(ops::weight(&value))?;
         self.store(base, dst, value)
+    }
+
+    /// Refuses to write numbers where one was read of which the text would be needed.
+    fn written(&mut self, name: &'static str, args: &[Value]) -> Result<(), EvalError> {
+        if written::reads(name) {
+            let odd = |arg: &Value| matches!(arg, Value::String(text) if written::is_odd(text));
+            self.has_read_odd |= args.iter().any(odd);
+        }
+        if written::writes(name) && args.iter().any(written::has_number) && self.is_odd_read() {
+            return Err(EvalError::Inexact(name));
+        }
+        Ok(())
+    }
+
+    /// Whether a builtin has read a number that is not written as its value would be.
+    pub(crate) fn has_read_odd(&self) -> bool {
+        self.has_read_odd
+    }
+
+    /// Whether a number was read, from the request's body or by a builtin, that is not written as its value
+    /// would be.
+    fn is_odd_read(&self) -> bool {
+        let worlds = self.outside.iter().chain([&self.world]);
+        let mut bodies = worlds.map(|world| {
+            let path = ["attributes", "request", "http", "body"];
+            path.iter().fold(&world.input, |value, key| &value[&Value::from(*key)])
+        });
+        self.has_read_odd || bodies.any(|body| matches!(body, Value::String(text) if written::is_odd(text)))
     }
 
     fn give(&mut self, frame: Frame<'a>, value: Operand) -> Result<Flow, EvalError> {

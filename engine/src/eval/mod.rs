@@ -21,6 +21,7 @@ mod values;
 mod walk;
 mod wide;
 mod worlds;
+mod written;
 
 pub use builtins::Builtin;
 pub use context::Context;
