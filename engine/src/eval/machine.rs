@@ -33,8 +33,8 @@ pub(crate) struct Machine<'a> {
     pub(super) outside: Vec<World>,
     /// Frames of the running functions, one after the other.
     regs: Vec<Value>,
-    /// A number was read that is not written as its value would be.
-    has_read_odd: bool,
+    /// Texts from which builtins have read numbers that are not written as their values would be.
+    odd: Vec<Value>,
     budget: u64,
     steps: u64,
 }
@@ -55,7 +55,7 @@ impl<'a> Machine<'a> {
             world: World::new(input.clone(), image.slots, image.funcs.len()),
             outside: Vec::new(),
             regs: Vec::with_capacity(64),
-            has_read_odd: false,
+            odd: Vec::new(),
             budget: steps,
             steps,
         }
@@ -328,32 +328,38 @@ impl<'a> Machine<'a> {
         self.store(base, dst, value)
     }
 
-    /// Refuses to write numbers where one was read of which the text would be needed.
+    /// Refuses to write a number that was read in another form: OPA would write that form.
     fn written(&mut self, name: &'static str, args: &[Value]) -> Result<(), EvalError> {
         if written::reads(name) {
-            let odd = |arg: &Value| matches!(arg, Value::String(text) if written::is_odd(text));
-            self.has_read_odd |= args.iter().any(odd);
+            let odd = |arg: &&Value| matches!(arg, Value::String(text) if written::is_odd(text));
+            self.odd.extend(args.iter().filter(odd).cloned());
         }
-        if written::writes(name) && args.iter().any(written::has_number) && self.is_odd_read() {
-            return Err(EvalError::Inexact(name));
+        if !written::writes(name) {
+            return Ok(());
+        }
+        let worlds = self.outside.iter().chain([&self.world]);
+        let bodies = worlds.map(|world| {
+            let path = ["attributes", "request", "http", "body"];
+            path.iter().fold(&world.input, |value, key| &value[&Value::from(*key)]).clone()
+        });
+        let texts: Vec<Value> = bodies.chain(self.odd.iter().cloned()).collect();
+        for text in &texts {
+            let Value::String(text) = text else { continue };
+            self.charge(ops::weight(&Value::from(text.as_ref())))?;
+            if !written::is_odd(text) {
+                continue;
+            }
+            self.charge(ops::depth_weight(args, self.steps).saturating_mul(written::MAX_ODD))?;
+            if args.iter().any(|arg| written::has_odd(text, arg)) {
+                return Err(EvalError::Inexact(name));
+            }
         }
         Ok(())
     }
 
     /// Whether a builtin has read a number that is not written as its value would be.
     pub(crate) fn has_read_odd(&self) -> bool {
-        self.has_read_odd
-    }
-
-    /// Whether a number was read, from the request's body or by a builtin, that is not written as its value
-    /// would be.
-    fn is_odd_read(&self) -> bool {
-        let worlds = self.outside.iter().chain([&self.world]);
-        let mut bodies = worlds.map(|world| {
-            let path = ["attributes", "request", "http", "body"];
-            path.iter().fold(&world.input, |value, key| &value[&Value::from(*key)])
-        });
-        self.has_read_odd || bodies.any(|body| matches!(body, Value::String(text) if written::is_odd(text)))
+        !self.odd.is_empty()
     }
 
     fn give(&mut self, frame: Frame<'a>, value: Operand) -> Result<Flow, EvalError> {

@@ -5,6 +5,9 @@
 
 use regorus::Value;
 
+/// Numbers of one text that are looked for; where there are more, any number may be one of them.
+pub(super) const MAX_ODD: u64 = 32;
+
 /// Whether a builtin reads numbers from text.
 pub(super) fn reads(name: &str) -> bool {
     matches!(name, "json.unmarshal" | "to_number")
@@ -18,6 +21,22 @@ pub(super) fn writes(name: &str) -> bool {
 /// Whether text has a number, outside strings, that would be written in another way: with an exponent, with a
 /// zero at the end of its fraction, as a negative zero.
 pub(super) fn is_odd(text: &str) -> bool {
+    any_odd(text, &mut |_| true)
+}
+
+/// Whether one of these numbers is in a value.
+pub(super) fn has_odd(text: &str, value: &Value) -> bool {
+    let mut left = MAX_ODD;
+    has_number(value)
+        && any_odd(text, &mut |number| {
+            left = left.saturating_sub(1);
+            let number = Value::from_numeric_string(number);
+            left == 0 || number.map_or(true, |number| holds(value, &number))
+        })
+}
+
+/// Whether `is` holds for one of the numbers in text that would be written in another way.
+fn any_odd(text: &str, is: &mut dyn FnMut(&str) -> bool) -> bool {
     let mut inside = false;
     let mut escaped = false;
     let mut number = String::new();
@@ -32,7 +51,7 @@ pub(super) fn is_odd(text: &str) -> bool {
             number.push(c);
             continue;
         }
-        if odd_number(&number) {
+        if odd_number(&number) && is(&number) {
             return true;
         }
         number.clear();
@@ -50,13 +69,22 @@ fn odd_number(text: &str) -> bool {
         || (zero && text.starts_with('-'))
 }
 
-/// Whether there is a number in a value.
-pub(super) fn has_number(value: &Value) -> bool {
+fn has_number(value: &Value) -> bool {
+    any_number(value, &mut |_| true)
+}
+
+fn holds(value: &Value, number: &Value) -> bool {
+    any_number(value, &mut |found| found == number)
+}
+
+fn any_number(value: &Value, is: &mut dyn FnMut(&Value) -> bool) -> bool {
     match value {
-        Value::Number(_) => true,
-        Value::Array(items) => items.iter().any(has_number),
-        Value::Set(items) => items.iter().any(has_number),
-        Value::Object(fields) => fields.iter().any(|(key, value)| has_number(key) || has_number(value)),
+        Value::Number(_) => is(value),
+        Value::Array(items) => items.iter().any(|item| any_number(item, is)),
+        Value::Set(items) => items.iter().any(|item| any_number(item, is)),
+        Value::Object(fields) => {
+            fields.iter().any(|(key, value)| any_number(key, is) || any_number(value, is))
+        }
         Value::Null | Value::Bool(_) | Value::String(_) | Value::Undefined => false,
     }
 }
@@ -76,5 +104,10 @@ mod tests {
         for text in ["2.5", "[1, 100, -3]", r#"{"1.0": "2.50 \" 1e3"}"#, "", "0", "true", "0.05"] {
             assert!(!is_odd(text), "{text}");
         }
+        let value = Value::from_json_str(r#"{"a": [1, 2.5, 1000, 0]}"#).unwrap();
+        for text in ["2.50", "[1e3]", "-0", "1.0"] {
+            assert!(has_odd(text, &value), "{text}");
+        }
+        assert!(!has_odd("3.50", &value) && !has_odd("2.5", &value));
     }
 }
