@@ -344,8 +344,8 @@ impl<'a> Machine<'a> {
         });
         let texts: Vec<Value> = bodies.chain(self.odd.iter().cloned()).collect();
         for text in &texts {
+            self.charge(ops::weight(text))?;
             let Value::String(text) = text else { continue };
-            self.charge(ops::weight(&Value::from(text.as_ref())))?;
             if !written::is_odd(text) {
                 continue;
             }
