@@ -32,7 +32,7 @@ impl Policy {
 
     /// The policy that answers at `entrypoint` (`envoy/authz/allow`).
     pub fn load(bundle: VerifiedBundle, entrypoint: &str, limits: Limits) -> Result<Self, BundleError> {
-        let VerifiedBundle { image } = bundle;
+        let VerifiedBundle { image, .. } = bundle;
         let Entry { func, reads, .. } = find(&image, entrypoint)?;
         if image.depth() > limits.depth {
             return Err(BundleError::Depth { limit: limits.depth, depth: image.depth() });

@@ -8,10 +8,12 @@ use sidegate_engine::config::Config;
 
 fn answer(json: &[u8]) -> String {
     match Config::parse(json) {
-        Ok(Config { entrypoint, mode, on_error_status, limits, inline }) => {
+        Ok(Config { entrypoint, mode, on_error_status, limits, trust, inline }) => {
             let mode = mode.as_str();
             let inline = inline.len();
-            format!("{mode} {entrypoint}, {on_error_status} on error, {inline} bytes of bundle\n{limits:?}\n")
+            format!(
+                "{mode} {entrypoint}, {on_error_status} on error, {inline} bytes of bundle\n{limits:?}\n{trust:?}\n"
+            )
         }
         Err(error) => format!("{error} [{}]\n", error.code()),
     }

@@ -55,7 +55,7 @@ fn load() -> Result<(Loaded, String), Refused> {
     let gate = Gate::open(&config, &attributes::workload())
         .map_err(|e| Refused { code: e.code(), message: format!("`bundle.inline`: {e}") })?;
     metrics::define();
-    let Config { entrypoint, mode, on_error_status: _, limits, inline: _ } = &config;
+    let Config { entrypoint, mode, on_error_status: _, limits, inline: _, trust: _ } = &config;
     let report = format!(
         "sidegate {}: {} `{entrypoint}` of {}, limits: {} steps, {} deep, {} bytes out",
         env!("CARGO_PKG_VERSION"),

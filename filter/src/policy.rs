@@ -1,7 +1,7 @@
 //! The engine, as the filter uses it: opened once when configured, asked for every request.
 
 use sidegate_engine::attributes::{Attributes, Workload};
-use sidegate_engine::bundle::{self, BundleError};
+use sidegate_engine::bundle::BundleError;
 use sidegate_engine::config::Config;
 use sidegate_engine::decide::{Settings, Verdict, decide};
 use sidegate_engine::input::InputBuilder;
@@ -11,22 +11,24 @@ use sidegate_engine::policy::Policy;
 /// A policy with what it takes to ask it.
 pub(crate) struct Gate {
     policy: Policy,
+    /// The key that signed it, if one was asked for.
+    signed_by: Option<String>,
     needs: Needs,
     builder: InputBuilder,
     settings: Settings,
 }
 
 impl Gate {
-    /// Opens the bundle of a configuration. That it need not be signed has been said there:
-    /// [`Config::parse`] accepts nothing else so far.
+    /// Opens the bundle of a configuration, if it is one that the configuration trusts.
     pub(crate) fn open(config: &Config, workload: &Workload) -> Result<Self, BundleError> {
-        let Config { entrypoint, mode: _, on_error_status, limits, inline } = config;
-        let bundle = bundle::open(inline, limits)?.accept_unsigned();
+        let Config { entrypoint, mode: _, on_error_status, limits, inline, trust } = config;
+        let bundle = trust.bundle(inline, limits, workload)?;
+        let signed_by = bundle.signed_by().map(str::to_owned);
         let policy = Policy::load(bundle, entrypoint, *limits)?;
         let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
         let settings = Settings { error_status: *on_error_status, limits: *limits };
         let builder = InputBuilder::new(workload).with_messages(policy.messages());
-        Ok(Self { policy, needs, builder, settings })
+        Ok(Self { policy, signed_by, needs, builder, settings })
     }
 
     /// What has to be fetched for every request.
@@ -65,7 +67,11 @@ impl Gate {
                 crate::body::NEEDED_SETTING
             ),
         };
-        format!("revision `{}`, reads {reads}{waits}", self.policy.revision().escape_default())
+        let signed = match &self.signed_by {
+            Some(key) => format!("signed by `{}`", key.escape_default()),
+            None => "not signed".to_owned(),
+        };
+        format!("revision `{}`, {signed}, reads {reads}{waits}", self.policy.revision().escape_default())
     }
 
     /// Decides about one request, whose attributes have what [`Gate::needs`] names.
