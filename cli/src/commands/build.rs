@@ -4,9 +4,11 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use sidegate_compiler::signing::sign_bundle;
 use sidegate_compiler::{BuildOptions, EntryReport, Sources, build};
 
 use crate::output::{Answer, Failure, Format, json};
+use crate::signing::SignArgs;
 
 /// Compile a folder of policies into a bundle that the proxy and OPA both load.
 #[derive(clap::Args)]
@@ -23,6 +25,11 @@ pub(crate) struct Args {
     /// Revision [default: that of `.manifest`, else a hash of the sources].
     #[arg(long, value_name = "TEXT")]
     revision: Option<String>,
+    #[command(flatten)]
+    sign: SignArgs,
+    /// OPA's scope that it is signed for.
+    #[arg(long, value_name = "TEXT", default_value_t, hide_default_value = true)]
+    scope: String,
     /// Show what each entry point depends on.
     #[arg(long)]
     report: bool,
@@ -36,6 +43,8 @@ struct Report<'a> {
     output: String,
     bytes: usize,
     revision: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed: Option<Signed<'a>>,
     functions: usize,
     blocks: usize,
     constants: usize,
@@ -43,11 +52,27 @@ struct Report<'a> {
     entrypoints: &'a [EntryReport],
 }
 
+#[derive(Serialize)]
+struct Signed<'a> {
+    key_id: &'a str,
+    algorithm: &'a str,
+    scope: &'a str,
+}
+
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
-    let Args { dir, output, entrypoint, revision, report, format } = args;
+    let Args { dir, output, entrypoint, revision, sign, scope, report, format } = args;
+    // Before anything is compiled: a key that cannot be read is told at once.
+    let signer = sign.signer()?;
+    if signer.is_none() && !scope.is_empty() {
+        return Err(Failure::other("expected a key to sign for `--scope` with (`--sign-key`), got none"));
+    }
     let options = BuildOptions { entrypoints: entrypoint.clone(), revision: revision.clone() };
     let sources = Sources::read_dir(dir).map_err(Failure::Findings)?;
-    let built = build(&sources, &options).map_err(Failure::Findings)?;
+    let mut built = build(&sources, &options).map_err(Failure::Findings)?;
+    if let Some(signer) = &signer {
+        built.bundle = sign_bundle(&built.bundle, signer.as_ref(), scope)
+            .map_err(|error| Failure::other(format!("{error} [{}]", error.code())))?;
+    }
     std::fs::write(output, &built.bundle).map_err(|error| {
         Failure::other(format!("expected to write the bundle to `{}`: {error}", output.display()))
     })?;
@@ -56,6 +81,11 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
         output: output.display().to_string(),
         bytes: built.bundle.len(),
         revision: &built.revision,
+        signed: signer.as_ref().map(|signer| Signed {
+            key_id: signer.key_id(),
+            algorithm: signer.algorithm(),
+            scope,
+        }),
         functions,
         blocks,
         constants,
@@ -70,8 +100,12 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
 }
 
 fn text(shown: &Report<'_>, report: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let Report { output, bytes, revision, functions, blocks, constants, depth, entrypoints } = shown;
-    writeln!(out, "{output}: {bytes} bytes, revision {revision}")?;
+    let Report { output, bytes, revision, signed, functions, blocks, constants, depth, entrypoints } = shown;
+    write!(out, "{output}: {bytes} bytes, revision {revision}")?;
+    match signed {
+        Some(Signed { key_id, algorithm, .. }) => writeln!(out, ", signed with {algorithm} by `{key_id}`")?,
+        None => writeln!(out)?,
+    }
     if !report {
         return Ok(());
     }

@@ -168,4 +168,4 @@ fn cut_off() -> BundleError {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

@@ -4,7 +4,7 @@
 //! [`Trust::bundle`](crate::trust::Trust::bundle), by the bundle's own signature, and [`open_layer`], by the
 //! digest in a pointer.
 
-mod archive;
+pub(crate) mod archive;
 mod error;
 mod tar;
 
@@ -70,6 +70,16 @@ pub fn files(bytes: &[u8], limits: &Limits) -> Result<Vec<(String, Vec<u8>)>, Bu
         files.push((name, unpacker.whole()?));
     }
     Ok(files)
+}
+
+/// That the proxy could unpack it: what a build checks before it ships.
+///
+/// # Errors
+/// [`BundleError`], where it could not.
+pub fn check(bytes: &[u8], limits: &Limits) -> Result<(), BundleError> {
+    let mut unpacker = Unpacker::new(bytes, limits.bundle_bytes)?;
+    while unpacker.next()?.is_some() {}
+    Ok(())
 }
 
 /// The name of a file in a bundle, in the one form that is compared: without the `/` or `./` in front.

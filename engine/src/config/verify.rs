@@ -39,7 +39,11 @@ pub(super) fn verify(top: &mut Reader) -> Result<Trust, ConfigError> {
     }
     let scope = verify.text("scope")?.unwrap_or_default();
     if keys.is_empty() && !scope.is_empty() {
-        return Err(text_value("verify.scope", "no scope, since there are no keys that sign for one", &scope));
+        return Err(text_value(
+            "verify.scope",
+            "no scope, since there are no keys that sign for one",
+            &scope,
+        ));
     }
     let mesh = verify.text("mesh")?.unwrap_or_default();
     let min_serial = verify.whole("min_serial", 0, u64::MAX, 0)?;

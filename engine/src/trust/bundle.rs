@@ -93,3 +93,6 @@ fn verified(bytes: &[u8], limits: &Limits, signed: &Signed) -> Result<Vec<u8>, B
         None => plan.ok_or(BundleError::NoPlan),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@ use super::*;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// A tar of these files; what a test wants otherwise, it changes in the bytes.
-pub(in crate::bundle) fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (name, content) in files {
         bytes.extend(head(name.as_bytes(), content.len(), b'0'));
@@ -33,7 +33,7 @@ fn sum(block: &mut [u8]) {
     block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
 }
 
-pub(in crate::bundle) fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     gzip.write_all(bytes).unwrap();
     gzip.finish().unwrap()
