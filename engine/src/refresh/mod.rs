@@ -25,5 +25,5 @@ pub use self::effect::{About, Asked, Body, Count, Effect, Gauges, Level, Respons
 pub use self::error::{FetchError, Refusal};
 pub use self::judge::{Judge, Opener};
 pub use self::machine::{Machine, Settings};
-pub use self::shared::Shared;
+pub use self::shared::{Shared, prefix};
 pub use self::trial::takes_part;

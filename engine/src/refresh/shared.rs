@@ -4,6 +4,7 @@
 //! are verified by everyone who takes them, and the lease can at worst be stolen, or lost for a while.
 
 use super::timing;
+use crate::crypto::{Hash, hex};
 
 /// The host's shared data, or a stand-in for it.
 pub trait Shared {
@@ -29,6 +30,13 @@ pub(super) struct Lease {
 }
 
 const FORM: u8 = 1;
+
+/// The beginning of the keys of those who are configured alike: as far as `parts` say it, and they have to say all
+/// that what is fetched and taken depends on.
+pub fn prefix(parts: &[&str]) -> String {
+    let digest = hex(&Hash::Sha256.digest(parts.join("\0").as_bytes()));
+    format!("sidegate.{FORM}.{}", digest.get(..16).unwrap_or(&digest))
+}
 
 impl Lease {
     /// Reads a lease. What is none reads as one that nobody holds.
