@@ -1,5 +1,12 @@
 //! Signing bundles and pointers.
 
+mod command;
+mod encoding;
+mod key;
+
+pub use command::CommandSigner;
+pub use key::KeySigner;
+
 use sidegate_engine::trust::Pointer;
 
 /// Why something cannot be signed.
@@ -13,8 +20,18 @@ pub enum SignError {
     Command(String),
 }
 
+impl SignError {
+    /// Stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Key(_) => "sign_key",
+            Self::Command(_) => "sign_command",
+        }
+    }
+}
+
 /// What signs: a private key, or a command that has one.
-pub trait Signer {
+pub trait Signer: Send + Sync {
     /// The algorithm, as RFC 7518 names it.
     fn algorithm(&self) -> &str;
     /// The id by which the proxies know the key.
