@@ -1,8 +1,6 @@
-//! The engine, as the filter uses it: opened once when configured, asked for every request.
+//! The engine, as the filter uses it: made of a policy once, asked for every request.
 
 use sidegate_engine::attributes::{Attributes, Workload};
-use sidegate_engine::bundle::BundleError;
-use sidegate_engine::config::Config;
 use sidegate_engine::decide::{Settings, Verdict, decide};
 use sidegate_engine::input::InputBuilder;
 use sidegate_engine::needs::{Group, Needs};
@@ -11,24 +9,17 @@ use sidegate_engine::policy::Policy;
 /// A policy with what it takes to ask it.
 pub(crate) struct Gate {
     policy: Policy,
-    /// The key that signed it, if one was asked for.
-    signed_by: Option<String>,
     needs: Needs,
     builder: InputBuilder,
     settings: Settings,
 }
 
 impl Gate {
-    /// Opens the bundle of a configuration, if it is one that the configuration trusts.
-    pub(crate) fn open(config: &Config, workload: &Workload) -> Result<Self, BundleError> {
-        let Config { entrypoint, mode: _, on_error_status, limits, inline, trust } = config;
-        let bundle = trust.bundle(inline, limits, workload)?;
-        let signed_by = bundle.signed_by().map(str::to_owned);
-        let policy = Policy::load(bundle, entrypoint, *limits)?;
+    /// A gate of this policy.
+    pub(crate) fn new(policy: Policy, workload: &Workload, settings: Settings) -> Self {
         let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
-        let settings = Settings { error_status: *on_error_status, limits: *limits };
         let builder = InputBuilder::new(workload).with_messages(policy.messages());
-        Ok(Self { policy, signed_by, needs, builder, settings })
+        Self { policy, needs, builder, settings }
     }
 
     /// What has to be fetched for every request.
@@ -51,11 +42,6 @@ impl Gate {
         self.policy.uses_randomness()
     }
 
-    /// HTTP status where there is no decision because of an error.
-    pub(crate) fn error_status(&self) -> u16 {
-        self.settings.error_status
-    }
-
     /// What was loaded, for the log.
     pub(crate) fn describe(&self) -> String {
         let reads: Vec<&str> = self.needs.iter().map(|group| group.name()).collect();
@@ -67,7 +53,7 @@ impl Gate {
                 crate::body::NEEDED_SETTING
             ),
         };
-        let signed = match &self.signed_by {
+        let signed = match self.policy.signed_by() {
             Some(key) => format!("signed by `{}`", key.escape_default()),
             None => "not signed".to_owned(),
         };

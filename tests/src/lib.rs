@@ -9,6 +9,7 @@
     reason = "test support: a failed assumption is a failed test"
 )]
 
+pub mod bundle_server;
 pub mod bytes;
 pub mod case;
 pub mod certs;
@@ -20,6 +21,7 @@ pub mod envoy_config;
 pub mod paths;
 pub mod places;
 pub mod proto;
+pub mod rollout;
 pub mod table;
 pub mod upstream;
 pub mod wasm_host;

@@ -25,7 +25,7 @@ pub const SIGNATURES_FILE: &str = ".signatures.json";
 #[derive(Debug)]
 pub struct VerifiedBundle {
     pub(crate) image: Image,
-    signed_by: Option<String>,
+    pub(crate) signed_by: Option<String>,
 }
 
 impl VerifiedBundle {

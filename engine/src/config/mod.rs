@@ -7,13 +7,11 @@
 mod error;
 mod json;
 mod read;
+mod source;
 mod verify;
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-
 pub use self::error::ConfigError;
+pub use self::source::{Form, HttpSource, Location, Sources};
 
 use self::json::Node;
 use self::read::{Reader, text_value, value};
@@ -51,10 +49,12 @@ pub struct Config {
     pub on_error_status: u16,
     /// What one decision and one bundle may cost.
     pub limits: Limits,
-    /// What bundles are trusted by.
+    /// Whether a signed pointer may lower `mode`.
+    pub allow_lowering: bool,
+    /// What bundles and pointers are trusted by.
     pub trust: Trust,
-    /// The bundle, decoded from base64; not yet looked into.
-    pub inline: Vec<u8>,
+    /// Where the policy comes from.
+    pub bundle: Sources,
 }
 
 impl Mode {
@@ -107,10 +107,10 @@ impl Config {
         let on_error_status = on_error(&mut top)?;
         let limits = limits(&mut top)?;
         let trust = verify::verify(&mut top)?;
-        let inline = bundle(&mut top, limits.bundle_bytes)?;
-        // No bundle is fetched so far.
-        verify::refuse_secrets(&trust, false)?;
-        Ok(Self { entrypoint, mode, on_error_status, limits, trust, inline })
+        let allow_lowering = top.boolean("allow_lowering", false)?;
+        let bundle = source::sources(&mut top, limits.bundle_bytes)?;
+        verify::refuse_secrets(&trust, bundle.http.is_some())?;
+        Ok(Self { entrypoint, mode, on_error_status, limits, allow_lowering, trust, bundle })
     }
 }
 
@@ -136,12 +136,6 @@ fn refuse_unavailable(top: &mut Reader) -> Result<(), ConfigError> {
     let word = |text: &str| Some(Node::Text(text.to_owned()));
     top.unavailable("response_entrypoint", null(), "the response phase is", LEAVE_OUT)?;
     top.unavailable("network_entrypoint", null(), "the network phase is", LEAVE_OUT)?;
-    top.unavailable(
-        "allow_lowering",
-        Some(Node::Bool(false)),
-        "lowering the mode from a bundle is",
-        LEAVE_OUT,
-    )?;
     top.unavailable("undeclared", word("deny"), "any other answer than `deny` is", LEAVE_OUT)?;
     top.unavailable(
         "trust_domain_aliases",
@@ -199,53 +193,4 @@ fn limits(top: &mut Reader) -> Result<Limits, ConfigError> {
         body_bytes: usize::try_from(body_bytes).unwrap_or(default.body_bytes),
         bundle_bytes: usize::try_from(bundle_bytes).unwrap_or(default.bundle_bytes),
     })
-}
-
-/// The inline bundle, decoded. White space is passed over: `base64` wraps its lines.
-fn bundle(top: &mut Reader, most: usize) -> Result<Vec<u8>, ConfigError> {
-    const INLINE: &str = "a bundle in base64";
-    let node = top.require("bundle", "an object with `inline`, a bundle in base64")?;
-    let mut bundle = Reader::open("bundle", node, &["inline", "http"])?;
-    bundle.unavailable("http", None, "fetching bundles is", "give the bundle in `bundle.inline`")?;
-    let path = bundle.path("inline");
-    let text = match bundle.require("inline", INLINE)? {
-        Node::Text(text) => text,
-        other => return Err(value(&path, INLINE, &other)),
-    };
-    let refuse = |expected: &str, got: String| ConfigError::Value {
-        path: path.clone(),
-        expected: expected.to_owned(),
-        got,
-    };
-    let mut packed = text.into_bytes();
-    packed.retain(|byte| !byte.is_ascii_whitespace());
-    if packed.is_empty() {
-        return Err(refuse(INLINE, "an empty text".to_owned()));
-    }
-    let decoder = GeneralPurpose::new(
-        &alphabet::STANDARD,
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-    );
-    // The bytes themselves stay out of the message: there may be millions.
-    let bytes = decoder
-        .decode(&packed)
-        .map_err(|e| refuse(INLINE, format!("text that is not base64 ({})", lower(e))))?;
-    if bytes.len() > most {
-        return Err(refuse(
-            &format!("at most {most} bytes (`limits.bundle_bytes`)"),
-            bytes.len().to_string(),
-        ));
-    }
-    Ok(bytes)
-}
-
-fn lower(error: base64::DecodeError) -> String {
-    match error {
-        base64::DecodeError::InvalidByte(at, byte) => format!("byte 0x{byte:02x} at {at}"),
-        base64::DecodeError::InvalidLength(length) => {
-            format!("{length} characters are no whole number of bytes")
-        }
-        base64::DecodeError::InvalidLastSymbol(at, _) => format!("bits left over at {at}"),
-        base64::DecodeError::InvalidPadding => "wrong padding".to_owned(),
-    }
 }
