@@ -218,7 +218,20 @@ fn response(body_size: usize, most: usize) -> Option<Response> {
     } else {
         Body::Bytes(host::call_response_body(body_size).ok()?)
     };
+    if matches!(&body, Body::Bytes(bytes) if is_own_answer(status, bytes)) {
+        return None;
+    }
     Some(Response { status: Some(status), etag: header(b"etag"), content_type: header(b"content-type"), body })
+}
+
+/// Whether the proxy made this answer itself, because it got none: it gives no other sign of it.
+fn is_own_answer(status: u16, body: &[u8]) -> bool {
+    let begins = |text: &str| body.starts_with(text.as_bytes());
+    match status {
+        503 => begins("upstream connect error") || begins("no healthy upstream"),
+        504 => begins("upstream request timeout"),
+        _ => false,
+    }
 }
 
 /// Lets those that were held go on: all, if there is a policy now; else those whose time is over.

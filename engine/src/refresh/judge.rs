@@ -21,10 +21,10 @@ pub trait Judge {
     /// The lowest serial that is taken.
     fn min_serial(&self) -> u64;
 
-    /// The policy in the blob of a layer that a trusted pointer names.
+    /// The policy in a blob, whose layer a trusted pointer names.
     ///
     /// # Errors
-    /// These are not its bytes, or there is no policy in them that could be used.
+    /// The bytes are others, or there is no policy in them that could be used.
     fn blob(&self, bytes: &[u8], layer: &Layer) -> Result<Self::Policy, Refusal>;
 
     /// The policy in a bundle that bears its own signature.
