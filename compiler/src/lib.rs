@@ -11,10 +11,12 @@ mod diagnostics;
 mod lower;
 pub mod reference;
 mod rego;
+mod slice;
 mod sources;
 pub mod testing;
 
 pub use archive::files;
 pub use build::{BuildOptions, Built, EntryReport, build, check};
 pub use diagnostics::{Diagnostic, Diagnostics};
+pub use slice::{DataRead, Slice, Slicer, Workload, WorkloadError, slicing};
 pub use sources::{Manifest, Sources};

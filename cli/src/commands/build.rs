@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use sidegate_compiler::{BuildOptions, EntryReport, Sources, build};
+use sidegate_compiler::{BuildOptions, DataRead, EntryReport, Sources, Workload, build};
 
 use crate::output::{Answer, Failure, Format, json};
 
@@ -23,7 +23,11 @@ pub(crate) struct Args {
     /// Revision [default: that of `.manifest`, else a hash of the sources].
     #[arg(long, value_name = "TEXT")]
     revision: Option<String>,
-    /// Show what each entry point depends on.
+    /// Build the slice of one workload: the code and the data that it needs, with
+    /// `data.sidegate.workload` set to its names. Its revision is a hash of its content.
+    #[arg(long, value_name = "NS/NAME")]
+    workload: Option<Workload>,
+    /// Show what each entry point depends on, and which data a slice keeps.
     #[arg(long)]
     report: bool,
     /// How to print.
@@ -41,11 +45,18 @@ struct Report<'a> {
     constants: usize,
     depth: u32,
     entrypoints: &'a [EntryReport],
+    /// Paths below `data` that a slice keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Vec<String>>,
 }
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
-    let Args { dir, output, entrypoint, revision, report, format } = args;
-    let options = BuildOptions { entrypoints: entrypoint.clone(), revision: revision.clone() };
+    let Args { dir, output, entrypoint, revision, workload, report, format } = args;
+    let options = BuildOptions {
+        entrypoints: entrypoint.clone(),
+        revision: revision.clone(),
+        workload: workload.clone(),
+    };
     let sources = Sources::read_dir(dir).map_err(Failure::Findings)?;
     let built = build(&sources, &options).map_err(Failure::Findings)?;
     std::fs::write(output, &built.bundle).map_err(|error| {
@@ -61,6 +72,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
         constants,
         depth: built.image.depth(),
         entrypoints: &built.entries,
+        data: built.reads.as_ref().map(|reads| reads.iter().map(DataRead::shown).collect()),
     };
     match format {
         Format::Json => json(out, &shown)?,
@@ -70,7 +82,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
 }
 
 fn text(shown: &Report<'_>, report: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let Report { output, bytes, revision, functions, blocks, constants, depth, entrypoints } = shown;
+    let Report { output, bytes, revision, functions, blocks, constants, depth, entrypoints, data } = shown;
     writeln!(out, "{output}: {bytes} bytes, revision {revision}")?;
     if !report {
         return Ok(());
@@ -87,6 +99,10 @@ fn text(shown: &Report<'_>, report: bool, out: &mut dyn Write) -> Result<(), Fai
         for path in reads {
             writeln!(out, "    {}", super::inspect::shown(path))?;
         }
+    }
+    if let Some(data) = data {
+        writeln!(out, "data{}", if data.is_empty() { ": none" } else { "" })?;
+        data.iter().try_for_each(|path| writeln!(out, "  {path}"))?;
     }
     Ok(())
 }

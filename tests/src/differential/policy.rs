@@ -76,7 +76,7 @@ impl Policy {
         let modules = vec![(format!("{}.rego", self.name), self.rego.clone())];
         let sources = Sources::from_parts(modules, Value::from(self.data.clone()));
         let options =
-            BuildOptions { entrypoints: vec![self.entrypoint()], revision: Some(self.name.clone()) };
+            BuildOptions { entrypoints: vec![self.entrypoint()], revision: Some(self.name.clone()), ..BuildOptions::default() };
         build(&sources, &options).map(|built| built.bundle).map_err(|found| found.to_string())
     }
 
