@@ -20,6 +20,7 @@ pub mod envoy_config;
 pub mod paths;
 pub mod places;
 pub mod proto;
+pub mod slices;
 pub mod table;
 pub mod upstream;
 pub mod wasm_host;

@@ -25,7 +25,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::Value;
 use regorus::unstable::Span;
-use sidegate_engine::plan::{BlockId, BuiltinId, ConstId, ConstPool, Entry, Func, FuncId, Operand, Program, Stmt};
+use sidegate_engine::plan::{
+    BlockId, BuiltinId, ConstId, ConstPool, Entry, Func, FuncId, Operand, Program, Stmt,
+};
 
 pub(crate) use self::documents::Place;
 use self::envs::Envs;

@@ -134,10 +134,10 @@ impl<'a> Builder<'_, 'a> {
         self.through_variables(place, node, rest, span)
     }
 
-    /// Adds to a path into packages the keys that are known, so that one of them is chosen.
+    /// Adds to a path the keys that are known, so that one package is chosen. Whether there are packages
+    /// makes no difference: those that are not chosen may be left out.
     fn choose(&mut self, path: &mut Path, args: &[RefArg<'a>]) {
-        let (node, depth) = self.planner.tree.deepest(path);
-        if !self.planner.chooses || node.has_rules() || depth < path.len() || !any_rules(node) {
+        if !self.planner.chooses || self.planner.tree.deepest(path).0.has_rules() {
             return;
         }
         let mut chosen = path.clone();
@@ -145,8 +145,11 @@ impl<'a> Builder<'_, 'a> {
             let Some(Value::String(key)) = self.known_arg(arg) else { break };
             chosen.push(key.to_string());
         }
-        // Through a variable functions are not among what is in a package.
-        if !self.planner.tree.deepest(&chosen).0.is_function() {
+        let node = self.planner.tree.deepest(&chosen).0;
+        if node.is_function() {
+            // Through a variable functions are not among what is in a package.
+            self.planner.uses(node);
+        } else {
             *path = chosen;
         }
     }

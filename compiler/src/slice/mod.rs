@@ -110,7 +110,8 @@ fn vacant(sources: &Sources, tree: &Tree<'_>) -> Result<(), Diagnostics> {
     let data = !matches!(outer, Value::Object(_) | Value::Undefined) || outer[&inner] != Value::Undefined;
     let rules = tree.at(&PLACE).is_some() || tree.at(&["sidegate"]).is_some_and(Node::has_rules);
     if data || rules {
-        let message = "expected nothing at `data.sidegate.workload`, where a slice says whose it is, got data or rules";
+        let message =
+            "expected nothing at `data.sidegate.workload`, where a slice says whose it is, got data or rules";
         let file = sources.shown("data.json");
         return Err(Diagnostic::file(&file, "slice_workload", message).help("call it otherwise").into());
     }
