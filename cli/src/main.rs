@@ -4,6 +4,7 @@
 
 mod commands;
 mod output;
+mod signing;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

@@ -11,6 +11,7 @@ mod diagnostics;
 mod lower;
 pub mod reference;
 mod rego;
+pub mod signing;
 mod slice;
 mod sources;
 pub mod testing;

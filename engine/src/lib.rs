@@ -9,6 +9,7 @@ pub mod actions;
 pub mod attributes;
 pub mod bundle;
 pub mod config;
+mod crypto;
 pub mod decide;
 pub mod decision;
 pub mod eval;
@@ -18,5 +19,6 @@ pub mod limits;
 pub mod needs;
 pub mod plan;
 pub mod policy;
+pub mod trust;
 
 pub use regorus::Value;

@@ -40,6 +40,14 @@ impl Envoy {
     /// # Errors
     /// It is not installed, exits or is not ready within a minute; the message has the end of its log.
     pub fn start(version: &str, config: &Value, dir: &Path) -> Result<Self, String> {
+        Self::start_with(version, config, dir, 1)
+    }
+
+    /// The same with so many workers.
+    ///
+    /// # Errors
+    /// As [`Envoy::start`].
+    pub fn start_with(version: &str, config: &Value, dir: &Path, workers: usize) -> Result<Self, String> {
         let binary = places::envoy_binary(version)?;
         fs::create_dir_all(dir).map_err(|e| format!("could not make {}: {e}", dir.display()))?;
         let config_path = write_config(config, dir)?;
@@ -48,7 +56,7 @@ impl Envoy {
         let child = command(&binary, &config_path, dir)?
             .arg("--admin-address-path")
             .arg(&admin_path)
-            .args(["--concurrency", "1", "--file-flush-interval-msec", "10"])
+            .args(["--concurrency", &workers.to_string(), "--file-flush-interval-msec", "10"])
             .spawn()
             .map_err(|e| format!("could not run {}: {e}", binary.display()))?;
         let watcher = watch(&child);

@@ -4,6 +4,7 @@ mod archive;
 
 use crate::limits::Limits;
 use crate::plan::{self, FormatError, Image};
+use crate::trust::Layer;
 
 /// Name of the compiled policy inside a bundle.
 pub const PLAN_FILE: &str = "sidegate.bin";
@@ -28,6 +29,18 @@ pub enum BundleError {
     /// More than one compiled policy: which one would count?
     #[error("expected one `{PLAN_FILE}` in the bundle, got more")]
     ManyPlans,
+    /// Not the bytes that the pointer names.
+    #[error("expected the blob `{expected}` of {size} bytes, got `{got}`, {bytes} bytes")]
+    Digest {
+        /// The digest in the pointer.
+        expected: String,
+        /// The size in the pointer, in bytes.
+        size: u64,
+        /// That of what came.
+        got: String,
+        /// How many bytes that were.
+        bytes: u64,
+    },
     /// The compiled policy cannot be used.
     #[error(transparent)]
     Plan(#[from] FormatError),
@@ -61,6 +74,7 @@ impl BundleError {
             Self::Archive(_) => "bundle_archive",
             Self::NoPlan => "bundle_no_plan",
             Self::ManyPlans => "bundle_many_plans",
+            Self::Digest { .. } => "bundle_digest",
             Self::Plan(FormatError::Version(_)) => "bundle_version",
             Self::Plan(_) => "bundle_plan",
             Self::Entrypoint { .. } => "bundle_entrypoint",
@@ -85,6 +99,25 @@ pub struct VerifiedBundle {
 pub fn open(bytes: &[u8], limits: &Limits) -> Result<Bundle, BundleError> {
     let plan = archive::plan(bytes, limits.bundle_bytes)?;
     Ok(Bundle { image: plan::decode(&plan)? })
+}
+
+/// Reads the blob of a layer: trusted because the pointer is, which must have been verified
+/// ([`Trust::pointer`](crate::trust::Trust::pointer)) and names these very bytes. Nothing of them is
+/// unpacked before that is known.
+///
+/// # Errors
+/// [`BundleError`], where they are others, or no bundle.
+pub fn open_layer(bytes: &[u8], layer: &Layer, limits: &Limits) -> Result<VerifiedBundle, BundleError> {
+    if bytes.len() > limits.bundle_bytes {
+        return Err(BundleError::Size { limit: limits.bundle_bytes });
+    }
+    let got = Layer::of(bytes);
+    if got != *layer {
+        let Layer { digest, size } = layer.clone();
+        return Err(BundleError::Digest { expected: digest, size, got: got.digest, bytes: got.size });
+    }
+    let Bundle { image } = open(bytes, limits)?;
+    Ok(VerifiedBundle { image })
 }
 
 impl Bundle {

@@ -110,7 +110,8 @@ impl<'a> Machine<'a> {
             let empty = if last == keys.len() { Value::new_set } else { Value::new_object };
             at = fields.get_or_insert_with(key.clone(), empty);
         }
+        let steps = ops::added_weight(&added, at);
         at.as_set_mut().map_err(|_| conflict(frame))?.insert(added);
-        Ok(())
+        self.charge(steps)
     }
 }

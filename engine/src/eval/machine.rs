@@ -268,6 +268,8 @@ impl<'a> Machine<'a> {
             Stmt::Add { acc, value } => {
                 self.charge_whole(base, &[*value])?;
                 let value = self.operand(base, *value)?.clone();
+                let steps = ops::added_weight(&value, self.slot(base, *acc)?);
+                self.charge(steps)?;
                 self.slot(base, *acc)?.as_set_mut().map_err(|_| EvalError::Malformed)?.insert(value);
                 Ok(Flow::Done)
             }

@@ -27,6 +27,7 @@ pub use builtins::Builtin;
 pub use context::Context;
 pub(crate) use machine::Machine;
 pub use ops::in_base;
+pub(crate) use strings::base64_bytes;
 
 /// Why an evaluation has no value. In enforce mode each is a deny.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

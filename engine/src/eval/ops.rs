@@ -100,6 +100,17 @@ pub(super) fn member_weight(value: &Value, of: &Value, most: u64) -> u64 {
     }
 }
 
+/// Steps for adding `value` to the set `to`, besides going through it: what is no scalar is compared with as many
+/// elements as the tree is deep.
+pub(super) fn added_weight(value: &Value, to: &Value) -> u64 {
+    match (value, to) {
+        (Value::Array(_) | Value::Set(_) | Value::Object(_), Value::Set(elements)) => {
+            u64::from(usize::BITS.saturating_sub(elements.len().leading_zeros()))
+        }
+        _ => 0,
+    }
+}
+
 /// `value in of` and `key, value in of`; no element where `of` is no collection.
 pub(super) fn member(key: Option<&Value>, value: &Value, of: &Value) -> bool {
     match (of, key) {

@@ -59,7 +59,7 @@ pub(super) fn base64_is_valid(args: &[Value]) -> Value {
 }
 
 /// `base64.decode`, but bytes.
-pub(super) fn base64_bytes(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn base64_bytes(text: &str) -> Option<Vec<u8>> {
     base64(&STANDARD, text)
 }
 

@@ -12,6 +12,7 @@ use regorus::Value;
 
 use super::number::Inexact;
 use super::table::Unanswered;
+use crate::crypto::BadKey;
 
 /// Why there is nothing to answer with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,15 @@ const UNSURE: Failed = Failed::No(Unanswered::Inexact);
 impl From<Unanswered> for Failed {
     fn from(why: Unanswered) -> Self {
         Self::No(why)
+    }
+}
+
+impl From<BadKey> for Failed {
+    fn from(why: BadKey) -> Self {
+        match why {
+            BadKey::Error => Self::Error,
+            BadKey::Unsure => UNSURE,
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use regorus::Value;
 use super::Answer;
 use super::token::{self, Token};
 use super::verify::{candidates, price, reading, verifies};
+use crate::crypto::{Algorithm, Material};
 use crate::eval::context::Context;
-use crate::eval::extra::keys::{self, Algorithm, Key, Material};
+use crate::eval::extra::keys::{self, Key};
 use crate::eval::extra::{Failed, UNSURE, answered};
 
 /// What is demanded.

@@ -14,7 +14,8 @@ pub(in crate::eval) use self::verify::{
 };
 
 use self::token::Token;
-use super::{Failed, UNSURE, answered, hash};
+use super::{Failed, UNSURE, answered};
+use crate::crypto::hex;
 use crate::eval::context::Context;
 use crate::eval::table::Unanswered;
 
@@ -42,7 +43,7 @@ fn decoded(text: &str) -> Result<Value, Failed> {
             Some(other) if !matches!(other, Value::String(_)) => return Err(UNSURE),
             _ => {
                 let claims = token::object(&payload)?;
-                let signature = Value::from(hash::hex(&token.signature()?));
+                let signature = Value::from(hex(&token.signature()?));
                 return Ok(Value::from(vec![header.value(), claims, signature]));
             }
         }

@@ -4,9 +4,9 @@ use regorus::Value;
 
 use super::Answer;
 use super::token::{Protected, Token};
+use crate::crypto::{Algorithm, Hash, Material, same};
 use crate::eval::context::Context;
-use crate::eval::extra::hash::{self, Hash};
-use crate::eval::extra::keys::{self, Algorithm, Key, Material};
+use crate::eval::extra::keys::{self, Key};
 use crate::eval::extra::{Failed, UNSURE, answered};
 
 /// The keys to try: the one that the header names, else all that are for its algorithm or do not say.
@@ -82,7 +82,7 @@ fn authentic(hash: Hash, args: &[Value]) -> Answer {
     let authentic = || -> Result<bool, Failed> {
         let token = Token::split(token)?;
         let signature = token.signature()?;
-        Ok(hash::same(&hash.hmac(secret.as_bytes(), token.signed.as_bytes()), &signature))
+        Ok(same(&hash.hmac(secret.as_bytes(), token.signed.as_bytes()), &signature))
     };
     answered(authentic().map(Value::Bool))
 }

@@ -6,7 +6,8 @@ use num_bigint::BigUint;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value as Json;
 
-use super::{Curve, Key, Material, PublicKey};
+use super::Key;
+use crate::crypto::{Curve, Material, PublicKey};
 use crate::eval::extra::{Failed, UNSURE, x509};
 use crate::eval::strings;
 

@@ -1,15 +1,10 @@
 //! Public keys as policies name them: PEM (`PUBLIC KEY`, `CERTIFICATE`) or a JWK or set of JWKs, read as
 //! Go and the library that OPA uses for JWKs read them.
 
-pub(super) mod der;
 mod jwk;
-pub(super) mod pem;
-pub(super) mod spki;
-mod verify;
-
-pub(super) use verify::{Algorithm, Curve, Material, PublicKey};
 
 use super::{Failed, UNSURE, x509};
+use crate::crypto::{Material, pem, spki};
 
 /// A key that a signature may be checked with.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use regorus::Value;
 
 use super::name::{list, numbers};
 use super::{Fields, base64, uri};
-use crate::eval::extra::keys::der::{BOOLEAN, Der, INTEGER, OCTET_STRING, SEQUENCE};
+use crate::crypto::der::{BOOLEAN, Der, INTEGER, OCTET_STRING, SEQUENCE};
 use crate::eval::extra::{Failed, UNSURE};
 
 /// Lists, empty in a certificate that says nothing of them.

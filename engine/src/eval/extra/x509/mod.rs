@@ -13,10 +13,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use regorus::Value;
 
-use super::keys::der::{Der, Element, SEQUENCE};
-use super::keys::{Curve, Material, PublicKey, pem, spki};
 use super::time::rfc3339;
 use super::{Failed, UNSURE, answered};
+use crate::crypto::der::{Der, Element, SEQUENCE};
+use crate::crypto::{Curve, Material, PublicKey, pem, spki};
 use crate::eval::context::Context;
 use crate::eval::strings;
 use crate::eval::table::Unanswered;

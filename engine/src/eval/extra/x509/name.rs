@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use regorus::Value;
 
 use super::Fields;
-use crate::eval::extra::keys::der::{Der, SEQUENCE, SET};
+use crate::crypto::der::{Der, SEQUENCE, SET};
 use crate::eval::extra::{Failed, UNSURE};
 
 /// Attributes that are lists in a name, by the last number of their identifier.

@@ -2,40 +2,40 @@
 
 use num_bigint::BigUint;
 
-pub(in crate::eval::extra) const BOOLEAN: u8 = 0x01;
-pub(in crate::eval::extra) const INTEGER: u8 = 0x02;
-pub(in crate::eval::extra) const BIT_STRING: u8 = 0x03;
-pub(in crate::eval::extra) const OCTET_STRING: u8 = 0x04;
-pub(in crate::eval::extra) const NULL: u8 = 0x05;
-pub(in crate::eval::extra) const OID: u8 = 0x06;
-pub(in crate::eval::extra) const SEQUENCE: u8 = 0x30;
-pub(in crate::eval::extra) const SET: u8 = 0x31;
+pub(crate) const BOOLEAN: u8 = 0x01;
+pub(crate) const INTEGER: u8 = 0x02;
+pub(crate) const BIT_STRING: u8 = 0x03;
+pub(crate) const OCTET_STRING: u8 = 0x04;
+pub(crate) const NULL: u8 = 0x05;
+pub(crate) const OID: u8 = 0x06;
+pub(crate) const SEQUENCE: u8 = 0x30;
+pub(crate) const SET: u8 = 0x31;
 
 /// What is left of some DER.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::eval::extra) struct Der<'a>(pub(in crate::eval::extra) &'a [u8]);
+pub(crate) struct Der<'a>(pub(crate) &'a [u8]);
 
 /// One element.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::eval::extra) struct Element<'a> {
-    pub(in crate::eval::extra) tag: u8,
-    pub(in crate::eval::extra) content: &'a [u8],
+pub(crate) struct Element<'a> {
+    pub(crate) tag: u8,
+    pub(crate) content: &'a [u8],
     /// Tag, length and content.
-    pub(in crate::eval::extra) whole: &'a [u8],
+    pub(crate) whole: &'a [u8],
 }
 
 impl<'a> Der<'a> {
-    pub(in crate::eval::extra) fn is_empty(self) -> bool {
+    pub(crate) fn is_empty(self) -> bool {
         self.0.is_empty()
     }
 
     /// Whether the next element has the tag.
-    pub(in crate::eval::extra) fn is_next(self, tag: u8) -> bool {
+    pub(crate) fn is_next(self, tag: u8) -> bool {
         self.0.first() == Some(&tag)
     }
 
     /// The next element; nothing is taken where there is none.
-    pub(in crate::eval::extra) fn element(&mut self) -> Option<Element<'a>> {
+    pub(crate) fn element(&mut self) -> Option<Element<'a>> {
         let (tag, rest) = self.0.split_first()?;
         // Tags of several bytes are of no use here, and Go does not read them either.
         if tag & 0x1F == 0x1F {
@@ -61,17 +61,17 @@ impl<'a> Der<'a> {
     }
 
     /// The next element, which must have the tag.
-    pub(in crate::eval::extra) fn tagged(&mut self, tag: u8) -> Option<Element<'a>> {
+    pub(crate) fn tagged(&mut self, tag: u8) -> Option<Element<'a>> {
         if self.is_next(tag) { self.element() } else { None }
     }
 
     /// What is in the next element, which must have the tag.
-    pub(in crate::eval::extra) fn inside(&mut self, tag: u8) -> Option<Der<'a>> {
+    pub(crate) fn inside(&mut self, tag: u8) -> Option<Der<'a>> {
         Some(Der(self.tagged(tag)?.content))
     }
 
     /// The bytes of an integer, most significant first, two's complement.
-    pub(in crate::eval::extra) fn integer(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn integer(&mut self) -> Option<&'a [u8]> {
         let bytes = self.tagged(INTEGER)?.content;
         match bytes {
             [] | [0, 0..=0x7F, ..] | [0xFF, 0x80..=0xFF, ..] => None,
@@ -80,18 +80,18 @@ impl<'a> Der<'a> {
     }
 
     /// A number that is not below zero.
-    pub(in crate::eval::extra) fn natural(&mut self) -> Option<BigUint> {
+    pub(crate) fn natural(&mut self) -> Option<BigUint> {
         let bytes = self.integer()?;
         bytes.first().is_some_and(|first| *first < 0x80).then(|| BigUint::from_bytes_be(bytes))
     }
 
     /// A small number that is not below zero.
-    pub(in crate::eval::extra) fn small(&mut self) -> Option<i64> {
+    pub(crate) fn small(&mut self) -> Option<i64> {
         i64::try_from(self.natural()?).ok()
     }
 
     /// A truth value.
-    pub(in crate::eval::extra) fn boolean(&mut self) -> Option<bool> {
+    pub(crate) fn boolean(&mut self) -> Option<bool> {
         match self.tagged(BOOLEAN)?.content {
             [0] => Some(false),
             [0xFF] => Some(true),
@@ -100,7 +100,7 @@ impl<'a> Der<'a> {
     }
 
     /// Bits, with how many of the last byte are none.
-    pub(in crate::eval::extra) fn bits(&mut self) -> Option<(&'a [u8], u8)> {
+    pub(crate) fn bits(&mut self) -> Option<(&'a [u8], u8)> {
         let (unused, bytes) = self.tagged(BIT_STRING)?.content.split_first()?;
         let last = bytes.last().copied();
         match (last, *unused) {
@@ -111,7 +111,7 @@ impl<'a> Der<'a> {
     }
 
     /// The numbers of an object identifier.
-    pub(in crate::eval::extra) fn oid(&mut self) -> Option<Vec<u64>> {
+    pub(crate) fn oid(&mut self) -> Option<Vec<u64>> {
         oid(self.tagged(OID)?.content)
     }
 }

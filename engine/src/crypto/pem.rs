@@ -1,6 +1,6 @@
 //! PEM, as Go's `encoding/pem` finds it in a text.
 
-use crate::eval::strings;
+use crate::eval::base64_bytes;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"\n-----END ";
@@ -8,11 +8,11 @@ const DASHES: &[u8] = b"-----";
 
 /// One block.
 #[derive(Debug)]
-pub(in crate::eval::extra) struct Block {
+pub(crate) struct Block {
     /// What stands behind `BEGIN`.
-    pub(in crate::eval::extra) label: Vec<u8>,
+    pub(crate) label: Vec<u8>,
     /// What it holds.
-    pub(in crate::eval::extra) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
@@ -38,7 +38,7 @@ fn line(text: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// The first block, and what follows its last line.
-pub(in crate::eval::extra) fn decode(text: &[u8]) -> Option<(Block, &[u8])> {
+pub(crate) fn decode(text: &[u8]) -> Option<(Block, &[u8])> {
     let mut rest = text;
     loop {
         // The first end, and the last beginning before it: beginnings without an end are passed over.
@@ -73,6 +73,6 @@ fn one<'t>(label: &[u8], mut body: &[u8], after_end: &'t [u8]) -> Option<(Block,
         return None;
     }
     let digits: Vec<u8> = body.iter().copied().filter(|b| !matches!(b, b' ' | b'\t')).collect();
-    let bytes = strings::base64_bytes(std::str::from_utf8(&digits).ok()?)?;
+    let bytes = base64_bytes(std::str::from_utf8(&digits).ok()?)?;
     Some((Block { label: label.to_vec(), bytes }, after))
 }

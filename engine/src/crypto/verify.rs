@@ -3,7 +3,7 @@
 use ed25519_dalek::{Signature, VerifyingKey};
 use num_bigint::BigUint;
 
-use crate::eval::extra::hash::{self, Hash};
+use super::hash::{self, Hash};
 
 /// Bits of an RSA modulus below which Go finds a key insecure, and beyond which it is refused here.
 const RSA_BITS: std::ops::RangeInclusive<u64> = 1024..=8192;
@@ -12,7 +12,7 @@ const RSA_EXPONENTS: std::ops::RangeInclusive<i64> = 2..=0x7FFF_FFFF;
 
 /// How a signature is made of a hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::eval::extra) enum Algorithm {
+pub(crate) enum Algorithm {
     Hmac(Hash),
     Pkcs1(Hash),
     /// With as much salt as the hash is long, or any.
@@ -22,8 +22,8 @@ pub(in crate::eval::extra) enum Algorithm {
 }
 
 /// A key by what it is good for.
-#[derive(Clone, Debug)]
-pub(in crate::eval::extra) enum Material {
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Material {
     Public(PublicKey),
     /// Bytes that both sides know.
     Secret(Vec<u8>),
@@ -32,8 +32,8 @@ pub(in crate::eval::extra) enum Material {
 }
 
 /// A public key.
-#[derive(Clone, Debug)]
-pub(in crate::eval::extra) enum PublicKey {
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum PublicKey {
     /// Modulus and exponent.
     Rsa((BigUint, i64)),
     /// A point of the curve: both coordinates.
@@ -43,7 +43,7 @@ pub(in crate::eval::extra) enum PublicKey {
 
 /// A curve for ECDSA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::eval::extra) enum Curve {
+pub(crate) enum Curve {
     P256,
     P384,
     P521,
@@ -71,7 +71,7 @@ macro_rules! for_curve {
 
 impl Curve {
     /// Bytes of a coordinate.
-    pub(in crate::eval::extra) fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         match self {
             Self::P256 => 32,
             Self::P384 => 48,
@@ -80,7 +80,7 @@ impl Curve {
     }
 
     /// The point, uncompressed, if it is one of the curve.
-    pub(in crate::eval::extra) fn point(self, bytes: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn point(self, bytes: &[u8]) -> Option<Vec<u8>> {
         if bytes.first() != Some(&4) || bytes.len() != self.size().checked_mul(2)?.checked_add(1)? {
             return None;
         }
@@ -112,7 +112,7 @@ fn unpadded(bytes: &[u8]) -> &[u8] {
 
 impl Algorithm {
     /// By its name in a token's header, as `io.jwt.decode_verify` takes it.
-    pub(in crate::eval::extra) fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "HS256" => Self::Hmac(Hash::Sha256),
             "HS384" => Self::Hmac(Hash::Sha384),
@@ -133,7 +133,7 @@ impl Algorithm {
 
     /// Steps that [`Self::verify`] takes with a key; as measured in V8, where a step is half a
     /// microsecond.
-    pub(in crate::eval::extra) fn price(self, key: &Material) -> u64 {
+    pub(crate) fn price(self, key: &Material) -> u64 {
         match (self, key) {
             (Self::Pkcs1(_) | Self::Pss(..), Material::Public(PublicKey::Rsa((modulus, exponent)))) => {
                 let limbs = modulus.bits() / 64;
@@ -151,13 +151,7 @@ impl Algorithm {
     /// Whether `signature` is one of `data`; `None` if the key is too large to tell.
     ///
     /// `halves` are those of an ECDSA signature where it is not of the length that the curve has.
-    pub(in crate::eval::extra) fn verify(
-        self,
-        key: &Material,
-        data: &[u8],
-        signature: &[u8],
-        halves: bool,
-    ) -> Option<bool> {
+    pub(crate) fn verify(self, key: &Material, data: &[u8], signature: &[u8], halves: bool) -> Option<bool> {
         Some(match (self, key) {
             (Self::Hmac(hash), Material::Secret(secret)) => hash::same(&hash.hmac(secret, data), signature),
             (Self::Pkcs1(hash), Material::Public(PublicKey::Rsa(key))) => {
