@@ -116,7 +116,7 @@ fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagno
     if !findings.is_empty() {
         return Err(Diagnostics::new(findings));
     }
-    assemble(sources, planner, revision(sources, options))
+    assemble(sources, planner, default_revision(sources, options.revision.as_deref()))
 }
 
 /// The entry points that are asked for and those that annotations name, each once.
@@ -197,8 +197,9 @@ fn normal(entrypoint: &str) -> String {
     }
 }
 
-fn revision(sources: &Sources, options: &BuildOptions) -> String {
-    let named = options.revision.clone().or_else(|| sources.manifest.as_ref().map(|m| m.revision.clone()));
+/// What a build of the sources is called: as named, else as the manifest says, else by a hash of them.
+pub fn default_revision(sources: &Sources, named: Option<&str>) -> String {
+    let named = named.map(str::to_owned).or_else(|| sources.manifest.as_ref().map(|m| m.revision.clone()));
     named.filter(|revision| !revision.is_empty()).unwrap_or_else(|| {
         let mut hash = Sha256::new();
         let mut part = |bytes: &[u8]| {

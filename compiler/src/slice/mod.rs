@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use regorus::Value;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use sidegate_engine::grpc::Messages;
 use sidegate_engine::plan::Program;
@@ -48,7 +49,8 @@ pub struct Slice {
 }
 
 /// Base data that a slice was made from. Where there is nothing at the path, that is what counts.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DataRead {
     /// Below `data`.
     pub path: Vec<String>,

@@ -4,13 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use regorus::Value;
+use serde::{Deserialize, Serialize};
 
 /// Longest label and longest name of Kubernetes (RFC 1123).
 const MAX_LABEL: usize = 63;
 const MAX_NAME: usize = 253;
 
 /// A workload by its names in Kubernetes. No other names can be held.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Workload {
     namespace: String,
     name: String,
@@ -76,6 +78,20 @@ impl FromStr for Workload {
     fn from_str(text: &str) -> Result<Self, WorkloadError> {
         let (namespace, name) = text.split_once('/').ok_or_else(|| WorkloadError::Form(text.to_owned()))?;
         Self::new(namespace, name)
+    }
+}
+
+impl TryFrom<String> for Workload {
+    type Error = WorkloadError;
+
+    fn try_from(text: String) -> Result<Self, WorkloadError> {
+        text.parse()
+    }
+}
+
+impl From<Workload> for String {
+    fn from(workload: Workload) -> Self {
+        workload.to_string()
     }
 }
 
