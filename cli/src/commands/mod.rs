@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod eval;
 pub(crate) mod inspect;
 pub(crate) mod test;
+pub(crate) mod verify;
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
