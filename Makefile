@@ -15,7 +15,7 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential fixtures builtins demo bench bench-budget noop clean
+	test-policies test-cases conformance conformance-record differential opa-bundles fixtures builtins demo bench bench-budget noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -100,6 +100,10 @@ differential: ## the same policies and requests through a real OPA in Envoy (nee
 	@$(CARGO) run -q --locked -p sidegate-tests --bin differential -- $(if $(SEED),--seed $(SEED)) \
 		$(if $(REQUESTS),--requests $(REQUESTS)) $(if $(ONLY),--only "$(ONLY)")
 
+opa-bundles: ## bundles signed here loaded by OPA, signed by OPA trusted here, changed ones refused by both (needs Go)
+	@command -v go >/dev/null || { echo "opa-bundles: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
+	@$(CARGO) run -q --locked -p sidegate-tests --bin opa-bundles
+
 # The answers of a real OPA that the engine is compared with; needs Go and its module proxy.
 fixtures: ## writes the fixtures about bodies and builtins anew from the real OPA
 	@command -v go >/dev/null || { echo "fixtures: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
@@ -109,6 +113,8 @@ fixtures: ## writes the fixtures about bodies and builtins anew from the real OP
 	cd tests/opa/values && go run . tables ../../../engine/src/eval/unicode/tables.bin
 	(cd tests/opa/values && go run . fixed) | $(CARGO) run -q --locked -p sidegate-engine --example judge -- fixture > $(TARGET_DIR)/values.json
 	mv $(TARGET_DIR)/values.json engine/tests/fixtures/builtins-values.json
+	cd tests/opa/bundles && go run . structural > structural.json && mv structural.json ../../../compiler/tests/fixtures/
+	$(CARGO) run -q --locked -p sidegate-tests --bin opa-bundles -- --fixtures engine/tests/fixtures/bundles
 
 builtins: ## CALLS random calls of each family of builtins (20000; SEED), answered by OPA and here; any difference fails
 	@command -v go >/dev/null || { echo "builtins: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }

@@ -139,7 +139,7 @@ pub(crate) fn assemble(
     let plan = plan::encode_with(&program, &messages).map_err(|error| internal(&error))?;
     // What cannot be loaded must not be shipped.
     let image = plan::decode(&plan).map_err(|error| internal(&error))?;
-    let bundle = archive::pack(sources, &revision, plan).map_err(|error| internal(&error))?;
+    let bundle = archive::bundle(sources, &revision, plan).map_err(|error| internal(&error))?;
     bundle::check(&bundle, &Limits::default())
         .map_err(|error| Diagnostic::file(&sources.root, error.code(), error.to_string()))?;
     let entries = EntryReport::all(&image);

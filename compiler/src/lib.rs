@@ -16,7 +16,7 @@ pub mod signing;
 mod sources;
 pub mod testing;
 
-pub use archive::files;
+pub use archive::{files, pack};
 pub use build::{BuildOptions, Built, EntryReport, build, check};
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use recompile::{RecompileError, recompile};
