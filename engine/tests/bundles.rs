@@ -1,6 +1,7 @@
 //! Bundles that OPA signed (`make fixtures`), read as the proxy does.
 
 use sidegate_engine::attributes::Workload;
+use sidegate_engine::bundle;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::trust::{Trust, TrustedKey};
 
@@ -54,13 +55,20 @@ fn what_opa_signed_is_taken_by_the_key_alone() {
     assert_eq!(code(vec![bad], "", SIGNED[5].2), "signature_bad");
 }
 
-/// One bit anywhere in the packed bytes: gzip's own header aside, nothing is taken.
+/// One bit anywhere in the packed bytes. What is still taken holds the same files: gzip has bits (times,
+/// what fills the last byte of a block) that mean nothing.
 #[test]
 fn a_changed_bit_is_seen() {
     let (algorithm, text, bytes) = SIGNED[5];
-    for at in 10..bytes.len() {
+    let files = |bytes: &[u8]| bundle::files(bytes, &Limits::default()).unwrap();
+    let mut taken = 0;
+    for at in 0..bytes.len() {
         let mut changed = bytes.to_vec();
         changed[at] ^= 1 << (at % 8);
-        assert_ne!(code(vec![key("net", algorithm, text)], "", &changed), "taken", "byte {at}");
+        if code(vec![key("net", algorithm, text)], "", &changed) == "taken" {
+            assert_eq!(files(&changed), files(bytes), "byte {at}");
+            taken += 1;
+        }
     }
+    assert!(taken < 16, "{taken} were taken");
 }

@@ -123,7 +123,7 @@ fn inputs() -> Vec<Value> {
         }
         input
     };
-    let web = "spiffe://cluster.local/ns/storefront/sa/web";
+    let web = "spiffe://cluster.local/ns/web/sa/frontend";
     vec![
         json!({}),
         request("", "GET", &["healthz"]),
