@@ -15,7 +15,7 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential opa-bundles fixtures builtins demo bench bench-budget noop clean
+	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins demo bench bench-budget noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -103,6 +103,10 @@ differential: ## the same policies and requests through a real OPA in Envoy (nee
 opa-bundles: ## bundles signed here loaded by OPA, signed by OPA trusted here, changed ones refused by both (needs Go)
 	@command -v go >/dev/null || { echo "opa-bundles: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
 	@$(CARGO) run -q --locked -p sidegate-tests --bin opa-bundles
+
+slices: ## random policies as a whole and as slices, answered by a real OPA and here (needs Go); POLICIES=n SEED=n
+	@command -v go >/dev/null || { echo "slices: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
+	@$(CARGO) run -q --locked -p sidegate-tests --bin slices -- $(if $(POLICIES),--policies $(POLICIES)) $(if $(SEED),--seed $(SEED))
 
 # The answers of a real OPA that the engine is compared with; needs Go and its module proxy.
 fixtures: ## writes the fixtures about bodies and builtins anew from the real OPA

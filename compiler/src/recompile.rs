@@ -48,6 +48,8 @@ pub fn recompile(packed: &[u8], image: &Image, limits: &Limits) -> Result<(), Re
     let options = BuildOptions {
         entrypoints: image.entries().iter().map(|entry| entry.path.clone()).collect(),
         revision: Some(image.revision().to_owned()),
+        // A slice compiles to itself: what it was cut from is not needed.
+        workload: None,
     };
     let built = build(&sources, &options).map_err(RecompileError::Sources)?;
     let again = plan(bundle::files(&built.bundle, limits)?);

@@ -40,7 +40,7 @@ fn sources(case: &Case) -> Sources {
 
 fn run(case: &Case) -> Result<(), String> {
     let sources = sources(case);
-    let options = BuildOptions { entrypoints: vec!["t/r".into()], revision: None };
+    let options = BuildOptions { entrypoints: vec!["t/r".into()], ..BuildOptions::default() };
     let built = match (build(&sources, &options), &case.refused) {
         (Err(found), Some(code)) if found.iter().any(|finding| finding.code == code && finding.line > 0) => {
             return Ok(());

@@ -32,7 +32,7 @@ fn sources(rego: &str) -> Sources {
 
 /// The plan's answers, or `None` where the policy is refused.
 fn answers(sources: &Sources, inputs: &[Value]) -> Option<Vec<Answer>> {
-    let options = BuildOptions { entrypoints: vec!["t/r".into()], revision: None };
+    let options = BuildOptions { entrypoints: vec!["t/r".into()], ..BuildOptions::default() };
     let built = build(sources, &options).ok()?;
     let opened =
         Trust::nothing_required().bundle(&built.bundle, &Limits::default(), &Workload::default()).unwrap();

@@ -24,6 +24,7 @@ pub mod places;
 pub mod proto;
 pub mod published;
 pub mod rollout;
+pub mod slices;
 pub mod table;
 pub mod upstream;
 pub mod wasm_host;

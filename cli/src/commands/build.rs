@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use sidegate_compiler::signing::sign_bundle;
-use sidegate_compiler::{BuildOptions, EntryReport, Sources, build};
+use sidegate_compiler::{BuildOptions, DataRead, EntryReport, Sources, Workload, build};
 
 use crate::output::{Answer, Failure, Format, json};
 use crate::signing::SignArgs;
@@ -30,7 +30,11 @@ pub(crate) struct Args {
     /// OPA's scope that it is signed for.
     #[arg(long, value_name = "TEXT", default_value_t, hide_default_value = true)]
     scope: String,
-    /// Show what each entry point depends on.
+    /// Build the slice of one workload: the code and the data that it needs, with
+    /// `data.sidegate.workload` set to its names. Its revision is a hash of its content.
+    #[arg(long, value_name = "NS/NAME")]
+    workload: Option<Workload>,
+    /// Show what each entry point depends on, and which data a slice keeps.
     #[arg(long)]
     report: bool,
     /// How to print.
@@ -50,6 +54,9 @@ struct Report<'a> {
     constants: usize,
     depth: u32,
     entrypoints: &'a [EntryReport],
+    /// Paths below `data` that a slice keeps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -60,13 +67,17 @@ struct Signed<'a> {
 }
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
-    let Args { dir, output, entrypoint, revision, sign, scope, report, format } = args;
+    let Args { dir, output, entrypoint, revision, sign, scope, workload, report, format } = args;
     // Before anything is compiled: a key that cannot be read is told at once.
-    let signer = sign.signer()?;
+    let signer = sign.signer_and_key()?.map(|(signer, _)| signer);
     if signer.is_none() && !scope.is_empty() {
         return Err(Failure::other("expected a key to sign for `--scope` with (`--sign-key`), got none"));
     }
-    let options = BuildOptions { entrypoints: entrypoint.clone(), revision: revision.clone() };
+    let options = BuildOptions {
+        entrypoints: entrypoint.clone(),
+        revision: revision.clone(),
+        workload: workload.clone(),
+    };
     let sources = Sources::read_dir(dir).map_err(Failure::Findings)?;
     let mut built = build(&sources, &options).map_err(Failure::Findings)?;
     if let Some(signer) = &signer {
@@ -91,6 +102,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
         constants,
         depth: built.image.depth(),
         entrypoints: &built.entries,
+        data: built.reads.as_ref().map(|reads| reads.iter().map(DataRead::shown).collect()),
     };
     match format {
         Format::Json => json(out, &shown)?,
@@ -100,7 +112,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
 }
 
 fn text(shown: &Report<'_>, report: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let Report { output, bytes, revision, signed, functions, blocks, constants, depth, entrypoints } = shown;
+    let Report { output, bytes, revision, signed, functions, blocks, constants, depth, entrypoints, data } = shown;
     write!(out, "{output}: {bytes} bytes, revision {revision}")?;
     match signed {
         Some(Signed { key_id, algorithm, .. }) => writeln!(out, ", signed with {algorithm} by `{key_id}`")?,
@@ -121,6 +133,10 @@ fn text(shown: &Report<'_>, report: bool, out: &mut dyn Write) -> Result<(), Fai
         for path in reads {
             writeln!(out, "    {}", super::inspect::shown(path))?;
         }
+    }
+    if let Some(data) = data {
+        writeln!(out, "data{}", if data.is_empty() { ": none" } else { "" })?;
+        data.iter().try_for_each(|path| writeln!(out, "  {path}"))?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod eval;
 pub(crate) mod inspect;
+pub(crate) mod publish;
 pub(crate) mod test;
 pub(crate) mod verify;
 

@@ -85,7 +85,7 @@ fn keys(algorithm: &str, scope: &str) -> (Key, Key) {
 
 fn unsigned() -> Vec<u8> {
     let sources = Sources::read_dir(&places::root().join("policies/examples/storefront")).unwrap();
-    let options = BuildOptions { entrypoints: vec![ENTRYPOINT.to_owned()], revision: None };
+    let options = BuildOptions { entrypoints: vec![ENTRYPOINT.to_owned()], ..BuildOptions::default() };
     build(&sources, &options).unwrap().bundle
 }
 

@@ -158,7 +158,7 @@ struct Evaluated {
 }
 
 fn plan(question: &Question, want: &Want) -> (Outcome, Option<Evaluated>) {
-    let options = BuildOptions { entrypoints: vec![ENTRYPOINT.into()], revision: None };
+    let options = BuildOptions { entrypoints: vec![ENTRYPOINT.into()], ..BuildOptions::default() };
     let built = match build(&question.sources, &options) {
         Ok(built) => built,
         Err(found) => return (refusal(&found, want), None),

@@ -43,8 +43,11 @@ enum Judge {
 /// # Errors
 /// The policy does not compile; the message has every finding.
 pub fn build(file: &CaseFile) -> Result<Vec<u8>, String> {
-    let options =
-        BuildOptions { entrypoints: vec![file.entrypoint.clone()], revision: Some(file.name.clone()) };
+    let options = BuildOptions {
+        entrypoints: vec![file.entrypoint.clone()],
+        revision: Some(file.name.clone()),
+        ..BuildOptions::default()
+    };
     sidegate_compiler::build(&sources(file)?, &options).map(|built| built.bundle).map_err(|e| e.to_string())
 }
 
