@@ -177,6 +177,8 @@ fn a_tree_is_verified_whole() {
         &key("p384-sec1.pem"),
         "--key-id",
         "net",
+        "--by",
+        "ci",
     ]);
     assert_eq!(published.code, 0, "{}{}", published.out, published.err);
     let verify = |more: &[&str]| {
