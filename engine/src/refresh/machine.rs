@@ -98,6 +98,10 @@ impl<J: Judge> Machine<J> {
         }
         self.note_need(now, lease.generation);
         if self.is_leader {
+            if lease.generation == 0 && self.active.is_some() {
+                // Somebody has spoiled the lease, and those who begin now would take it that there is nothing yet.
+                self.bump(shared);
+            }
             self.ask(now, seed, &mut out);
         }
         self.lower(now, &mut out);

@@ -174,6 +174,6 @@ mod tests {
         // Written down: other versions and tools have to agree on it.
         assert!(takes_part("sidecar~127.0.0.1~test", "r2", 100));
         let shares = ["a", "b", "c", "d"].map(|node| (0..=100).find(|p| takes_part(node, "r2", *p)));
-        assert_eq!(shares, [Some(0), Some(0), Some(0), Some(0)]);
+        assert_eq!(shares, [Some(74), Some(66), Some(27), Some(34)]);
     }
 }
