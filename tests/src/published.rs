@@ -15,7 +15,8 @@ const FAR: i64 = 4_102_444_800;
 /// A bundle whose policy, below `package envoy.authz`, is `rules`.
 pub fn bundle(rules: &str) -> Vec<u8> {
     let module = format!("package envoy.authz\n\n{rules}\n");
-    let sources = Sources::from_parts(vec![("authz.rego".to_owned(), module)], sidegate_engine::Value::new_object());
+    let sources =
+        Sources::from_parts(vec![("authz.rego".to_owned(), module)], sidegate_engine::Value::new_object());
     let options =
         BuildOptions { entrypoints: vec!["envoy/authz/allow".to_owned()], revision: Some("test".to_owned()) };
     build(&sources, &options).expect("a policy that compiles").bundle
@@ -23,7 +24,9 @@ pub fn bundle(rules: &str) -> Vec<u8> {
 
 /// A bundle that allows everything and marks the response with `x-policy: mark`.
 pub fn marked(mark: &str) -> Vec<u8> {
-    bundle(&format!("allow := {{\"allowed\": true, \"response_headers_to_add\": {{\"x-policy\": \"{mark}\"}}}}"))
+    bundle(&format!(
+        "allow := {{\"allowed\": true, \"response_headers_to_add\": {{\"x-policy\": \"{mark}\"}}}}"
+    ))
 }
 
 /// A bundle that denies everything.

@@ -33,7 +33,8 @@ impl Place {
         let upstream = Upstream::start();
         let wasm = places::filter_wasm().unwrap();
         let own = Authority::new(dir.path()).identity("service", &spiffe("shop", "cart"));
-        let mut plugin = json!({"version": 1, "bundle": {"http": {"interval": "1s"}}, "verify": {"required": false}});
+        let mut plugin =
+            json!({"version": 1, "bundle": {"http": {"interval": "1s"}}, "verify": {"required": false}});
         plugin["bundle"]["http"].as_object_mut().unwrap().extend(http.as_object().unwrap().clone());
         plugin.as_object_mut().unwrap().extend(config.as_object().unwrap().clone());
         let listener = Listener {
@@ -82,7 +83,10 @@ impl Place {
 }
 
 fn mark(response: &Response) -> String {
-    response.values("x-policy").first().map_or(String::new(), |mark| String::from_utf8_lossy(mark).into_owned())
+    response
+        .values("x-policy")
+        .first()
+        .map_or(String::new(), |mark| String::from_utf8_lossy(mark).into_owned())
 }
 
 fn get(path: &str) -> Request {
@@ -108,7 +112,8 @@ fn requests_before_the_first_policy_wait_for_it() {
     for version in versions() {
         let server = BundleServer::start();
         let place = Place::new(&version, 2, server, json!({"first_wait": "20s"}), json!({}));
-        let rules = "allow := {\"allowed\": true, \"headers\": {\"x-seen\": input.attributes.request.http.host}}";
+        let rules =
+            "allow := {\"allowed\": true, \"headers\": {\"x-seen\": input.attributes.request.http.host}}";
         std::thread::scope(|scope| {
             let place = &place;
             let one = scope.spawn(|| place.get());

@@ -25,8 +25,7 @@ impl Worker {
         vm.add_cluster("sidegate-bundles");
         vm.set_property("xds.node.metadata.NAMESPACE", WORKLOAD.0.as_bytes());
         vm.set_property("xds.node.metadata.WORKLOAD_NAME", WORKLOAD.1.as_bytes());
-        let configuration =
-            json!({"version": 1, "bundle": {"http": {"interval": "1s", "first_wait": "3s"}}, "verify": {"required": false}});
+        let configuration = json!({"version": 1, "bundle": {"http": {"interval": "1s", "first_wait": "3s"}}, "verify": {"required": false}});
         let plugin = vm.configure(configuration.to_string().as_bytes()).unwrap();
         assert_eq!(vm.tick_period(), 50);
         Self { vm, plugin }
@@ -246,7 +245,8 @@ fn nothing_that_comes_over_the_wire_or_from_other_plugins_ends_a_vm() {
         revision: "\n\u{0}".repeat(500),
         ..sidegate_tests::published::candidate("", &blob, sidegate_engine::trust::PointerMode::Shadow)
     });
-    let calls = (0..400).find_map(|n| Some(worker.tick(ms + 50 * n)).filter(|calls| !calls.is_empty())).unwrap();
+    let calls =
+        (0..400).find_map(|n| Some(worker.tick(ms + 50 * n)).filter(|calls| !calls.is_empty())).unwrap();
     worker.answer(&calls[0], OK, &unsigned(&next));
     assert_eq!(worker.ask(), "1");
     assert!(worker.vm.logs().iter().all(|log| !log.text.contains('\n')));

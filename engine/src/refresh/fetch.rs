@@ -95,7 +95,9 @@ impl<J: Judge> Machine<J> {
         }
         let trial = self.trial.as_ref().filter(|trial| trial.is_missing() && is_due(trial.retry.next));
         // What is to decide comes first.
-        if let Some((layer, asked)) = trial.filter(|_| self.wanted.is_none()).and_then(|t| self.blob(&t.layer)) {
+        if let Some((layer, asked)) =
+            trial.filter(|_| self.wanted.is_none()).and_then(|t| self.blob(&t.layer))
+        {
             return Some((What::Trial(layer), asked));
         }
         is_due(self.poll.next).then(|| self.poll_request())
@@ -153,12 +155,7 @@ impl<J: Judge> Machine<J> {
     }
 
     /// What became of the request of the last [`Effect::Fetch`]: the host's name for it, or why it was not sent.
-    pub fn started(
-        &mut self,
-        sent: Result<u32, FetchError>,
-        now: i64,
-        seed: u64,
-    ) -> Vec<Effect<J::Policy>> {
+    pub fn started(&mut self, sent: Result<u32, FetchError>, now: i64, seed: u64) -> Vec<Effect<J::Policy>> {
         let mut out = Vec::new();
         match (sent, &mut self.flight) {
             (Ok(token), Some(flight)) => flight.token = Some(token),
@@ -202,7 +199,7 @@ impl<J: Judge> Machine<J> {
             (What::Poll(true), Some(304)) => {
                 self.plan_poll(&response, began, now, seed);
                 self.poll.is_long |= is_long_poll(&response);
-                self.not_modified(now, &mut out);
+                self.not_modified(now, shared, &mut out);
             }
             (What::Poll(_), Some(200)) => {
                 self.poll.is_long = is_long_poll(&response);
@@ -235,7 +232,8 @@ impl<J: Judge> Machine<J> {
         };
     }
 
-    fn not_modified(&mut self, now: i64, out: &mut Vec<Effect<J::Policy>>) {
+    fn not_modified(&mut self, now: i64, shared: &mut impl Shared, out: &mut Vec<Effect<J::Policy>>) {
+        self.mend(shared);
         match self.poll.refused.clone() {
             Some(refusal) => self.refuse(now, refusal, false, out),
             None => {

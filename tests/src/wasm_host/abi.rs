@@ -135,12 +135,11 @@ pub(super) fn define(linker: &mut Linker<Host>) -> Result<(), Error> {
         env,
         "proxy_get_property",
         |mut cx: Cx<'_>, p: i32, n: i32, out: i32, length: i32| {
-            let value = path(&cx, p, n)
-                .and_then(|path| {
-                    let data = cx.data_mut();
-                    let of_stream = data.stream().and_then(|s| s.property(&path));
-                    of_stream.or_else(|| data.properties.get(&path).cloned()).ok_or(NOT_FOUND)
-                });
+            let value = path(&cx, p, n).and_then(|path| {
+                let data = cx.data_mut();
+                let of_stream = data.stream().and_then(|s| s.property(&path));
+                of_stream.or_else(|| data.properties.get(&path).cloned()).ok_or(NOT_FOUND)
+            });
             status(value.and_then(|value| give(&mut cx, &value, out, length)))
         },
     )?;

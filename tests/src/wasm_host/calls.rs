@@ -59,7 +59,9 @@ pub(super) fn define(linker: &mut Linker<Host>) -> Result<(), Error> {
          timeout: i32,
          token_at: i32| {
             let parts = read(&cx, c, cl).and_then(|cluster| Ok((cluster, read(&cx, h, hl)?)));
-            status(parts.and_then(|(cluster, headers)| http_call(&mut cx, cluster, &headers, timeout, token_at)))
+            status(
+                parts.and_then(|(cluster, headers)| http_call(&mut cx, cluster, &headers, timeout, token_at)),
+            )
         },
     )?;
     Ok(())

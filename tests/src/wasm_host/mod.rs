@@ -12,8 +12,8 @@ use std::path::Path;
 use wasmi::{Config, Engine, Instance, Linker, Module, Store, WasmParams, WasmResults};
 
 pub use self::pairs::Headers;
-use self::state::{Host, Phase, Stream};
 pub use self::state::{Call, LocalResponse, Log, Seen, SharedData};
+use self::state::{Host, Phase, Stream};
 
 /// Interpreter steps for one callback: far above what any bounded policy takes, and an end to what is not.
 const FUEL: u64 = 20_000_000_000;
@@ -232,7 +232,8 @@ impl Vm {
         let headers = count(&seen.headers);
         self.store.data_mut().streams.insert(context, Stream::new(seen));
         let is_end = i32::from(pieces.is_none());
-        let action: Option<i32> = self.call(context, "proxy_on_request_headers", (context, headers, is_end))?;
+        let action: Option<i32> =
+            self.call(context, "proxy_on_request_headers", (context, headers, is_end))?;
         self.acted(context, action);
         let pieces = pieces.unwrap_or_default();
         for (at, piece) in pieces.iter().enumerate() {
