@@ -15,7 +15,7 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential fixtures builtins demo bench bench-budget noop clean
+	test-policies test-cases conformance conformance-record differential slices fixtures builtins demo bench bench-budget noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -99,6 +99,10 @@ differential: ## the same policies and requests through a real OPA in Envoy (nee
 	@$(MAKE) wasm
 	@$(CARGO) run -q --locked -p sidegate-tests --bin differential -- $(if $(SEED),--seed $(SEED)) \
 		$(if $(REQUESTS),--requests $(REQUESTS)) $(if $(ONLY),--only "$(ONLY)")
+
+slices: ## random policies as a whole and as slices, answered by a real OPA and here (needs Go); POLICIES=n SEED=n
+	@command -v go >/dev/null || { echo "slices: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
+	@$(CARGO) run -q --locked -p sidegate-tests --bin slices -- $(if $(POLICIES),--policies $(POLICIES)) $(if $(SEED),--seed $(SEED))
 
 # The answers of a real OPA that the engine is compared with; needs Go and its module proxy.
 fixtures: ## writes the fixtures about bodies and builtins anew from the real OPA

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{build, check, eval, inspect, test};
+use commands::{build, check, eval, inspect, publish, test};
 use output::{Answer, Failure};
 
 /// Builds, checks and asks Sidegate's policy bundles.
@@ -29,6 +29,7 @@ enum Command {
     Inspect(inspect::Args),
     Eval(eval::Args),
     Test(test::Args),
+    Publish(Box<publish::Args>),
 }
 
 fn main() -> ExitCode {
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),
+        Command::Publish(args) => publish::run(&args, &mut out),
     };
     let result = result.and_then(|answer| out.flush().map(|()| answer).map_err(Failure::from));
     match result {

@@ -22,6 +22,8 @@ pub mod paths;
 pub mod places;
 pub mod proto;
 pub mod published;
+pub mod rollout;
+pub mod slices;
 pub mod table;
 pub mod upstream;
 pub mod wasm_host;

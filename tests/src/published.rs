@@ -18,7 +18,7 @@ pub fn bundle(rules: &str) -> Vec<u8> {
     let sources =
         Sources::from_parts(vec![("authz.rego".to_owned(), module)], sidegate_engine::Value::new_object());
     let options =
-        BuildOptions { entrypoints: vec!["envoy/authz/allow".to_owned()], revision: Some("test".to_owned()) };
+        BuildOptions { revision: Some("test".to_owned()), ..BuildOptions::default() };
     build(&sources, &options).expect("a policy that compiles").bundle
 }
 

@@ -1,6 +1,7 @@
 //! Why a plugin configuration is refused.
 
 use super::json::shown;
+use crate::trust::KeyError;
 
 /// Why a plugin configuration is refused. The messages name the key by its path in the JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,6 +63,14 @@ pub enum ConfigError {
         /// What was there.
         got: String,
     },
+    /// A key of `verify.keys` that cannot be used.
+    #[error("`{path}`: {error}")]
+    Key {
+        /// Path of the key.
+        path: String,
+        /// What is the matter with it.
+        error: KeyError,
+    },
     /// The contract has it, this version does not.
     #[error("`{path}`: {what} not available in this version, {instead}")]
     Unavailable {
@@ -86,6 +95,7 @@ impl ConfigError {
             Self::MissingKey { .. } => "config_missing_key",
             Self::Value { .. } => "config_value",
             Self::Identity { .. } => "config_identity",
+            Self::Key { .. } => "config_key",
             Self::Unavailable { .. } => "config_unavailable",
         }
     }

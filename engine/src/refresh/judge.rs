@@ -64,15 +64,8 @@ impl Judge for Opener {
     }
 
     fn bundle(&self, bytes: &[u8]) -> Result<Policy, Refusal> {
-        let bundle = bundle::open(bytes, &self.limits)?;
-        if self.trust.required || !self.trust.keys.is_empty() {
-            return Err(Refusal {
-                code: "bundle_unsigned",
-                message: "expected a signed bundle, got one whose signature this version cannot check"
-                    .to_owned(),
-            });
-        }
-        Ok(Policy::load(bundle.accept_unsigned(), &self.entrypoint, self.limits)?)
+        let bundle = self.trust.bundle(bytes, &self.limits, &self.workload)?;
+        Ok(Policy::load(bundle, &self.entrypoint, self.limits)?)
     }
 }
 
