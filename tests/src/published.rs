@@ -17,8 +17,7 @@ pub fn bundle(rules: &str) -> Vec<u8> {
     let module = format!("package envoy.authz\n\n{rules}\n");
     let sources =
         Sources::from_parts(vec![("authz.rego".to_owned(), module)], sidegate_engine::Value::new_object());
-    let options =
-        BuildOptions { revision: Some("test".to_owned()), ..BuildOptions::default() };
+    let options = BuildOptions { revision: Some("test".to_owned()), ..BuildOptions::default() };
     build(&sources, &options).expect("a policy that compiles").bundle
 }
 

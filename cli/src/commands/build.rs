@@ -112,7 +112,8 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
 }
 
 fn text(shown: &Report<'_>, report: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let Report { output, bytes, revision, signed, functions, blocks, constants, depth, entrypoints, data } = shown;
+    let Report { output, bytes, revision, signed, functions, blocks, constants, depth, entrypoints, data } =
+        shown;
     write!(out, "{output}: {bytes} bytes, revision {revision}")?;
     match signed {
         Some(Signed { key_id, algorithm, .. }) => writeln!(out, ", signed with {algorithm} by `{key_id}`")?,

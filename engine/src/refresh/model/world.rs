@@ -1,140 +1,54 @@
-//! Many machines, a server and shared data, under whatever can happen: answers that are late, lost or lies, VMs that
-//! die and come back, clocks that jump, other plugins that write what they like. What must hold is asserted at every
-//! step; the seed of a run that fails is in the message.
+//! A server, the machines that ask it, and what happens to them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::effect::{About, Asked, Body, Effect, Response};
-use super::error::{FetchError, Refusal};
-use super::judge::Judge;
-use super::machine::{Machine, Settings};
-use super::shared::Shared;
-use super::timing::SECOND;
+use super::parts::{Data, Fake, GOOD, Random, SIGNED};
 use crate::config::{Form, Location};
+use crate::refresh::shared::Lease;
+use crate::refresh::timing::SECOND;
+use crate::refresh::{About, Asked, Body, Effect, FetchError, Judge, Machine, Response, Settings, Shared};
 use crate::trust::{Candidate, Layer, Pointer, PointerMode, Release};
 
-#[cfg(target_arch = "wasm32")]
-use wasm_bindgen_test::wasm_bindgen_test as test;
-
-const MS: i64 = SECOND / 1000;
+pub(super) const MS: i64 = SECOND / 1000;
 const TICK: i64 = 50 * MS;
-const START: i64 = 1_790_000_000 * SECOND;
-const POINTER: &str = "/v1/shop/cart.json";
-/// By then everybody has what was published last: leases end, back-offs too, whoever starves asks for itself.
-const SETTLED: i64 = 45 * SECOND;
+pub(super) const START: i64 = 1_790_000_000 * SECOND;
+pub(super) const POINTER: &str = "/v1/shop/cart.json";
 
-/// Signed is what begins so: nobody else can write it.
-const SIGNED: &[u8] = b"signed:";
-/// A blob with a policy that can be used.
-const GOOD: &[u8] = b"policy:";
-
-pub(super) struct Fake;
-
-impl Judge for Fake {
-    type Policy = Vec<u8>;
-
-    fn pointer(&self, bytes: &[u8]) -> Result<Pointer, Refusal> {
-        let refuse = |code| Refusal { code, message: String::new() };
-        let payload = bytes.strip_prefix(SIGNED).ok_or_else(|| refuse("signature_bad"))?;
-        serde_json::from_slice(payload).map_err(|_| refuse("pointer_syntax"))
-    }
-
-    fn min_serial(&self) -> u64 {
-        1
-    }
-
-    fn blob(&self, bytes: &[u8], layer: &Layer) -> Result<Vec<u8>, Refusal> {
-        assert!(layer.is_of(bytes), "bytes are opened before their digest is known");
-        self.bundle(bytes)
-    }
-
-    fn bundle(&self, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
-        if bytes.starts_with(GOOD) && bytes.ends_with(b";") {
-            Ok(bytes.to_vec())
-        } else {
-            Err(Refusal { code: "bundle_plan", message: String::new() })
-        }
-    }
-}
-
-/// Splitmix64.
-pub(super) struct Random(pub(super) u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, most: u64) -> u64 {
-        self.next() % most
-    }
-
-    fn one_in(&mut self, n: u64) -> bool {
-        self.below(n) == 0
-    }
-}
-
-#[derive(Default)]
-pub(super) struct Data {
-    values: BTreeMap<String, (Vec<u8>, u32)>,
-    changes: u32,
-}
-
-impl Shared for Data {
-    fn get(&mut self, key: &str) -> Option<(Vec<u8>, u32)> {
-        self.values.get(key).cloned()
-    }
-
-    fn set(&mut self, key: &str, value: &[u8], unchanged: Option<u32>) -> bool {
-        let has = self.values.get(key).map(|(_, number)| *number);
-        if unchanged.is_some_and(|number| has.is_some_and(|has| has != number)) {
-            return false;
-        }
-        self.changes += 1;
-        self.values.insert(key.to_owned(), (value.to_vec(), self.changes));
-        true
-    }
-}
-
-struct Worker {
-    machine: Option<Machine<Fake>>,
+pub(super) struct Worker {
+    pub(super) machine: Option<Machine<Fake>>,
     /// What decides, and by which pointer.
-    decides: Option<(Vec<u8>, (u64, u64))>,
+    pub(super) decides: Option<(Vec<u8>, (u64, u64))>,
     /// The candidate that is tried.
-    tries: Option<Vec<u8>>,
+    pub(super) tries: Option<Vec<u8>>,
     /// Until when it hangs or is dead.
-    away: i64,
+    pub(super) away: i64,
 }
 
-struct Flight {
+pub(super) struct Flight {
     worker: usize,
     token: u32,
     asked: Asked,
     due: i64,
 }
 
-struct World {
-    seed: u64,
-    random: Random,
+pub(super) struct World {
+    pub(super) seed: u64,
+    pub(super) random: Random,
     form: Form,
     /// Time that passes, and what clocks show beyond it.
-    time: i64,
+    pub(super) time: i64,
     jump: i64,
     data: Data,
-    workers: Vec<Worker>,
+    pub(super) workers: Vec<Worker>,
     flights: Vec<Flight>,
     token: u32,
     /// Every pointer (or bundle) ever published, oldest first, and every blob.
-    history: Vec<Vec<u8>>,
-    blobs: BTreeMap<String, Vec<u8>>,
+    pub(super) history: Vec<Vec<u8>>,
+    pub(super) blobs: BTreeMap<String, Vec<u8>>,
     old: Vec<(String, Vec<u8>)>,
-    serial: u64,
-    asks: BTreeMap<String, Vec<i64>>,
-    has_faults: bool,
+    pub(super) serial: u64,
+    pub(super) asks: BTreeMap<String, Vec<i64>>,
+    pub(super) has_faults: bool,
 }
 
 fn settings(form: &Form) -> Settings {
@@ -151,7 +65,7 @@ fn settings(form: &Form) -> Settings {
 }
 
 impl World {
-    fn new(seed: u64, workers: usize, form: Form) -> Self {
+    pub(super) fn new(seed: u64, workers: usize, form: Form) -> Self {
         let dead = |_| Worker { machine: None, decides: None, tries: None, away: 0 };
         let mut world = Self {
             seed,
@@ -174,7 +88,7 @@ impl World {
         world
     }
 
-    fn publish(&mut self) {
+    pub(super) fn publish(&mut self) {
         self.serial += 1;
         // Now and then the policy of an earlier release: a rollback.
         let of = if self.serial > 2 && self.random.one_in(4) { self.serial - 2 } else { self.serial };
@@ -378,7 +292,7 @@ impl World {
     fn write_nonsense(&mut self) {
         let keys: Vec<String> = self.data.values.keys().cloned().collect();
         let Some(key) = keys.get(usize::try_from(self.random.below(4)).unwrap()) else { return };
-        let lease = super::shared::Lease {
+        let lease = Lease {
             next_id: self.random.below(6),
             holder: self.random.below(6),
             until: self.now() + i64::try_from(self.random.below(10_000)).unwrap() * MS,
@@ -394,14 +308,14 @@ impl World {
         self.data.set(key, &value, None);
     }
 
-    fn run(&mut self, time: i64) {
+    pub(super) fn run(&mut self, time: i64) {
         let until = self.time + time;
         while self.time < until {
             self.step();
         }
     }
 
-    fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         let (wanted, tried) = match self.history.last() {
             Some(bundle) if self.form == Form::Bundle => (bundle.clone(), None),
             Some(pointer) => {
@@ -420,84 +334,4 @@ impl World {
 
 fn blob_path(layer: &Layer) -> String {
     format!("/blobs/sha256/{}", layer.hex().unwrap())
-}
-
-fn pointers() -> Form {
-    Form::Pointer { blobs: "/blobs/sha256/".to_owned() }
-}
-
-#[test]
-fn whatever_happens_nobody_goes_back_and_all_arrive() {
-    for seed in 0..300 {
-        let workers = 1 + usize::try_from(seed % 5).unwrap();
-        let form = if seed % 4 == 3 { Form::Bundle } else { pointers() };
-        let mut world = World::new(seed, workers, form);
-        world.has_faults = true;
-        world.run(60 * SECOND);
-        world.has_faults = false;
-        let kept: Vec<bool> = world.workers.iter().map(|worker| worker.decides.is_some()).collect();
-        world.run(SETTLED);
-        let had: Vec<bool> = world.workers.iter().map(|worker| worker.decides.is_some()).collect();
-        assert!(kept.iter().zip(&had).all(|(kept, had)| !kept || *had), "seed {seed}: a policy was lost");
-        let texts = |worker: &Worker| {
-            let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
-            (
-                worker.decides.as_ref().map(|(policy, order)| (text(policy), *order)),
-                worker.tries.as_ref().map(text),
-            )
-        };
-        let decides: Vec<_> = world.workers.iter().map(texts).collect();
-        assert!(world.is_settled(), "seed {seed}: serial {} is published, {decides:?}", world.serial);
-    }
-}
-
-#[test]
-fn where_all_goes_well_everything_is_fetched_once() {
-    for seed in 1000..1050 {
-        let workers = 1 + usize::try_from(seed % 6).unwrap();
-        let mut world = World::new(seed, workers, pointers());
-        let mut changed = BTreeSet::new();
-        for _ in 0..10 {
-            let more = i64::try_from(world.random.below(700)).unwrap() * MS;
-            world.run(2 * SECOND + more);
-            assert!(world.is_settled(), "seed {seed}: within an interval and a few ticks");
-            let before = world.blobs.len();
-            world.publish();
-            if world.blobs.len() > before {
-                changed.insert(world.serial);
-            }
-        }
-        world.run(2 * SECOND);
-        let polls = &world.asks[POINTER];
-        for pair in polls.windows(2) {
-            assert!(pair[1] - pair[0] >= SECOND, "seed {seed}: more than one poll in an interval");
-        }
-        let passed = (world.time - START) / SECOND;
-        assert!(i64::try_from(polls.len()).unwrap() >= passed * 8 / 10, "seed {seed}: {} polls", polls.len());
-        for (path, times) in world.asks.iter().filter(|(path, _)| *path != POINTER) {
-            // A rollback to a blob that is not at hand any more is fetched again.
-            assert!(times.len() <= 5, "seed {seed}: {path} was fetched {} times", times.len());
-        }
-        let fetched: usize = world.asks.values().map(Vec::len).sum::<usize>() - polls.len();
-        assert!(
-            fetched <= 22,
-            "seed {seed}: {fetched} fetches of blobs for 11 releases and their candidates"
-        );
-        assert!(fetched > changed.len(), "seed {seed}: what is new has to come from somewhere");
-    }
-}
-
-#[test]
-fn a_leader_that_dies_is_replaced_within_two_intervals() {
-    for seed in 2000..2050 {
-        let mut world = World::new(seed, 4, pointers());
-        world.run(3 * SECOND);
-        let leads = |worker: &Worker| worker.machine.as_ref().is_some_and(|machine| machine.is_leader);
-        let leader = world.workers.iter().position(leads).unwrap();
-        assert_eq!(world.workers.iter().filter(|worker| leads(worker)).count(), 1, "seed {seed}");
-        world.workers[leader].away = i64::MAX;
-        world.asks.clear();
-        world.run(2 * SECOND);
-        assert!(!world.asks.is_empty(), "seed {seed}: nobody asked for two intervals");
-    }
 }
