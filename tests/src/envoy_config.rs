@@ -186,7 +186,9 @@ pub fn add_http2_front(bootstrap: &mut Value, dir: &Path) {
         let manager = &mut chain["filters"][0]["typed_config"];
         let filters = manager["http_filters"].as_array_mut().expect("made by `bootstrap`");
         filters.retain(|filter| filter["name"] == "router");
-        for route in manager["route_config"]["virtual_hosts"][0]["routes"].as_array_mut().expect("made by `bootstrap`") {
+        for route in
+            manager["route_config"]["virtual_hosts"][0]["routes"].as_array_mut().expect("made by `bootstrap`")
+        {
             route["route"]["cluster"] = json!("http2");
         }
     }

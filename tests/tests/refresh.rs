@@ -141,8 +141,7 @@ fn wait_for_the_first_policy(version: &str, change: impl FnOnce(&mut Value, &Pat
     let http = json!({"first_wait": "30s"});
     let place = Place::changed(version, 2, BundleServer::start(), http, json!({}), change);
     let place = &place;
-    let rules =
-        "allow := {\"allowed\": true, \"headers\": {\"x-seen\": input.attributes.request.http.host}}";
+    let rules = "allow := {\"allowed\": true, \"headers\": {\"x-seen\": input.attributes.request.http.host}}";
     std::thread::scope(|scope| {
         let one = scope.spawn(|| place.get());
         let large: Vec<u8> = (0..3 << 20).map(|n: u32| n.to_le_bytes()[0]).collect();
