@@ -159,6 +159,7 @@ fn a_vm_that_comes_back_needs_no_network_and_a_leader_that_is_gone_is_replaced()
     leader.answer(&calls[0], OK, &blob);
     drop(leader);
     let mut next = Worker::new(&filter, &shared);
+    assert_eq!(next.ask(), "1", "before its first tick");
     assert!(next.tick(100).is_empty(), "the lease still holds");
     assert_eq!(next.ask(), "1");
     let taken_over = (2..40).find(|n| !next.tick(n * 50).is_empty()).unwrap();

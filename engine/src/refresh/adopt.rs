@@ -2,7 +2,7 @@
 
 use super::effect::{About, Count, Effect, Level, plain};
 use super::error::{FetchError, Refusal};
-use super::fetch::Retry;
+use super::fetch::{Retry, is_etag};
 use super::judge::Judge;
 use super::machine::Machine;
 use super::shared::{Shared, Stored};
@@ -251,7 +251,7 @@ impl<J: Judge> Machine<J> {
         self.take_bundle(bytes, out)?;
         // Not while leading: what was asked last need not be this one.
         if !self.is_leader {
-            self.poll.etag = (!etag.is_empty()).then(|| etag.to_vec());
+            self.poll.etag = is_etag(etag).then(|| etag.to_vec());
             self.poll.refused = None;
         }
         Ok(())

@@ -254,7 +254,7 @@ impl<J: Judge> Machine<J> {
         out: &mut Vec<Effect<J::Policy>>,
     ) {
         let Response { etag, body, .. } = response;
-        let etag = etag.filter(|etag| !etag.is_empty() && etag.len() <= MOST_ETAG);
+        let etag = etag.filter(|etag| is_etag(etag));
         self.poll.refused = None;
         let taken = match body {
             Body::Bytes(bytes) if self.settings.location.form == Form::Bundle => {
@@ -343,6 +343,11 @@ fn checked(layer: &Layer, body: Body) -> Result<Vec<u8>, FetchError> {
         Body::Bytes(bytes) => Err(FetchError::BlobSize { expected: layer.size, got: got(bytes.len()) }),
         Body::TooLarge(length) => Err(FetchError::BlobSize { expected: layer.size, got: got(length) }),
     }
+}
+
+/// Whether this can be sent back: text of one line, and not too long.
+pub(super) fn is_etag(etag: &[u8]) -> bool {
+    (1..=MOST_ETAG).contains(&etag.len()) && etag.iter().all(|byte| (0x20..0x7f).contains(byte))
 }
 
 fn is_long_poll(response: &Response) -> bool {

@@ -88,6 +88,16 @@ impl<J: Judge> Machine<J> {
         }
     }
 
+    /// Takes what others have shared already, before the first tick: a VM that is made anew decides by it at once.
+    pub fn begin(&mut self, now: i64, shared: &mut impl Shared) -> Vec<Effect<J::Policy>> {
+        let mut out = Vec::new();
+        let (lease, _) = read_lease(&self.key("lease"), shared);
+        if lease.generation != 0 {
+            self.look(now, shared, &mut out);
+        }
+        out
+    }
+
     /// Time has passed. `now` is nanoseconds since 1970, `seed` any number that is not always the same.
     pub fn tick(&mut self, now: i64, seed: u64, shared: &mut impl Shared) -> Vec<Effect<J::Policy>> {
         let mut out = Vec::new();

@@ -154,7 +154,13 @@ impl World {
         let (now, seed) = (self.now(), self.random.next());
         let Self { workers, data, form, .. } = self;
         let place = &mut workers[worker];
-        let machine = place.machine.get_or_insert_with(|| Machine::new(settings(form), Fake, data));
+        if place.machine.is_none() {
+            let mut machine = Machine::new(settings(form), Fake, data);
+            let effects = machine.begin(now, data);
+            place.machine = Some(machine);
+            return self.carry_out(worker, effects);
+        }
+        let Some(machine) = &mut place.machine else { return };
         let effects = machine.tick(now, seed, data);
         self.carry_out(worker, effects);
     }
