@@ -216,6 +216,10 @@ impl<J: Judge> Machine<J> {
             },
             (_, Some(status)) => self.failed(&what, FetchError::Status(status).into(), now, seed, &mut out),
         }
+        // A pointer is followed by its blob at once, not with the next tick.
+        if self.is_leader {
+            self.ask(now, seed, &mut out);
+        }
         out
     }
 
