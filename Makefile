@@ -15,10 +15,10 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential slices fixtures builtins demo bench bench-budget noop clean
+	test-policies test-cases conformance conformance-record differential slices fixtures builtins demo bench bench-budget bench-publish noop clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 # --- set-up ---
 
@@ -128,6 +128,10 @@ bench: setup-demo wasm noop bundle ## CPU per request: no filter, no-op wasm fil
 
 bench-budget: setup-demo wasm ## CPU of requests whose policies would go on for long and are stopped
 	@$(CARGO) run -q --locked -p sidegate-bench --bin budget
+
+bench-publish: cli ## time and memory of publishing for SERVICES (10000) of CALLERS (20) each, and again after one change
+	@$(CARGO) run -q --locked -p sidegate-bench --bin publish -- $(if $(SERVICES),--services $(SERVICES)) \
+		$(if $(CALLERS),--callers $(CALLERS))
 
 clean: ## remove what was built (the cache of tools stays)
 	$(CARGO) clean

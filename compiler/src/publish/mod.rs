@@ -73,7 +73,7 @@ pub struct Release<'a> {
     pub entrypoints: Vec<String>,
     /// What the release is called.
     pub revision: String,
-    /// Whether pointers of all other workloads are removed. Where they are not, they are named.
+    /// What happens to all other workloads.
     pub others: Others,
     /// Told how many slices of how many are made.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
