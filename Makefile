@@ -15,7 +15,8 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential slices fixtures builtins demo bench bench-budget bench-publish noop clean
+	test-policies test-cases conformance conformance-record differential slices fixtures builtins demo bench bench-budget bench-publish bench-rollout \
+	demo-rollout noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -123,6 +124,10 @@ builtins: ## CALLS random calls of each family of builtins (20000; SEED), answer
 demo: setup-demo wasm bundle ## a real Envoy with mTLS, three callers, a table; KEEP=1 keeps it up
 	@$(CARGO) run -q --locked -p sidegate-tests --bin demo -- $(if $(KEEP),--keep)
 
+demo-rollout: setup-demo wasm ## policies published, tried, promoted, refused and rolled back under load
+	@$(CARGO) build -q --locked -p sidegate
+	@$(CARGO) run -q --locked -p sidegate-tests --bin demo-rollout
+
 bench: setup-demo wasm noop bundle ## CPU per request: no filter, no-op wasm filter, Sidegate
 	@$(CARGO) run -q --locked --release -p sidegate-bench
 
@@ -132,6 +137,9 @@ bench-budget: setup-demo wasm ## CPU of requests whose policies would go on for 
 bench-publish: cli ## time and memory of publishing for SERVICES (10000) of CALLERS (20) each, and again after one change
 	@$(CARGO) run -q --locked -p sidegate-bench --bin publish -- $(if $(SERVICES),--services $(SERVICES)) \
 		$(if $(CALLERS),--callers $(CALLERS))
+
+bench-rollout: setup-demo wasm ## 100 changes under load: wrong answers, memory, time to the last worker; SWAPS=n REQUESTS=n
+	@$(CARGO) run -q --locked -p sidegate-tests --bin bench-rollout -- --swaps $(or $(SWAPS),100) --requests $(or $(REQUESTS),20000)
 
 clean: ## remove what was built (the cache of tools stays)
 	$(CARGO) clean

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use sidegate_engine::bundle;
 use sidegate_engine::grpc::Messages;
+use sidegate_engine::limits::Limits;
 use sidegate_engine::plan::{self, Entry, Image, Program};
 
 use crate::archive;
@@ -148,10 +150,20 @@ pub(crate) fn pack(sources: &Sources, messages: &Messages, program: Program) -> 
     let internal = |error: &dyn std::fmt::Display| {
         Diagnostics::from(Diagnostic::file(&sources.root, "internal", format!("internal error: {error}")))
     };
+    let names =
+        sources.modules.iter().map(|(name, _)| name).chain(sources.descriptors.iter().map(|(name, _)| name));
+    let named =
+        names.filter_map(|name| Some(Diagnostic::file(name, "source_name", archive::refuse_name(name)?)));
+    let named: Vec<Diagnostic> = named.collect();
+    if !named.is_empty() {
+        return Err(Diagnostics::new(named));
+    }
     let plan = plan::encode_with(&program, messages).map_err(|error| internal(&error))?;
     // What cannot be loaded must not be shipped.
     let image = plan::decode(&plan).map_err(|error| internal(&error))?;
     let bundle = archive::pack(sources, &program.revision, plan).map_err(|error| internal(&error))?;
+    bundle::check(&bundle, &Limits::default())
+        .map_err(|error| Diagnostic::file(&sources.root, error.code(), error.to_string()))?;
     let entries = EntryReport::all(&image);
     Ok(Built { bundle, revision: program.revision, entries, reads: None, image })
 }

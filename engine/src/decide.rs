@@ -47,6 +47,34 @@ pub enum DecideError {
     Decision(#[from] DecisionError),
 }
 
+/// How the verdict of one policy differs from another's on the same request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// The same actions.
+    Same,
+    /// It denies what the other allows.
+    Stricter,
+    /// It allows what the other denies.
+    Looser,
+    /// Both allow or both deny, with another status, other headers or another body.
+    Changed,
+    /// It has no decision where the other has one.
+    Error,
+}
+
+impl Difference {
+    /// The last part of the counter's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Stricter => "stricter",
+            Self::Looser => "looser",
+            Self::Changed => "changed",
+            Self::Error => "error",
+        }
+    }
+}
+
 const SERVICE_UNAVAILABLE: u16 = 503;
 
 impl Default for Settings {
@@ -103,6 +131,20 @@ pub fn decide(
 }
 
 impl Verdict {
+    /// How `other` differs from this verdict. No decision is a deny, unless only `other` has none: that is an error
+    /// of it, whatever the actions.
+    pub fn compare(&self, other: &Self) -> Difference {
+        if other.error.is_some() && other.error != self.error {
+            return Difference::Error;
+        }
+        match (self.actions.is_allow(), other.actions.is_allow()) {
+            _ if self.actions == other.actions => Difference::Same,
+            (true, false) => Difference::Stricter,
+            (false, true) => Difference::Looser,
+            _ => Difference::Changed,
+        }
+    }
+
     fn failed(error: DecideError, input: Value, result: Value, settings: &Settings) -> Self {
         let actions = Actions::deny(error.status(settings.error_status));
         Self { actions, error: Some(error), input, result }
@@ -112,6 +154,7 @@ impl Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actions::HeaderOp;
     use crate::attributes::Workload;
 
     #[cfg(target_arch = "wasm32")]
@@ -137,6 +180,35 @@ mod tests {
         assert_eq!(verdict.actions, Actions::deny(400));
         assert_eq!(verdict.error.unwrap().code(), "request_query_escape");
         assert_eq!(verdict.input, Value::Undefined);
+    }
+
+    #[test]
+    fn verdicts_are_compared_by_what_they_do() {
+        let of =
+            |actions, error| Verdict { actions, error, input: Value::Undefined, result: Value::Undefined };
+        let allow = |headers: &[&str]| {
+            let request_headers = headers.iter().map(|name| HeaderOp::Remove((*name).to_owned())).collect();
+            let response_headers = Vec::new();
+            of(Actions::Allow { request_headers, path: None, response_headers, dynamic_metadata: None }, None)
+        };
+        let deny = |status| of(Actions::deny(status), None);
+        let failed = || of(Actions::deny(403), Some(DecideError::from(DecisionError::Undefined)));
+        let cases = [
+            (allow(&[]), allow(&[]), Difference::Same),
+            (allow(&[]), allow(&["a"]), Difference::Changed),
+            (allow(&[]), deny(403), Difference::Stricter),
+            (deny(403), allow(&[]), Difference::Looser),
+            (deny(403), deny(403), Difference::Same),
+            (deny(403), deny(401), Difference::Changed),
+            (allow(&[]), failed(), Difference::Error),
+            (deny(403), failed(), Difference::Error),
+            (failed(), failed(), Difference::Same),
+            (failed(), deny(403), Difference::Same),
+            (failed(), allow(&[]), Difference::Looser),
+        ];
+        for (one, other, expected) in cases {
+            assert_eq!(one.compare(&other), expected, "{one:?} {other:?}");
+        }
     }
 
     #[test]

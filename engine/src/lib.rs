@@ -19,6 +19,7 @@ pub mod limits;
 pub mod needs;
 pub mod plan;
 pub mod policy;
+pub mod refresh;
 pub mod trust;
 
 pub use regorus::Value;

@@ -38,6 +38,12 @@ pub(crate) fn workload() -> Workload {
     Workload { namespace: text(b"xds\0node\0metadata\0NAMESPACE"), name }
 }
 
+/// The proxy's node id.
+pub(crate) fn node_id() -> String {
+    let id = host::property(b"xds\0node\0id").ok().flatten().unwrap_or_default();
+    String::from_utf8_lossy(&id).into_owned()
+}
+
 fn fetch_group(group: Group, attributes: &mut Attributes) -> Result<(), Status> {
     match group {
         Group::Fixed

@@ -5,12 +5,11 @@
 //! are copied as they pass by.
 
 use std::cell::Cell;
-use std::rc::Rc;
 
 use sidegate_engine::attributes::{Attributes, Body};
 
-use crate::configure::Loaded;
-use crate::host::{self, Level, Status};
+use crate::host::{self, Action, Level, Status};
+use crate::loaded::Asked;
 
 /// The plugin's setting without which Envoy gives a held request no body.
 pub(crate) const NEEDED_SETTING: &str = "allow_on_headers_stop_iteration";
@@ -23,13 +22,28 @@ pub(crate) enum Progress {
     Refused,
     /// Its body is awaited.
     Waiting(Box<Waiting>),
+    /// A policy is awaited.
+    Held(Box<Held>),
+}
+
+/// A request that came before the first policy.
+#[derive(Default)]
+pub(crate) struct Held {
+    /// Bytes of its body that arrived so far; `None` before the first callback about it.
+    received: Option<usize>,
+    /// Whether all of it has arrived.
+    is_end: bool,
+    /// The beginning of a body that is longer than any policy may see.
+    copy: Option<Vec<u8>>,
 }
 
 /// A request whose body is awaited.
 pub(crate) struct Waiting {
-    pub(crate) loaded: Rc<Loaded>,
+    pub(crate) asked: Asked,
     attributes: Attributes,
     limit: usize,
+    /// Whether the proxy holds the request meanwhile.
+    pub(crate) is_held: bool,
     /// Bytes that arrived so far; `None` before the first callback about the body.
     received: Option<usize>,
     /// What passed by of the body, where the request is not held.
@@ -43,8 +57,15 @@ thread_local! {
 
 impl Waiting {
     /// A request of these attributes, of whose body `limit` bytes may be looked at.
-    pub(crate) fn new(loaded: Rc<Loaded>, attributes: Attributes, limit: usize, is_held: bool) -> Self {
-        Self { loaded, attributes, limit, received: None, copy: (!is_held).then(Vec::new) }
+    pub(crate) fn new(asked: Asked, attributes: Attributes, limit: usize, is_held: bool) -> Self {
+        Self { asked, attributes, limit, is_held, received: None, copy: (!is_held).then(Vec::new) }
+    }
+
+    /// The same for a request that has been held so far. Also whether there is no need to wait for more.
+    pub(crate) fn after(held: Held, asked: Asked, attributes: Attributes, limit: usize) -> (Self, bool) {
+        let Held { received, is_end, copy } = held;
+        let is_enough = is_end || received.is_some_and(|received| received > limit);
+        (Self { asked, attributes, limit, is_held: true, received, copy }, is_enough)
     }
 
     /// Takes note of bytes that arrived. True if there is no need to wait for more.
@@ -66,8 +87,8 @@ impl Waiting {
     }
 
     /// All that is known of the request, its body among it.
-    pub(crate) fn complete(self) -> Result<(Rc<Loaded>, Attributes), (Rc<Loaded>, Status)> {
-        let Self { loaded, mut attributes, limit, received, copy } = self;
+    pub(crate) fn complete(self) -> Result<(Asked, Attributes), (Asked, Status)> {
+        let Self { asked, mut attributes, limit, is_held: _, received, copy } = self;
         if let Some(received) = received {
             let wanted = received.min(limit);
             let bytes = match copy {
@@ -79,10 +100,10 @@ impl Waiting {
                 Ok(bytes) => {
                     attributes.body = Some(Body { bytes, received, is_cut: received > limit });
                 }
-                Err(status) => return Err((loaded, status)),
+                Err(status) => return Err((asked, status)),
             }
         }
-        Ok((loaded, attributes))
+        Ok((asked, attributes))
     }
 
     /// The request ended without a decision. Where no body ever came, the plugin is not set up for them.
@@ -95,6 +116,46 @@ impl Waiting {
             );
             host::log(Level::Error, &message);
         }
+    }
+}
+
+impl Held {
+    /// A request without a body, or with one that is to come.
+    pub(crate) fn new(is_end: bool) -> Self {
+        Self { is_end, ..Self::default() }
+    }
+
+    /// Whether nothing of a body has come, and more than headers is to come.
+    pub(crate) fn is_new(&self) -> bool {
+        !self.is_end && self.received.is_none()
+    }
+
+    /// Whether there is a body, or may be one.
+    pub(crate) fn has_body(&self) -> bool {
+        !self.is_end || self.received.is_some()
+    }
+
+    /// The body is over.
+    pub(crate) fn end(&mut self) {
+        self.is_end = true;
+    }
+
+    /// Takes note of bytes that arrived. `most` is what any policy may see; of a longer body so much is copied now,
+    /// since the proxy then holds the sender back and no longer shows what it has.
+    pub(crate) fn arrived(&mut self, size: usize, is_end: bool, most: usize) -> Result<Action, Status> {
+        self.is_end |= is_end;
+        let received = match &self.copy {
+            None => size,
+            Some(_) => self.received.unwrap_or(0).saturating_add(size),
+        };
+        self.received = Some(received);
+        if received <= most {
+            return Ok(Action::Stop);
+        }
+        if self.copy.is_none() {
+            self.copy = Some(exactly(most)?);
+        }
+        Ok(Action::StopAndThrottle)
     }
 }
 

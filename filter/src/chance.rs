@@ -11,18 +11,17 @@ use sidegate_engine::eval::Context;
 
 use crate::attributes::Failure;
 use crate::host;
-use crate::policy::Gate;
 
 thread_local! {
     static POOL: Cell<[u8; 32]> = const { Cell::new([0; 32]) };
     static REQUESTS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// What the policy may ask of clock and chance; what it never asks for is not fetched.
-pub(crate) fn context(gate: &Gate) -> Result<Context, Failure> {
+/// What policies may ask of clock and chance; what they never ask for is not fetched.
+pub(crate) fn context(uses_clock: bool, uses_randomness: bool) -> Result<Context, Failure> {
     let now = || host::current_time_ns().map_err(|status| Failure { code: "host_clock", status });
-    let now_ns = if gate.uses_clock() { Some(now()?) } else { None };
-    let seed = if gate.uses_randomness() { Some(stir(now()?)) } else { None };
+    let now_ns = if uses_clock { Some(now()?) } else { None };
+    let seed = if uses_randomness { Some(stir(now()?)) } else { None };
     Ok(Context { now_ns, seed })
 }
 

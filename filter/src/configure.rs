@@ -2,21 +2,19 @@
 
 use std::rc::Rc;
 
-use sidegate_engine::config::{Config, Mode};
+use sidegate_engine::bundle::BundleError;
+use sidegate_engine::config::{Config, ConfigError, Mode, Sources};
+use sidegate_engine::decide::Settings;
+use sidegate_engine::policy::Policy;
+use sidegate_engine::refresh::Opener;
 
 use crate::attributes;
 use crate::contexts;
 use crate::host::{self, Level};
+use crate::loaded::{Fixed, Loaded};
 use crate::metrics;
 use crate::policy::Gate;
-
-/// One configuration, ready to decide. Requests share it and never change it.
-pub(crate) struct Loaded {
-    /// What is done with decisions.
-    pub(crate) mode: Mode,
-    /// What decides.
-    pub(crate) gate: Gate,
-}
+use crate::refresh::{self, Refresh};
 
 /// Why a configuration is refused, for the log.
 struct Refused {
@@ -24,12 +22,23 @@ struct Refused {
     message: String,
 }
 
+/// A configuration that was accepted.
+struct Accepted {
+    loaded: Loaded,
+    refresh: Option<Box<Refresh>>,
+    report: String,
+}
+
 /// Reads the configuration of a root context and puts it in place whole. False refuses it: Envoy then
 /// does not start, or keeps the configuration that it has.
 pub(crate) fn on_configure(root: u32) -> bool {
     match load() {
-        Ok((loaded, report)) => {
-            if contexts::configure(root, Rc::new(loaded)) {
+        Ok(Accepted { loaded, refresh, report }) => {
+            let period = if refresh.is_some() { refresh::TICK_MS } else { 0 };
+            if let Err(status) = host::set_tick_period(period) {
+                return refused(&Refused { code: "host_tick", message: format!("no ticks: {status}") });
+            }
+            if contexts::configure(root, Rc::new(loaded), refresh) {
                 host::log(Level::Info, &report);
                 return true;
             }
@@ -45,25 +54,70 @@ fn refused(why: &Refused) -> bool {
     false
 }
 
-fn load() -> Result<(Loaded, String), Refused> {
+fn load() -> Result<Accepted, Refused> {
     let json = host::plugin_configuration().map_err(|status| Refused {
         code: "host_configuration",
         message: format!("it cannot be read: {status}"),
     })?;
-    let config = Config::parse(&json).map_err(|e| Refused { code: e.code(), message: e.to_string() })?;
+    let config = Config::parse(&json)?;
     drop(json);
-    let gate = Gate::open(&config, &attributes::workload())
-        .map_err(|e| Refused { code: e.code(), message: format!("`bundle.inline`: {e}") })?;
+    let Config { entrypoint, mode, on_error_status, limits, allow_lowering, trust, bundle } = config;
+    let Sources { inline, http } = bundle;
+    let workload = attributes::workload();
+    let settings = Settings { error_status: on_error_status, limits };
+    let opener = Opener { trust, workload, entrypoint: entrypoint.clone(), limits };
+    // Where nothing is decided, there is nothing to fetch for.
+    let http = http.filter(|_| mode != Mode::Off);
+    let fixed = Fixed {
+        mode,
+        settings,
+        workload: opener.workload.clone(),
+        first_wait: http.as_ref().map_or(0, |http| http.first_wait),
+    };
+    let mut loaded = Loaded::new(fixed);
+    let mut sources = Vec::new();
+    if let Some(inline) = inline {
+        let gate = open(&inline, &opener, settings)?;
+        sources.push(gate.describe());
+        loaded.gate = Some(Rc::new(gate));
+    }
     metrics::define();
-    let Config { entrypoint, mode, on_error_status: _, limits, inline: _ } = &config;
+    let refresh = match http {
+        None => None,
+        Some(http) => {
+            let location = http.locate(&opener.workload)?;
+            sources.push(format!("what `{}` serves at `{}`", http.cluster, location.path));
+            Some(Box::new(Refresh::new(http, location, opener, allow_lowering, loaded.clone())))
+        }
+    };
     let report = format!(
         "sidegate {}: {} `{entrypoint}` of {}, limits: {} steps, {} deep, {} bytes out",
         env!("CARGO_PKG_VERSION"),
         mode.as_str(),
-        gate.describe(),
+        sources.join("; then of "),
         limits.steps,
         limits.depth,
         limits.output_bytes,
     );
-    Ok((Loaded { mode: *mode, gate }, report))
+    Ok(Accepted { loaded, refresh, report })
+}
+
+/// Opens the inline bundle, if it is one that the configuration trusts.
+fn open(inline: &[u8], opener: &Opener, settings: Settings) -> Result<Gate, BundleError> {
+    let Opener { trust, workload, entrypoint, limits } = opener;
+    let bundle = trust.bundle(inline, limits, workload)?;
+    let policy = Policy::load(bundle, entrypoint, *limits)?;
+    Ok(Gate::new(policy, workload, settings))
+}
+
+impl From<ConfigError> for Refused {
+    fn from(error: ConfigError) -> Self {
+        Self { code: error.code(), message: error.to_string() }
+    }
+}
+
+impl From<BundleError> for Refused {
+    fn from(error: BundleError) -> Self {
+        Self { code: error.code(), message: format!("`bundle.inline`: {error}") }
+    }
 }

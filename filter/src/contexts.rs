@@ -7,17 +7,29 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 use crate::body::Progress;
-use crate::configure::Loaded;
+use crate::loaded::Loaded;
+use crate::refresh::Refresh;
 use crate::response::Changes;
 
 enum Context {
-    Root(Option<Rc<Loaded>>),
+    Root(Root),
     Stream(Stream),
 }
 
+#[derive(Default)]
+struct Root {
+    /// What decides; `None` before the first configuration.
+    loaded: Option<Rc<Loaded>>,
+    /// What keeps it current, if anything does. Taken out while it works, since it calls the host.
+    refresh: Option<Box<Refresh>>,
+    /// Streams that are held until there is a policy, in the order in which they came, and until when.
+    held: Vec<(u32, i64)>,
+}
+
 struct Stream {
+    root: u32,
     /// What decides about this stream: that of its root context when the stream began. A new
-    /// configuration is for later streams.
+    /// policy is for later streams.
     loaded: Option<Rc<Loaded>>,
     /// What is to be done with the response.
     changes: Option<Changes>,
@@ -26,6 +38,9 @@ struct Stream {
 }
 
 type Contexts = HashMap<u32, Context, BuildHasherDefault<IdHasher>>;
+
+/// Most streams of one root context that are held for want of a policy; those beyond are refused at once.
+const MOST_HELD: usize = 4096;
 
 thread_local! {
     static CONTEXTS: RefCell<Contexts> = const { RefCell::new(Contexts::with_hasher(BuildHasherDefault::new())) };
@@ -37,39 +52,91 @@ pub(crate) fn create(context: u32, parent: u32) {
         if parent == 0 {
             // Envoy creates a root context anew when it starts a plugin again; what it had stays until
             // the configuration that follows has been accepted.
-            contexts.entry(context).or_insert(Context::Root(None));
+            contexts.entry(context).or_insert_with(|| Context::Root(Root::default()));
         } else {
             let loaded = match contexts.get(&parent) {
-                Some(Context::Root(loaded)) => loaded.clone(),
+                Some(Context::Root(root)) => root.loaded.clone(),
                 _ => None,
             };
-            contexts.insert(
-                context,
-                Context::Stream(Stream { loaded, changes: None, progress: Progress::Refused }),
-            );
+            let stream = Stream { root: parent, loaded, changes: None, progress: Progress::Refused };
+            contexts.insert(context, Context::Stream(stream));
         }
     });
 }
 
 /// A context ends. Streams of a root context that ends keep what they began with. Gives back how far a
-/// stream had got.
-pub(crate) fn delete(context: u32) -> Option<Progress> {
+/// stream had got, and its root context.
+pub(crate) fn delete(context: u32) -> Option<(Progress, u32)> {
     match with(|contexts| contexts.remove(&context)).flatten() {
-        Some(Context::Stream(stream)) => Some(stream.progress),
+        Some(Context::Stream(stream)) => Some((stream.progress, stream.root)),
         _ => None,
     }
 }
 
-/// Gives a root context its configuration; false if there is no such context.
-pub(crate) fn configure(root: u32, loaded: Rc<Loaded>) -> bool {
-    let done = with(|contexts| match contexts.get_mut(&root) {
-        Some(Context::Root(place)) => {
-            *place = Some(loaded);
-            true
-        }
-        _ => false,
+/// Gives a root context its configuration, and what keeps its policy current; false if there is no such context.
+pub(crate) fn configure(root: u32, loaded: Rc<Loaded>, refresh: Option<Box<Refresh>>) -> bool {
+    in_root(root, |place| {
+        place.loaded = Some(loaded);
+        place.refresh = refresh;
+    })
+    .is_some()
+}
+
+/// Another policy, candidate or mode for the streams that begin from now on.
+pub(crate) fn swap(root: u32, loaded: Rc<Loaded>) {
+    in_root(root, |place| place.loaded = Some(loaded));
+}
+
+/// What decides about streams that begin now.
+pub(crate) fn loaded_of_root(root: u32) -> Option<Rc<Loaded>> {
+    in_root(root, |place| place.loaded.clone()).flatten()
+}
+
+/// Takes out what keeps a root context's policy current; `None` if nothing does, or it is at work.
+pub(crate) fn take_refresh(root: u32) -> Option<Box<Refresh>> {
+    in_root(root, |place| place.refresh.take()).flatten()
+}
+
+/// Puts it back, unless the context has been given another meanwhile, or is gone.
+pub(crate) fn put_refresh(root: u32, refresh: Box<Refresh>) {
+    in_root(root, |place| {
+        place.refresh.get_or_insert(refresh);
     });
-    done == Some(true)
+}
+
+/// Holds a stream until there is a policy, or until then; false if that cannot be.
+pub(crate) fn hold(stream: u32, until: i64, progress: Progress) -> bool {
+    let root = with(|contexts| match contexts.get(&stream) {
+        Some(Context::Stream(stream)) => Some(stream.root),
+        _ => None,
+    });
+    let Some(root) = root.flatten() else { return false };
+    let is_noted = in_root(root, |place| {
+        let has_room = place.held.len() < MOST_HELD;
+        if has_room {
+            place.held.push((stream, until));
+        }
+        has_room
+    });
+    is_noted == Some(true) && set_progress(stream, progress)
+}
+
+/// Takes out the streams that are held and for which `is_over` says that it is over.
+pub(crate) fn take_held(root: u32, is_over: impl Fn(i64) -> bool) -> Vec<u32> {
+    let taken = with(|contexts| {
+        let Some(Context::Root(place)) = contexts.get_mut(&root) else { return Vec::new() };
+        let (over, held) =
+            std::mem::take(&mut place.held).into_iter().partition(|(_, until)| is_over(*until));
+        place.held = held;
+        let over: Vec<(u32, i64)> = over;
+        over.into_iter().map(|(stream, _)| stream).collect()
+    });
+    taken.unwrap_or_default()
+}
+
+/// Forgets a stream that was held and has ended.
+pub(crate) fn forget_held(root: u32, stream: u32) {
+    in_root(root, |place| place.held.retain(|(held, _)| *held != stream));
 }
 
 /// What decides about a stream; `None` if its plugin has no configuration.
@@ -124,6 +191,14 @@ pub(crate) fn take_progress(stream: u32) -> Progress {
         _ => Progress::Refused,
     })
     .unwrap_or(Progress::Refused)
+}
+
+fn in_root<T>(root: u32, work: impl FnOnce(&mut Root) -> T) -> Option<T> {
+    with(|contexts| match contexts.get_mut(&root) {
+        Some(Context::Root(place)) => Some(work(place)),
+        _ => None,
+    })
+    .flatten()
 }
 
 /// Runs `work` on the contexts. It must not call the host. `None` where they are in use, which the

@@ -12,6 +12,8 @@ mod attributes;
 #[cfg(target_arch = "wasm32")]
 mod body;
 #[cfg(target_arch = "wasm32")]
+mod candidate;
+#[cfg(target_arch = "wasm32")]
 mod chance;
 #[cfg(target_arch = "wasm32")]
 mod configure;
@@ -24,9 +26,13 @@ mod contexts;
 )]
 mod host;
 #[cfg(target_arch = "wasm32")]
+mod loaded;
+#[cfg(target_arch = "wasm32")]
 mod metrics;
 #[cfg(target_arch = "wasm32")]
 mod policy;
+#[cfg(target_arch = "wasm32")]
+mod refresh;
 #[cfg(target_arch = "wasm32")]
 mod refuse;
 #[cfg(target_arch = "wasm32")]

@@ -3,6 +3,8 @@
 
 use std::cell::RefCell;
 
+use sidegate_engine::refresh::Gauges;
+
 use crate::host::{self, Level, Status};
 
 /// What became of a request.
@@ -20,8 +22,9 @@ struct Counters {
     allowed: u32,
     denied: u32,
     error: u32,
-    /// By error code; defined when the code first comes up.
-    codes: Vec<(&'static str, u32)>,
+    /// Counters and gauges by name, defined when they first come up. A name is made of a prefix and a word that both
+    /// stand in this program.
+    named: Vec<((&'static str, &'static str), u32)>,
 }
 
 thread_local! {
@@ -57,15 +60,34 @@ pub(crate) fn count(outcome: Outcome) {
 
 /// Counts an error by its code.
 pub(crate) fn count_error(code: &'static str) {
+    count_named("errors.", code);
+}
+
+/// Counts under a name: a prefix that ends in a dot, and a word.
+pub(crate) fn count_named(prefix: &'static str, word: &'static str) {
     with(|counters| {
-        let known = counters.codes.iter().find(|(known, _)| *known == code).map(|(_, id)| *id);
-        let id = known.or_else(|| {
-            let id = host::define_counter(&format!("sidegate.errors.{code}")).ok()?;
-            counters.codes.push((code, id));
-            Some(id)
-        });
-        if let Some(id) = id {
+        if let Some(id) = counters.named(prefix, word, host::define_counter) {
             let _ = host::increment_metric(id);
+        }
+    });
+}
+
+/// Sets the gauges about the bundle.
+pub(crate) fn record(gauges: &Gauges) {
+    let Gauges { epoch, serial, expires_in_s, last_success_s, digest_prefix } = *gauges;
+    record_gauge("epoch", Some(epoch));
+    record_gauge("serial", Some(serial));
+    record_gauge("expires_in_s", expires_in_s);
+    record_gauge("last_success_s", last_success_s);
+    record_gauge("digest_prefix", Some(digest_prefix));
+}
+
+/// Sets one gauge about the bundle, if there is a value.
+pub(crate) fn record_gauge(word: &'static str, value: Option<u64>) {
+    let Some(value) = value else { return };
+    with(|counters| {
+        if let Some(id) = counters.named("bundle.", word, host::define_gauge) {
+            let _ = host::record_metric(id, value);
         }
     });
 }
@@ -76,8 +98,24 @@ impl Counters {
             allowed: host::define_counter("sidegate.decisions.allowed")?,
             denied: host::define_counter("sidegate.decisions.denied")?,
             error: host::define_counter("sidegate.decisions.error")?,
-            codes: Vec::new(),
+            named: Vec::new(),
         })
+    }
+}
+
+impl Counters {
+    fn named(
+        &mut self,
+        prefix: &'static str,
+        word: &'static str,
+        define: fn(&str) -> Result<u32, Status>,
+    ) -> Option<u32> {
+        if let Some((_, id)) = self.named.iter().find(|(name, _)| *name == (prefix, word)) {
+            return Some(*id);
+        }
+        let id = define(&format!("sidegate.{prefix}{word}")).ok()?;
+        self.named.push(((prefix, word), id));
+        Some(id)
     }
 }
 

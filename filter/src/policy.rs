@@ -1,8 +1,6 @@
-//! The engine, as the filter uses it: opened once when configured, asked for every request.
+//! The engine, as the filter uses it: made of a policy once, asked for every request.
 
 use sidegate_engine::attributes::{Attributes, Workload};
-use sidegate_engine::bundle::{self, BundleError};
-use sidegate_engine::config::Config;
 use sidegate_engine::decide::{Settings, Verdict, decide};
 use sidegate_engine::input::InputBuilder;
 use sidegate_engine::needs::{Group, Needs};
@@ -17,16 +15,11 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// Opens the bundle of a configuration. That it need not be signed has been said there:
-    /// [`Config::parse`] accepts nothing else so far.
-    pub(crate) fn open(config: &Config, workload: &Workload) -> Result<Self, BundleError> {
-        let Config { entrypoint, mode: _, on_error_status, limits, inline } = config;
-        let bundle = bundle::open(inline, limits)?.accept_unsigned();
-        let policy = Policy::load(bundle, entrypoint, *limits)?;
+    /// A gate of this policy.
+    pub(crate) fn new(policy: Policy, workload: &Workload, settings: Settings) -> Self {
         let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
-        let settings = Settings { error_status: *on_error_status, limits: *limits };
         let builder = InputBuilder::new(workload).with_messages(policy.messages());
-        Ok(Self { policy, needs, builder, settings })
+        Self { policy, needs, builder, settings }
     }
 
     /// What has to be fetched for every request.
@@ -49,11 +42,6 @@ impl Gate {
         self.policy.uses_randomness()
     }
 
-    /// HTTP status where there is no decision because of an error.
-    pub(crate) fn error_status(&self) -> u16 {
-        self.settings.error_status
-    }
-
     /// What was loaded, for the log.
     pub(crate) fn describe(&self) -> String {
         let reads: Vec<&str> = self.needs.iter().map(|group| group.name()).collect();
@@ -65,7 +53,11 @@ impl Gate {
                 crate::body::NEEDED_SETTING
             ),
         };
-        format!("revision `{}`, reads {reads}{waits}", self.policy.revision().escape_default())
+        let signed = match self.policy.signed_by() {
+            Some(key) => format!("signed by `{}`", key.escape_default()),
+            None => "not signed".to_owned(),
+        };
+        format!("revision `{}`, {signed}, reads {reads}{waits}", self.policy.revision().escape_default())
     }
 
     /// Decides about one request, whose attributes have what [`Gate::needs`] names.

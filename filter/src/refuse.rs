@@ -3,6 +3,9 @@
 use crate::host::{self, Action, Level, Status};
 use crate::metrics::{self, Outcome};
 
+/// Status where there is no policy (yet): the client may come again.
+pub(crate) const NO_POLICY_STATUS: u16 = 503;
+
 /// No decision, and so a refusal: the client learns the status, the operator the code.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refusal {
@@ -18,6 +21,11 @@ impl Refusal {
     /// A refusal because of something in the engine.
     pub(crate) fn new(code: &'static str, status: u16) -> Self {
         Self { code, status, cause: None }
+    }
+
+    /// A refusal because there is no policy (yet).
+    pub(crate) fn no_policy() -> Self {
+        Self::new("no_policy", NO_POLICY_STATUS)
     }
 
     /// A refusal because of a host call.

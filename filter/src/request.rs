@@ -1,24 +1,19 @@
 //! From a request to what becomes of it.
 
+use std::rc::Rc;
+
 use sidegate_engine::Value;
 use sidegate_engine::actions::{Actions, HeaderOp, metadata_text};
 use sidegate_engine::attributes::Attributes;
 use sidegate_engine::config::Mode;
-use sidegate_engine::decide::Verdict;
 
-use crate::attributes::{self, Failure};
-use crate::body::{Progress, Waiting};
-use crate::chance;
-use crate::configure::Loaded;
+use crate::body::{Held, Progress, Waiting};
 use crate::contexts;
 use crate::host::{self, Action, Level, Map, Status};
+use crate::loaded::{Asked, Loaded};
 use crate::metrics::{self, Outcome};
-use crate::policy::Gate;
 use crate::refuse::{self, Refusal};
 use crate::response::{self, Changes};
-
-/// Status where there is no policy (yet): the client may come again.
-const NO_POLICY_STATUS: u16 = 503;
 
 /// The key of the filter state that has a decision's `dynamic_metadata`.
 const METADATA_KEY: &str = "sidegate.dynamic_metadata";
@@ -26,53 +21,114 @@ const METADATA_KEY: &str = "sidegate.dynamic_metadata";
 /// Decides about a request and carries the decision out, unless its body is to come and the policy reads it.
 pub(crate) fn on_request_headers(stream: u32, is_end: bool) -> Action {
     let Some(loaded) = contexts::loaded(stream) else {
-        return refuse::send(Refusal::new("no_policy", NO_POLICY_STATUS));
+        return refuse::send(Refusal::no_policy());
     };
-    if loaded.mode == Mode::Off {
+    if loaded.fixed.mode == Mode::Off {
         return pass(stream, is_end);
     }
-    let attributes = match attributes::fetch(loaded.gate.needs()) {
-        Ok(attributes) => attributes,
-        Err(Failure { code, status }) => {
-            return settle(stream, &loaded, Err(host_refusal(&loaded, code, status)), is_end);
+    match loaded.asked() {
+        Some(asked) => begin(stream, asked, Held::new(is_end)),
+        None => hold(stream, &loaded, is_end),
+    }
+}
+
+/// A request that came before the first policy: it waits, where one is to come.
+fn hold(stream: u32, loaded: &Loaded, is_end: bool) -> Action {
+    if loaded.mode() != Mode::Enforce {
+        refuse::report(&Refusal::no_policy(), "shadow: would be refused");
+        return pass(stream, is_end);
+    }
+    let first_wait = loaded.fixed.first_wait;
+    if first_wait > 0
+        && let Ok(now) = host::current_time_ns()
+        && contexts::hold(stream, now.saturating_add(first_wait), Progress::Held(Box::new(Held::new(is_end))))
+    {
+        return Action::Stop;
+    }
+    refuse::send(Refusal::no_policy())
+}
+
+/// The first policy is there, or the time to wait for it is over: a request that was held goes on, or not. Calls are
+/// about its stream.
+pub(crate) fn release(stream: u32, loaded: Option<&Rc<Loaded>>) {
+    let held = match contexts::take_progress(stream) {
+        Progress::Held(held) => *held,
+        other => {
+            contexts::set_progress(stream, other);
+            return;
         }
     };
-    match loaded.gate.body_limit().filter(|_| !is_end && !attributes.is_tunnel()) {
-        Some(limit) => {
-            let is_held = loaded.mode == Mode::Enforce;
-            let error_status = loaded.gate.error_status();
-            let waiting = Waiting::new(loaded, attributes, limit, is_held);
-            if !contexts::set_progress(stream, Progress::Waiting(Box::new(waiting))) {
-                return refuse::send(Refusal::new("internal", error_status));
-            }
-            if is_held { Action::Stop } else { Action::Continue }
-        }
-        None => {
-            let judged = judge(&loaded.gate, attributes);
-            settle(stream, &loaded, judged, is_end)
+    let action = match loaded.and_then(|loaded| loaded.asked()) {
+        Some(asked) => begin(stream, asked, held),
+        None => refuse::send(Refusal::no_policy()),
+    };
+    if action == Action::Continue {
+        // There may be more of it to come, whatever has come.
+        contexts::set_progress(stream, Progress::Passed);
+        if let Err(status) = host::continue_request() {
+            refuse::send(Refusal::host("host_continue", status, refuse::NO_POLICY_STATUS));
         }
     }
 }
 
+/// Looks at a request for the first time: of its body so much is there as `held` says.
+fn begin(stream: u32, asked: Asked, held: Held) -> Action {
+    let is_end = !held.has_body();
+    let attributes = match asked.fetch() {
+        Ok(attributes) => attributes,
+        Err(refusal) => return settle(stream, &asked, Err(refusal), is_end),
+    };
+    match asked.body_limit().filter(|_| !is_end && !attributes.is_tunnel()) {
+        Some(limit) if held.is_new() => {
+            let is_held = asked.mode == Mode::Enforce;
+            let waiting = Waiting::new(asked, attributes, limit, is_held);
+            wait(stream, waiting)
+        }
+        Some(limit) => match Waiting::after(held, asked, attributes, limit) {
+            (waiting, true) => complete(stream, waiting, false),
+            (waiting, false) => wait(stream, waiting),
+        },
+        None => judge(stream, &asked, attributes, is_end),
+    }
+}
+
+fn wait(stream: u32, waiting: Waiting) -> Action {
+    let error_status = waiting.asked.error_status();
+    let is_held = waiting.is_held;
+    if !contexts::set_progress(stream, Progress::Waiting(Box::new(waiting))) {
+        return refuse::send(Refusal::new("internal", error_status));
+    }
+    if is_held { Action::Stop } else { Action::Continue }
+}
+
 /// More of a body: looked at where it is awaited.
 pub(crate) fn on_request_body(stream: u32, size: usize, is_end: bool) -> Action {
-    let mut waiting = match contexts::take_progress(stream) {
-        Progress::Passed => return Action::Continue,
-        Progress::Refused => return Action::Stop,
-        Progress::Waiting(waiting) => waiting,
-    };
-    match waiting.arrived(size, is_end) {
-        Ok(true) => complete(stream, *waiting, is_end),
-        Ok(false) => {
-            let action = if waiting.loaded.mode == Mode::Enforce { Action::Stop } else { Action::Continue };
-            // A stream that is gone needs no answer; one that is there has its place.
-            contexts::set_progress(stream, Progress::Waiting(waiting));
-            action
+    match contexts::take_progress(stream) {
+        Progress::Passed => Action::Continue,
+        Progress::Refused => Action::Stop,
+        Progress::Held(mut held) => {
+            let most = contexts::loaded(stream).map_or(0, |loaded| loaded.fixed.settings.limits.body_bytes);
+            match held.arrived(size, is_end, most) {
+                Ok(action) => {
+                    contexts::set_progress(stream, Progress::Held(held));
+                    action
+                }
+                Err(status) => refuse::send(Refusal::host("host_body", status, refuse::NO_POLICY_STATUS)),
+            }
         }
-        Err(status) => {
-            let loaded = &waiting.loaded;
-            settle(stream, loaded, Err(host_refusal(loaded, "host_body", status)), is_end)
-        }
+        Progress::Waiting(mut waiting) => match waiting.arrived(size, is_end) {
+            Ok(true) => complete(stream, *waiting, is_end),
+            Ok(false) => {
+                let is_held = waiting.is_held;
+                // A stream that is gone needs no answer; one that is there has its place.
+                contexts::set_progress(stream, Progress::Waiting(waiting));
+                if is_held { Action::Stop } else { Action::Continue }
+            }
+            Err(status) => {
+                let asked = &waiting.asked;
+                settle(stream, asked, Err(Refusal::host("host_body", status, asked.error_status())), is_end)
+            }
+        },
     }
 }
 
@@ -81,53 +137,49 @@ pub(crate) fn on_request_trailers(stream: u32) -> Action {
     match contexts::take_progress(stream) {
         Progress::Passed => Action::Continue,
         Progress::Refused => Action::Stop,
+        Progress::Held(mut held) => {
+            held.end();
+            contexts::set_progress(stream, Progress::Held(held));
+            Action::Stop
+        }
         Progress::Waiting(waiting) => complete(stream, *waiting, true),
     }
 }
 
 /// A stream ends, or a root context.
 pub(crate) fn on_delete(context: u32) {
-    if let Some(Progress::Waiting(waiting)) = contexts::delete(context) {
-        waiting.abandon();
+    match contexts::delete(context) {
+        Some((Progress::Waiting(waiting), _)) => waiting.abandon(),
+        Some((Progress::Held(_), root)) => contexts::forget_held(root, context),
+        _ => {}
     }
 }
 
 fn complete(stream: u32, waiting: Waiting, is_end: bool) -> Action {
     match waiting.complete() {
-        Ok((loaded, attributes)) => {
-            let judged = judge(&loaded.gate, attributes);
-            settle(stream, &loaded, judged, is_end)
-        }
-        Err((loaded, status)) => {
-            settle(stream, &loaded, Err(host_refusal(&loaded, "host_body", status)), is_end)
+        Ok((asked, attributes)) => judge(stream, &asked, attributes, is_end),
+        Err((asked, status)) => {
+            let refusal = Refusal::host("host_body", status, asked.error_status());
+            settle(stream, &asked, Err(refusal), is_end)
         }
     }
 }
 
-fn host_refusal(loaded: &Loaded, code: &'static str, status: Status) -> Refusal {
-    Refusal::host(code, status, loaded.gate.error_status())
-}
-
-/// The decision, and what was known of the request. An error is a refusal with its own status.
-fn judge(gate: &Gate, mut attributes: Attributes) -> Result<(Actions, Attributes), Refusal> {
-    attributes.context = chance::context(gate)
-        .map_err(|Failure { code, status }| Refusal::host(code, status, gate.error_status()))?;
-    let Verdict { actions, error, input: _, result: _ } = gate.decide(&attributes);
-    match error {
-        None => Ok((actions, attributes)),
-        Some(error) => Err(Refusal::new(error.code(), error.status(gate.error_status()))),
-    }
+/// Decides; an error is a refusal with its own status.
+fn judge(stream: u32, asked: &Asked, mut attributes: Attributes, is_end: bool) -> Action {
+    let judged = asked.judge(&mut attributes, !is_end);
+    settle(stream, asked, judged.map(|actions| (actions, attributes)), is_end)
 }
 
 /// Carries out what became of a request.
 fn settle(
     stream: u32,
-    loaded: &Loaded,
+    asked: &Asked,
     judged: Result<(Actions, Attributes), Refusal>,
     is_end: bool,
 ) -> Action {
-    if loaded.mode == Mode::Enforce {
-        enforce(stream, &loaded.gate, judged, is_end)
+    if asked.mode == Mode::Enforce {
+        enforce(stream, asked.error_status(), judged, is_end)
     } else {
         shadow(judged);
         pass(stream, is_end)
@@ -142,18 +194,23 @@ fn pass(stream: u32, is_end: bool) -> Action {
     Action::Continue
 }
 
-fn enforce(stream: u32, gate: &Gate, judged: Result<(Actions, Attributes), Refusal>, is_end: bool) -> Action {
+fn enforce(
+    stream: u32,
+    error_status: u16,
+    judged: Result<(Actions, Attributes), Refusal>,
+    is_end: bool,
+) -> Action {
     match judged {
         Ok((Actions::Allow { request_headers, path, response_headers, dynamic_metadata }, attributes)) => {
             // The upstream trusts what the policy sets and removes, later filters what it says: without it
             // the request must not get there.
             if let Err(status) = change_request(&attributes, &request_headers, path.as_deref()) {
-                return refuse::send(Refusal::host("host_request_headers", status, gate.error_status()));
+                return refuse::send(Refusal::host("host_request_headers", status, error_status));
             }
             if let Err(status) = keep_metadata(dynamic_metadata.as_ref()) {
-                return refuse::send(Refusal::host("host_filter_state", status, gate.error_status()));
+                return refuse::send(Refusal::host("host_filter_state", status, error_status));
             }
-            allow(stream, gate, response_headers, is_end)
+            allow(stream, error_status, response_headers, is_end)
         }
         Ok((Actions::Deny { status, headers, body, dynamic_metadata }, _)) => {
             if keep_metadata(dynamic_metadata.as_ref()).is_err() {
@@ -166,11 +223,11 @@ fn enforce(stream: u32, gate: &Gate, judged: Result<(Actions, Attributes), Refus
     }
 }
 
-fn allow(stream: u32, gate: &Gate, response_headers: Vec<HeaderOp>, is_end: bool) -> Action {
+fn allow(stream: u32, error_status: u16, response_headers: Vec<HeaderOp>, is_end: bool) -> Action {
     if !response_headers.is_empty() {
-        let changes = Changes { headers: response_headers, error_status: gate.error_status() };
+        let changes = Changes { headers: response_headers, error_status };
         if !contexts::keep_changes(stream, changes) {
-            return refuse::send(Refusal::new("internal", gate.error_status()));
+            return refuse::send(Refusal::new("internal", error_status));
         }
     }
     metrics::count(Outcome::Allowed);

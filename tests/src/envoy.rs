@@ -179,6 +179,18 @@ impl Envoy {
         Ok(total)
     }
 
+    /// Memory that the process has resident, in KiB.
+    ///
+    /// # Errors
+    /// The process is gone, or this is no Linux.
+    pub fn resident_kib(&self) -> Result<u64, String> {
+        let path = format!("/proc/{}/status", self.pid());
+        let text = fs::read_to_string(&path).map_err(|e| format!("could not read {path}: {e}"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok())
+            .ok_or_else(|| format!("expected `VmRSS` in {path}"))
+    }
+
     /// Whether the process still runs.
     pub fn runs(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))

@@ -21,6 +21,8 @@ pub mod envoy_config;
 pub mod paths;
 pub mod places;
 pub mod proto;
+pub mod published;
+pub mod rollout;
 pub mod slices;
 pub mod table;
 pub mod upstream;

@@ -1,6 +1,7 @@
 //! Why a plugin configuration is refused.
 
 use super::json::shown;
+use crate::trust::KeyError;
 
 /// Why a plugin configuration is refused. The messages name the key by its path in the JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +53,24 @@ pub enum ConfigError {
         /// What it is.
         got: String,
     },
+    /// The workload has no name to find its policy by, or one that is none.
+    #[error("`bundle.http`: expected the workload's {what} ({places}), got {got}")]
+    Identity {
+        /// What is needed.
+        what: &'static str,
+        /// Where it is looked for.
+        places: &'static str,
+        /// What was there.
+        got: String,
+    },
+    /// A key of `verify.keys` that cannot be used.
+    #[error("`{path}`: {error}")]
+    Key {
+        /// Path of the key.
+        path: String,
+        /// What is the matter with it.
+        error: KeyError,
+    },
     /// The contract has it, this version does not.
     #[error("`{path}`: {what} not available in this version, {instead}")]
     Unavailable {
@@ -75,8 +94,19 @@ impl ConfigError {
             Self::DuplicateKey { .. } => "config_duplicate_key",
             Self::MissingKey { .. } => "config_missing_key",
             Self::Value { .. } => "config_value",
+            Self::Identity { .. } => "config_identity",
+            Self::Key { .. } => "config_key",
             Self::Unavailable { .. } => "config_unavailable",
         }
+    }
+
+    /// A workload without a usable name.
+    pub(super) fn identity(what: &'static str, places: &'static str, text: &str) -> Self {
+        let got = match text {
+            "" => "none".to_owned(),
+            text => format!("`{}`, which is no name of Kubernetes (DNS-1123)", shown(text)),
+        };
+        Self::Identity { what, places, got }
     }
 
     /// An unknown key, with the nearest of those known if one is near, else all of them.

@@ -7,16 +7,16 @@
 mod error;
 mod json;
 mod read;
-
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+mod source;
+mod verify;
 
 pub use self::error::ConfigError;
+pub use self::source::{Form, HttpSource, Location, Sources};
 
-use self::json::{Node, Number};
+use self::json::Node;
 use self::read::{Reader, text_value, value};
 use crate::limits::Limits;
+use crate::trust::Trust;
 
 /// The entry point of OPA's Envoy plugin, and so the default here.
 pub const DEFAULT_ENTRYPOINT: &str = "envoy/authz/allow";
@@ -49,8 +49,12 @@ pub struct Config {
     pub on_error_status: u16,
     /// What one decision and one bundle may cost.
     pub limits: Limits,
-    /// The bundle, decoded from base64; not yet looked into.
-    pub inline: Vec<u8>,
+    /// Whether a signed pointer may lower `mode`.
+    pub allow_lowering: bool,
+    /// What bundles and pointers are trusted by.
+    pub trust: Trust,
+    /// Where the policy comes from.
+    pub bundle: Sources,
 }
 
 impl Mode {
@@ -102,9 +106,11 @@ impl Config {
         let entrypoint = entrypoint(&mut top)?;
         let on_error_status = on_error(&mut top)?;
         let limits = limits(&mut top)?;
-        verify(&mut top)?;
-        let inline = bundle(&mut top, limits.bundle_bytes)?;
-        Ok(Self { entrypoint, mode, on_error_status, limits, inline })
+        let trust = verify::verify(&mut top)?;
+        let allow_lowering = top.boolean("allow_lowering", false)?;
+        let bundle = source::sources(&mut top, limits.bundle_bytes)?;
+        verify::refuse_secrets(&trust, bundle.http.is_some())?;
+        Ok(Self { entrypoint, mode, on_error_status, limits, allow_lowering, trust, bundle })
     }
 }
 
@@ -130,12 +136,6 @@ fn refuse_unavailable(top: &mut Reader) -> Result<(), ConfigError> {
     let word = |text: &str| Some(Node::Text(text.to_owned()));
     top.unavailable("response_entrypoint", null(), "the response phase is", LEAVE_OUT)?;
     top.unavailable("network_entrypoint", null(), "the network phase is", LEAVE_OUT)?;
-    top.unavailable(
-        "allow_lowering",
-        Some(Node::Bool(false)),
-        "lowering the mode from a bundle is",
-        LEAVE_OUT,
-    )?;
     top.unavailable("undeclared", word("deny"), "any other answer than `deny` is", LEAVE_OUT)?;
     top.unavailable(
         "trust_domain_aliases",
@@ -193,73 +193,4 @@ fn limits(top: &mut Reader) -> Result<Limits, ConfigError> {
         body_bytes: usize::try_from(body_bytes).unwrap_or(default.body_bytes),
         bundle_bytes: usize::try_from(bundle_bytes).unwrap_or(default.bundle_bytes),
     })
-}
-
-/// Signatures are required by default, and there are none yet: so the key has to be written down.
-fn verify(top: &mut Reader) -> Result<(), ConfigError> {
-    const SIGNATURES: &str = "checking bundle signatures is";
-    const INSTEAD: &str = "write `\"verify\": {\"required\": false}`";
-    let unavailable = || ConfigError::Unavailable {
-        path: "verify.required".to_owned(),
-        what: "checking bundle signatures (the default) is",
-        instead: INSTEAD,
-    };
-    let Some(node) = top.take("verify") else { return Err(unavailable()) };
-    let mut verify = Reader::open("verify", node, &["required", "keys", "scope", "mesh", "min_serial"])?;
-    let empty = || Some(Node::Text(String::new()));
-    let zero = Some(Node::Number(Number::Unsigned(0)));
-    verify.unavailable("keys", Some(Node::List(Vec::new())), SIGNATURES, "leave the key out")?;
-    verify.unavailable("scope", empty(), SIGNATURES, "leave the key out")?;
-    verify.unavailable("mesh", empty(), SIGNATURES, "leave the key out")?;
-    verify.unavailable("min_serial", zero, SIGNATURES, "leave the key out")?;
-    if verify.boolean("required", true)? { Err(unavailable()) } else { Ok(()) }
-}
-
-/// The inline bundle, decoded. White space is passed over: `base64` wraps its lines.
-fn bundle(top: &mut Reader, most: usize) -> Result<Vec<u8>, ConfigError> {
-    const INLINE: &str = "a bundle in base64";
-    let node = top.require("bundle", "an object with `inline`, a bundle in base64")?;
-    let mut bundle = Reader::open("bundle", node, &["inline", "http"])?;
-    bundle.unavailable("http", None, "fetching bundles is", "give the bundle in `bundle.inline`")?;
-    let path = bundle.path("inline");
-    let text = match bundle.require("inline", INLINE)? {
-        Node::Text(text) => text,
-        other => return Err(value(&path, INLINE, &other)),
-    };
-    let refuse = |expected: &str, got: String| ConfigError::Value {
-        path: path.clone(),
-        expected: expected.to_owned(),
-        got,
-    };
-    let mut packed = text.into_bytes();
-    packed.retain(|byte| !byte.is_ascii_whitespace());
-    if packed.is_empty() {
-        return Err(refuse(INLINE, "an empty text".to_owned()));
-    }
-    let decoder = GeneralPurpose::new(
-        &alphabet::STANDARD,
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-    );
-    // The bytes themselves stay out of the message: there may be millions.
-    let bytes = decoder
-        .decode(&packed)
-        .map_err(|e| refuse(INLINE, format!("text that is not base64 ({})", lower(e))))?;
-    if bytes.len() > most {
-        return Err(refuse(
-            &format!("at most {most} bytes (`limits.bundle_bytes`)"),
-            bytes.len().to_string(),
-        ));
-    }
-    Ok(bytes)
-}
-
-fn lower(error: base64::DecodeError) -> String {
-    match error {
-        base64::DecodeError::InvalidByte(at, byte) => format!("byte 0x{byte:02x} at {at}"),
-        base64::DecodeError::InvalidLength(length) => {
-            format!("{length} characters are no whole number of bytes")
-        }
-        base64::DecodeError::InvalidLastSymbol(at, _) => format!("bits left over at {at}"),
-        base64::DecodeError::InvalidPadding => "wrong padding".to_owned(),
-    }
 }

@@ -65,4 +65,41 @@ unsafe extern "C" {
     pub(super) fn proxy_define_metric(kind: u32, name: *const u8, name_length: usize, id: *mut u32) -> u32;
 
     pub(super) safe fn proxy_increment_metric(id: u32, by: i64) -> u32;
+
+    pub(super) safe fn proxy_record_metric(id: u32, value: u64) -> u32;
+
+    pub(super) safe fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+
+    pub(super) fn proxy_http_call(
+        cluster: *const u8,
+        cluster_length: usize,
+        headers: *const u8,
+        headers_length: usize,
+        body: *const u8,
+        body_length: usize,
+        trailers: *const u8,
+        trailers_length: usize,
+        timeout_milliseconds: u32,
+        token: *mut u32,
+    ) -> u32;
+
+    pub(super) fn proxy_get_shared_data(
+        key: *const u8,
+        key_length: usize,
+        data: *mut *mut u8,
+        length: *mut usize,
+        change: *mut u32,
+    ) -> u32;
+
+    pub(super) fn proxy_set_shared_data(
+        key: *const u8,
+        key_length: usize,
+        value: *const u8,
+        value_length: usize,
+        change: u32,
+    ) -> u32;
+
+    pub(super) safe fn proxy_set_effective_context(context: u32) -> u32;
+
+    pub(super) safe fn proxy_continue_stream(stream: u32) -> u32;
 }

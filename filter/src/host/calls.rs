@@ -27,16 +27,22 @@ pub(crate) enum Map {
     Request = 0,
     /// Response headers; there only in the response callback.
     Response = 2,
+    /// Headers of the answer to a call of our own; there only in the callback that tells of it.
+    CallResponse = 6,
 }
 
 /// The buffer that holds the bytes of the request's body.
 const REQUEST_BODY: u32 = 0;
+/// The buffer that holds the body of the answer to a call of our own.
+const CALL_RESPONSE_BODY: u32 = 4;
 /// The buffer that holds the plugin's configuration.
 const PLUGIN_CONFIGURATION: u32 = 7;
 /// The request side of a stream.
 const REQUEST_STREAM: u32 = 0;
 /// A metric that counts up.
 const COUNTER: u32 = 0;
+/// A metric that has a value.
+const GAUGE: u32 = 1;
 /// "No gRPC status": the host then derives one from the HTTP status where the request is gRPC.
 const NO_GRPC_STATUS: i32 = -1;
 
@@ -148,12 +154,102 @@ pub(crate) fn close_request() -> Result<(), Status> {
     Status::check(abi::proxy_close_stream(REQUEST_STREAM))
 }
 
+/// Lets a request that was held go on, once the callback under way is over.
+pub(crate) fn continue_request() -> Result<(), Status> {
+    Status::check(abi::proxy_continue_stream(REQUEST_STREAM))
+}
+
+/// Makes the calls that follow about another context than the callback's, until the callback is over.
+pub(crate) fn turn_to(context: u32) -> Result<(), Status> {
+    Status::check(abi::proxy_set_effective_context(context))
+}
+
+/// Has the root context of the callback ticked so often; 0 ends it.
+pub(crate) fn set_tick_period(milliseconds: u32) -> Result<(), Status> {
+    Status::check(abi::proxy_set_tick_period_milliseconds(milliseconds))
+}
+
+/// Sends a request without a body; gives the number that the callback about its end will bear. The host refuses
+/// a cluster that it does not know as a bad argument.
+pub(crate) fn http_call(
+    cluster: &str,
+    headers: &[(String, String)],
+    timeout_milliseconds: u32,
+) -> Result<u32, Status> {
+    let headers = pairs::encode(headers).ok_or(Status::BadArgument)?;
+    let mut token = 0;
+    // SAFETY: the host reads the slices during the call and writes one number.
+    Status::check(unsafe {
+        abi::proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            ptr::null(),
+            0,
+            ptr::null(),
+            0,
+            timeout_milliseconds,
+            &raw mut token,
+        )
+    })?;
+    Ok(token)
+}
+
+/// The body of the answer to a call of our own, of which the callback said that it has `length` bytes.
+pub(crate) fn call_response_body(length: usize) -> Result<Vec<u8>, Status> {
+    if length == 0 {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the host writes one address and one length to the places given.
+    let bytes = received(|data, got| unsafe {
+        abi::proxy_get_buffer_bytes(CALL_RESPONSE_BODY, 0, length, data, got)
+    })?;
+    if bytes.len() == length { Ok(bytes) } else { Err(Status::Malformed) }
+}
+
+/// A value that all VMs of one `vm_id` share, and the number of its last change; `None` where there is none.
+pub(crate) fn shared_data(key: &str) -> Result<Option<(Vec<u8>, u32)>, Status> {
+    let mut change = 0;
+    // SAFETY: the host reads the key, and writes one address, one length and one number.
+    let value = received(|data, length| unsafe {
+        abi::proxy_get_shared_data(key.as_ptr(), key.len(), data, length, &raw mut change)
+    });
+    match value {
+        Ok(value) => Ok(Some((value, change))),
+        Err(Status::NotFound) => Ok(None),
+        Err(status) => Err(status),
+    }
+}
+
+/// Sets a value that all VMs share; unless `change` is 0, only if it is still that of the last change.
+pub(crate) fn set_shared_data(key: &str, value: &[u8], change: u32) -> Result<(), Status> {
+    // SAFETY: the host reads the two slices during the call.
+    Status::check(unsafe {
+        abi::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), change)
+    })
+}
+
 /// A counter by name; the same name gives the same counter of the proxy.
 pub(crate) fn define_counter(name: &str) -> Result<u32, Status> {
+    define_metric(COUNTER, name)
+}
+
+/// A gauge by name.
+pub(crate) fn define_gauge(name: &str) -> Result<u32, Status> {
+    define_metric(GAUGE, name)
+}
+
+fn define_metric(kind: u32, name: &str) -> Result<u32, Status> {
     let mut id = 0;
     // SAFETY: the host reads the name and writes one number.
-    Status::check(unsafe { abi::proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) })?;
+    Status::check(unsafe { abi::proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) })?;
     Ok(id)
+}
+
+/// Sets a gauge.
+pub(crate) fn record_metric(id: u32, value: u64) -> Result<(), Status> {
+    Status::check(abi::proxy_record_metric(id, value))
 }
 
 /// Nanoseconds since the Unix epoch.

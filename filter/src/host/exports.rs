@@ -4,7 +4,7 @@
 use std::panic;
 
 use super::{Action, Level, log, memory};
-use crate::{configure, contexts, request, response};
+use crate::{configure, contexts, refresh, request, response};
 
 /// Tells the host which ABI this module speaks.
 #[unsafe(no_mangle)]
@@ -45,6 +45,24 @@ pub(super) extern "C" fn proxy_on_configure(context: u32, _length: usize) -> u32
     u32::from(configure::on_configure(context))
 }
 
+/// The time between two ticks of a root context has passed.
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn proxy_on_tick(context: u32) {
+    refresh::on_tick(context);
+}
+
+/// A call of our own has ended: with an answer, or with none, and then no headers.
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn proxy_on_http_call_response(
+    context: u32,
+    token: u32,
+    headers: u32,
+    body_size: usize,
+    _trailers: u32,
+) {
+    refresh::on_call_response(context, token, headers, body_size);
+}
+
 /// The headers of a request are there.
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn proxy_on_request_headers(context: u32, _count: u32, end_of_stream: u32) -> u32 {
@@ -73,5 +91,6 @@ fn number(action: Action) -> u32 {
     match action {
         Action::Continue => 0,
         Action::Stop => 1,
+        Action::StopAndThrottle => 2,
     }
 }

@@ -13,9 +13,10 @@ mod memory;
 mod status;
 
 pub(crate) use self::calls::{
-    Level, Map, add_header, close_request, current_time_ns, define_counter, header_map, increment_metric,
-    log, plugin_configuration, property, remove_header, request_body, send_local_response, set_filter_state,
-    set_header,
+    Level, Map, add_header, call_response_body, close_request, continue_request, current_time_ns,
+    define_counter, define_gauge, header_map, http_call, increment_metric, log, plugin_configuration,
+    property, record_metric, remove_header, request_body, send_local_response, set_filter_state, set_header,
+    set_shared_data, set_tick_period, shared_data, turn_to,
 };
 pub(crate) use self::status::Status;
 
@@ -26,4 +27,7 @@ pub(crate) enum Action {
     Continue,
     /// Go no further: the request has been answered, or its body is awaited.
     Stop,
+    /// Go no further, and hold the sender back where too much is held (for bodies alone): with [`Action::Stop`] the
+    /// proxy answers 413 there.
+    StopAndThrottle,
 }

@@ -10,10 +10,11 @@ use flate2::read::GzDecoder;
 use serde_json::Value as Json;
 use sidegate_compiler::{BuildOptions, Built, Sources, Workload, build, reference};
 use sidegate_engine::Value;
-use sidegate_engine::bundle;
+use sidegate_engine::attributes;
 use sidegate_engine::eval::Context;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::policy::Policy;
+use sidegate_engine::trust::Trust;
 
 pub use opa::{Answers, ask};
 pub use policy::{ENTRYPOINT, NAMES, NAMESPACES, Random, input};
@@ -139,8 +140,10 @@ impl Pair {
 }
 
 fn load(built: &Built) -> Result<Policy, String> {
-    let opened = bundle::open(&built.bundle, &Limits::default()).map_err(|error| error.to_string())?;
-    Policy::load(opened.accept_unsigned(), ENTRYPOINT, Limits::default()).map_err(|error| error.to_string())
+    let opened = Trust::nothing_required()
+        .bundle(&built.bundle, &Limits::default(), &attributes::Workload::default())
+        .map_err(|error| error.to_string())?;
+    Policy::load(opened, ENTRYPOINT, Limits::default()).map_err(|error| error.to_string())
 }
 
 /// The sources with what a slice says of itself.

@@ -1,0 +1,17 @@
+//! What the rollout tests and the rollout demo share: a sidecar that fetches its policy, a server to fetch it
+//! from, somebody who publishes, and clients that never stop asking.
+
+mod bundles;
+mod load;
+mod publisher;
+mod refusals;
+mod site;
+
+pub use self::bundles::{change_file, repack, unpack, versioned};
+pub use self::load::Load;
+pub use self::publisher::{Publisher, WORKLOAD};
+pub use self::refusals::{Refused, live_refusals};
+pub use self::site::{Site, SiteOptions};
+
+/// The header that says which version decided.
+pub const VERSION_HEADER: &str = "x-policy";
