@@ -1,7 +1,5 @@
 //! A slice answers as the whole does.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use sidegate_tests::slices::Pair;
 
 #[test]
