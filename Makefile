@@ -15,11 +15,11 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins demo bench bench-budget \
-	bench-rollout demo-rollout noop clean
+	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins \
+	demo demo-rollout bench bench-budget bench-publish bench-rollout noop clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 # --- set-up ---
 
@@ -139,6 +139,10 @@ bench: setup-demo wasm noop bundle ## CPU per request: no filter, no-op wasm fil
 
 bench-budget: setup-demo wasm ## CPU of requests whose policies would go on for long and are stopped
 	@$(CARGO) run -q --locked -p sidegate-bench --bin budget
+
+bench-publish: cli ## time and memory of publishing for SERVICES (10000) of CALLERS (20) each, and again after one change
+	@$(CARGO) run -q --locked -p sidegate-bench --bin publish -- $(if $(SERVICES),--services $(SERVICES)) \
+		$(if $(CALLERS),--callers $(CALLERS))
 
 bench-rollout: setup-demo wasm ## 100 changes under load: wrong answers, memory, time to the last worker; SWAPS=n REQUESTS=n
 	@$(CARGO) run -q --locked -p sidegate-tests --bin bench-rollout -- --swaps $(or $(SWAPS),100) --requests $(or $(REQUESTS),20000)
