@@ -38,9 +38,10 @@ pub(super) fn longest(interval: i64) -> i64 {
     interval.saturating_mul(GROWTH).min(LONGEST_PAUSE).max(interval)
 }
 
-/// How long a lease lasts: a holder that is gone is missed well within two intervals.
+/// How long a lease lasts: a holder that is gone is missed within two intervals, and one whose thread is late for a
+/// second is not taken for gone.
 pub(super) fn lease(interval: i64) -> i64 {
-    interval.clamp(SECOND, 5 * SECOND)
+    interval.saturating_add(interval / 2).min(5 * SECOND)
 }
 
 /// Whether `at` has come. A time further away than anything is ever planned was set by a clock that has been put
@@ -68,13 +69,15 @@ mod tests {
 
     #[test]
     fn failures_double_the_pause_up_to_a_bound() {
-        let ms = |failures, interval, has_bundle| {
-            pause_after(failures, interval, has_bundle, 0) / 1_000_000
-        };
+        let ms = |failures, interval, has_bundle| pause_after(failures, interval, has_bundle, 0) / 1_000_000;
         let before: Vec<i64> = (1..=5).map(|n| ms(n, 2 * SECOND, false)).collect();
         assert_eq!(before, [250, 500, 1000, 2000, 2000]);
         let after: Vec<i64> = (1..=5).map(|n| ms(n, SECOND, true)).collect();
-        assert_eq!(after, [2000, 3600, 7200, 9000, 9000], "seed 0 takes a tenth off what is above two seconds");
+        assert_eq!(
+            after,
+            [2000, 3600, 7200, 9000, 9000],
+            "seed 0 takes a tenth off what is above two seconds"
+        );
         assert_eq!(longest(30 * SECOND), 300 * SECOND);
         assert_eq!(longest(3600 * SECOND), 3600 * SECOND);
         assert!(pause_after(u32::MAX, 24 * 3600 * SECOND, true, u64::MAX) > 0);
