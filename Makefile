@@ -15,8 +15,8 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential slices fixtures builtins demo bench bench-budget bench-publish bench-rollout \
-	demo-rollout noop clean
+	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins demo bench bench-budget \
+	bench-publish bench-rollout demo-rollout noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -101,6 +101,10 @@ differential: ## the same policies and requests through a real OPA in Envoy (nee
 	@$(CARGO) run -q --locked -p sidegate-tests --bin differential -- $(if $(SEED),--seed $(SEED)) \
 		$(if $(REQUESTS),--requests $(REQUESTS)) $(if $(ONLY),--only "$(ONLY)")
 
+opa-bundles: ## bundles signed here loaded by OPA, signed by OPA trusted here, changed ones refused by both (needs Go)
+	@command -v go >/dev/null || { echo "opa-bundles: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
+	@$(CARGO) run -q --locked -p sidegate-tests --bin opa-bundles
+
 slices: ## random policies as a whole and as slices, answered by a real OPA and here (needs Go); POLICIES=n SEED=n
 	@command -v go >/dev/null || { echo "slices: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
 	@$(CARGO) run -q --locked -p sidegate-tests --bin slices -- $(if $(POLICIES),--policies $(POLICIES)) $(if $(SEED),--seed $(SEED))
@@ -114,6 +118,8 @@ fixtures: ## writes the fixtures about bodies and builtins anew from the real OP
 	cd tests/opa/values && go run . tables ../../../engine/src/eval/unicode/tables.bin
 	(cd tests/opa/values && go run . fixed) | $(CARGO) run -q --locked -p sidegate-engine --example judge -- fixture > $(TARGET_DIR)/values.json
 	mv $(TARGET_DIR)/values.json engine/tests/fixtures/builtins-values.json
+	cd tests/opa/bundles && go run . structural > structural.json && mv structural.json ../../../compiler/tests/fixtures/
+	$(CARGO) run -q --locked -p sidegate-tests --bin opa-bundles -- --fixtures engine/tests/fixtures/bundles
 
 builtins: ## CALLS random calls of each family of builtins (20000; SEED), answered by OPA and here; any difference fails
 	@command -v go >/dev/null || { echo "builtins: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }

@@ -161,7 +161,7 @@ pub(crate) fn pack(sources: &Sources, messages: &Messages, program: Program) -> 
     let plan = plan::encode_with(&program, messages).map_err(|error| internal(&error))?;
     // What cannot be loaded must not be shipped.
     let image = plan::decode(&plan).map_err(|error| internal(&error))?;
-    let bundle = archive::pack(sources, &program.revision, plan).map_err(|error| internal(&error))?;
+    let bundle = archive::bundle(sources, &program.revision, plan).map_err(|error| internal(&error))?;
     bundle::check(&bundle, &Limits::default())
         .map_err(|error| Diagnostic::file(&sources.root, error.code(), error.to_string()))?;
     let entries = EntryReport::all(&image);

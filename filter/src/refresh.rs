@@ -73,7 +73,24 @@ impl Refresh {
         Self { machine, cluster, authority, loaded, recorded: 0 }
     }
 
+    /// Takes what other workers have, if anything; gives what decides then.
+    pub(crate) fn begin(&mut self) -> Loaded {
+        if let Ok(now) = host::current_time_ns() {
+            let effects = self.machine.begin(now, &mut HostData);
+            self.apply(effects, now);
+        }
+        self.loaded.clone()
+    }
+
     fn carry_out(&mut self, root: u32, effects: Vec<Effect<Policy>>, now: i64) {
+        if self.apply(effects, now) {
+            contexts::swap(root, Rc::new(self.loaded.clone()));
+            self.recorded = 0;
+        }
+    }
+
+    /// Whether something else decides now.
+    fn apply(&mut self, effects: Vec<Effect<Policy>>, now: i64) -> bool {
         let mut is_changed = false;
         for effect in effects {
             match effect {
@@ -119,9 +136,8 @@ impl Refresh {
                     (Some(_), true) => 2,
                 }),
             );
-            contexts::swap(root, Rc::new(self.loaded.clone()));
-            self.recorded = 0;
         }
+        is_changed
     }
 
     /// Counts and logs.
@@ -243,10 +259,13 @@ fn is_own_answer(status: u16, body: &[u8]) -> bool {
 
 /// Lets those that were held go on: all, if there is a policy now; else those whose time is over.
 fn release(root: u32, now: i64) {
-    let loaded = contexts::loaded_of_root(root).filter(|loaded| loaded.gate.is_some());
+    let loaded = contexts::loaded_of_root(root);
+    let first_wait = loaded.as_ref().map_or(0, |loaded| loaded.fixed.first_wait);
+    let loaded = loaded.filter(|loaded| loaded.gate.is_some());
     let streams = match &loaded {
         Some(_) => contexts::take_held(root, |_| true),
-        None => contexts::take_held(root, |until| now >= until),
+        // Nobody waits for longer than that: then the clock has been put back.
+        None => contexts::take_held(root, |until| now >= until || until.saturating_sub(now) > first_wait),
     };
     if streams.is_empty() {
         return;

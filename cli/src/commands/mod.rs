@@ -6,6 +6,7 @@ pub(crate) mod eval;
 pub(crate) mod inspect;
 pub(crate) mod publish;
 pub(crate) mod test;
+pub(crate) mod verify;
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
