@@ -170,7 +170,7 @@ pub(super) fn sources(random: &mut Random) -> Sources {
         for _ in 0..=random.below(2) {
             let condition = random.pick(CONDITIONS);
             // A name is declared once in a body.
-            let declares = condition.starts_with("some ") || condition.contains(" := ");
+            let declares = ["some ", " := ", " = "].iter().any(|word| condition.contains(word));
             if !(declares && declared) {
                 rego.push_str(&format!("\t{condition}\n"));
             }
