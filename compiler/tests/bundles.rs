@@ -1,4 +1,5 @@
 //! Signed bundles as they are built, and what becomes of them when somebody changes them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};

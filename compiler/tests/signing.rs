@@ -1,4 +1,12 @@
 //! Keys in the forms that `openssl` writes, and commands that sign.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "tests"
+)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
 //! Bundles that OPA signed (`make fixtures`), read as the proxy does.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use sidegate_engine::attributes::Workload;
 use sidegate_engine::bundle;

@@ -14,7 +14,7 @@ use crate::host::{self, Level};
 use crate::loaded::{Fixed, Loaded};
 use crate::metrics;
 use crate::policy::Gate;
-use crate::refresh::{self, Refresh};
+use crate::refresh::Refresh;
 
 /// Why a configuration is refused, for the log.
 struct Refused {
@@ -34,7 +34,7 @@ struct Accepted {
 pub(crate) fn on_configure(root: u32) -> bool {
     match load() {
         Ok(Accepted { loaded, refresh, report }) => {
-            let period = if refresh.is_some() { refresh::TICK_MS } else { 0 };
+            let period = refresh.as_ref().map_or(0, |refresh| refresh.tick_ms());
             if let Err(status) = host::set_tick_period(period) {
                 return refused(&Refused { code: "host_tick", message: format!("no ticks: {status}") });
             }

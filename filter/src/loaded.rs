@@ -90,7 +90,8 @@ impl Asked {
             Some(shadow) => {
                 let mut needs = self.gate.needs().clone();
                 needs.extend(shadow.needs());
-                attributes::fetch(&needs)
+                // What only the candidate reads must not be why a request is refused.
+                attributes::fetch(&needs).or_else(|_| attributes::fetch(self.gate.needs()))
             }
         };
         fetched.map_err(|failure| self.failed(failure))

@@ -18,8 +18,10 @@ use crate::metrics;
 use crate::policy::Gate;
 use crate::request;
 
-/// The time between two ticks, in milliseconds: what a change takes from the worker that fetched it to the others.
-pub(crate) const TICK_MS: u32 = 50;
+/// Milliseconds between two ticks: what a change takes from the worker that fetched it to the others, as a part of
+/// the interval and within these bounds. A tick costs some microseconds of every worker.
+const TICKS_PER_INTERVAL: i64 = 20;
+const TICK_MS: std::ops::RangeInclusive<i64> = 50..=250;
 
 /// Nanoseconds of a millisecond, and of a second.
 const MS: i64 = 1_000_000;
@@ -30,6 +32,8 @@ pub(crate) struct Refresh {
     machine: Machine<Opener>,
     cluster: String,
     authority: String,
+    /// Nanoseconds from one poll to the next.
+    interval: i64,
     /// What decides now, as the root context has it.
     loaded: Loaded,
     /// When the figures were written last.
@@ -70,7 +74,13 @@ impl Refresh {
             allow_lowering,
         };
         let machine = Machine::new(settings, opener, &mut HostData);
-        Self { machine, cluster, authority, loaded, recorded: 0 }
+        Self { machine, cluster, authority, interval, loaded, recorded: 0 }
+    }
+
+    /// Milliseconds between two ticks.
+    pub(crate) fn tick_ms(&self) -> u32 {
+        let part = self.interval / MS / TICKS_PER_INTERVAL;
+        u32::try_from(part.clamp(*TICK_MS.start(), *TICK_MS.end())).unwrap_or(u32::MAX)
     }
 
     /// Takes what other workers have, if anything; gives what decides then.
