@@ -188,7 +188,7 @@ impl<'a> Machine<'a> {
             }
             Stmt::GetBase { dst, src, key } => {
                 self.charge_whole(base, &[*key])?;
-                let value = ops::in_base(self.operand(base, *src)?, self.operand(base, *key)?);
+                let value = ops::in_base_by_request(self.operand(base, *src)?, self.operand(base, *key)?)?;
                 self.store(base, *dst, value)
             }
             Stmt::Call { dst, func, args } => {

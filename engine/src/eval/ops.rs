@@ -123,9 +123,9 @@ pub(super) fn member(key: Option<&Value>, value: &Value, of: &Value) -> bool {
     }
 }
 
-/// What base data has under a key. OPA finds it by a path of strings: a number is its digits there, and
-/// text of digits is a place in an array (`storage.NewPathForRef`, `ptr.ValuePtr`). Undefined where there is
-/// nothing.
+/// What base data has under a key that stands in the policy. OPA finds it by a path of strings: a number is its
+/// digits there, and text of digits is a place in an array (`storage.NewPathForRef`, `ptr.ValuePtr`). Undefined
+/// where there is nothing.
 pub fn in_base(data: &Value, key: &Value) -> Value {
     match (data, key) {
         (Value::Object(_), Value::Number(number)) => data[&Value::from(number.format_decimal())].clone(),
@@ -134,6 +134,15 @@ pub fn in_base(data: &Value, key: &Value) -> Value {
         }
         _ => data[key].clone(),
     }
+}
+
+/// What base data has under a key that the request decides. Where the path of strings finds what the key itself
+/// does not, OPA's answer depends on the rule around it (undefined in a rule with `contains`, defined in others):
+/// there is none here.
+pub(super) fn in_base_by_request(data: &Value, key: &Value) -> Result<Value, EvalError> {
+    let found = in_base(data, key);
+    let is_own = data[key] == found;
+    if is_own { Ok(found) } else { Err(EvalError::Inexact("a key of data of another type")) }
 }
 
 /// The place that text names as OPA reads integers (`util.Atoi`): a sign, digits, a fraction of zeros.
