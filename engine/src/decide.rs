@@ -184,12 +184,8 @@ mod tests {
 
     #[test]
     fn verdicts_are_compared_by_what_they_do() {
-        let of = |actions, error| Verdict {
-            actions,
-            error,
-            input: Value::Undefined,
-            result: Value::Undefined,
-        };
+        let of =
+            |actions, error| Verdict { actions, error, input: Value::Undefined, result: Value::Undefined };
         let allow = |headers: &[&str]| {
             let request_headers = headers.iter().map(|name| HeaderOp::Remove((*name).to_owned())).collect();
             let response_headers = Vec::new();

@@ -125,7 +125,8 @@ pub(crate) fn hold(stream: u32, until: i64, progress: Progress) -> bool {
 pub(crate) fn take_held(root: u32, is_over: impl Fn(i64) -> bool) -> Vec<u32> {
     let taken = with(|contexts| {
         let Some(Context::Root(place)) = contexts.get_mut(&root) else { return Vec::new() };
-        let (over, held) = std::mem::take(&mut place.held).into_iter().partition(|(_, until)| is_over(*until));
+        let (over, held) =
+            std::mem::take(&mut place.held).into_iter().partition(|(_, until)| is_over(*until));
         place.held = held;
         let over: Vec<(u32, i64)> = over;
         over.into_iter().map(|(stream, _)| stream).collect()

@@ -113,9 +113,7 @@ pub(crate) fn on_request_body(stream: u32, size: usize, is_end: bool) -> Action 
                     contexts::set_progress(stream, Progress::Held(held));
                     action
                 }
-                Err(status) => {
-                    refuse::send(Refusal::host("host_body", status, refuse::NO_POLICY_STATUS))
-                }
+                Err(status) => refuse::send(Refusal::host("host_body", status, refuse::NO_POLICY_STATUS)),
             }
         }
         Progress::Waiting(mut waiting) => match waiting.arrived(size, is_end) {
@@ -174,7 +172,12 @@ fn judge(stream: u32, asked: &Asked, mut attributes: Attributes, is_end: bool) -
 }
 
 /// Carries out what became of a request.
-fn settle(stream: u32, asked: &Asked, judged: Result<(Actions, Attributes), Refusal>, is_end: bool) -> Action {
+fn settle(
+    stream: u32,
+    asked: &Asked,
+    judged: Result<(Actions, Attributes), Refusal>,
+    is_end: bool,
+) -> Action {
     if asked.mode == Mode::Enforce {
         enforce(stream, asked.error_status(), judged, is_end)
     } else {

@@ -8,6 +8,7 @@ use regorus::unstable::{self as ast, Expr, Parser, Source};
 use super::expand::{expand, plain};
 use super::terms::{RefArg, flatten};
 use super::{annotations, scan};
+use crate::declare::library;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::sources::{RegoVersion, Sources};
 
@@ -49,7 +50,10 @@ impl Modules {
         for (name, text) in &sources.modules {
             let version = sources.version(name);
             match version.and_then(|version| Module::parse(&sources.shown(name), text, version)) {
-                Ok(module) => modules.push(module),
+                Ok(module) => {
+                    findings.extend(reserved(sources, &module, name, text));
+                    modules.push(module);
+                }
                 Err(finding) => findings.push(finding),
             }
         }
@@ -84,6 +88,19 @@ impl Modules {
             Name::Data(path)
         })
     }
+}
+
+/// What declarations mean is said by their library alone.
+fn reserved(sources: &Sources, module: &Module, name: &str, text: &str) -> Option<Diagnostic> {
+    let is_reserved =
+        sources.declared.is_some() && module.package.first().is_some_and(|first| first == "sidegate");
+    if !is_reserved || library::is_own(name, text) {
+        return None;
+    }
+    let span = &module.ast.package.span;
+    let finding =
+        Diagnostic::at(span, "declare_reserved", "expected no package below `sidegate` beside declarations");
+    Some(finding.help("give the package another name"))
 }
 
 impl Module {

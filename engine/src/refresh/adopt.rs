@@ -139,8 +139,7 @@ impl<J: Judge> Machine<J> {
             }
             if active.digest == digest {
                 self.wanted = None;
-                let active =
-                    Active { pointer: Some(pointer), raw: raw.to_vec(), digest: digest.to_owned() };
+                let active = Active { pointer: Some(pointer), raw: raw.to_vec(), digest: digest.to_owned() };
                 out.push(Effect::About(active.about()));
                 self.active = Some(active);
                 self.aim_trial(now, out);

@@ -95,7 +95,9 @@ impl<J: Judge> Machine<J> {
         }
         let trial = self.trial.as_ref().filter(|trial| trial.is_missing() && is_due(trial.retry.next));
         // What is to decide comes first.
-        if let Some((layer, asked)) = trial.filter(|_| self.wanted.is_none()).and_then(|t| self.blob(&t.layer)) {
+        if let Some((layer, asked)) =
+            trial.filter(|_| self.wanted.is_none()).and_then(|t| self.blob(&t.layer))
+        {
             return Some((What::Trial(layer), asked));
         }
         is_due(self.poll.next).then(|| self.poll_request())
@@ -153,12 +155,7 @@ impl<J: Judge> Machine<J> {
     }
 
     /// What became of the request of the last [`Effect::Fetch`]: the host's name for it, or why it was not sent.
-    pub fn started(
-        &mut self,
-        sent: Result<u32, FetchError>,
-        now: i64,
-        seed: u64,
-    ) -> Vec<Effect<J::Policy>> {
+    pub fn started(&mut self, sent: Result<u32, FetchError>, now: i64, seed: u64) -> Vec<Effect<J::Policy>> {
         let mut out = Vec::new();
         match (sent, &mut self.flight) {
             (Ok(token), Some(flight)) => flight.token = Some(token),

@@ -69,7 +69,8 @@ impl Judge for Opener {
         if self.trust.required || !self.trust.keys.is_empty() {
             return Err(Refusal {
                 code: "bundle_unsigned",
-                message: "expected a signed bundle, got one whose signature this version cannot check".to_owned(),
+                message: "expected a signed bundle, got one whose signature this version cannot check"
+                    .to_owned(),
             });
         }
         Ok(Policy::load(bundle.accept_unsigned(), &self.entrypoint, self.limits)?)

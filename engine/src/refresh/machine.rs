@@ -209,7 +209,8 @@ impl<J: Judge> Machine<J> {
         let lowering = pointer
             .and_then(|pointer| pointer.lowering.as_ref())
             .filter(|lowering| self.settings.allow_lowering && lowering.mode == PointerMode::Shadow);
-        let until = lowering.map(|lowering| lowering.until.saturating_mul(SECOND)).filter(|until| now < *until);
+        let until =
+            lowering.map(|lowering| lowering.until.saturating_mul(SECOND)).filter(|until| now < *until);
         if until == self.lowered {
             return;
         }
@@ -236,9 +237,9 @@ impl<J: Judge> Machine<J> {
     ) {
         let Refusal { code, message } = refusal;
         out.push(Effect::Refused(code, is_candidate));
-        let is_known = self
-            .reported
-            .is_some_and(|(known, at)| known == *code && !timing::is_due(now, at.saturating_add(REPEAT), REPEAT));
+        let is_known = self.reported.is_some_and(|(known, at)| {
+            known == *code && !timing::is_due(now, at.saturating_add(REPEAT), REPEAT)
+        });
         if is_known {
             return;
         }

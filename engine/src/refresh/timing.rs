@@ -68,13 +68,15 @@ mod tests {
 
     #[test]
     fn failures_double_the_pause_up_to_a_bound() {
-        let ms = |failures, interval, has_bundle| {
-            pause_after(failures, interval, has_bundle, 0) / 1_000_000
-        };
+        let ms = |failures, interval, has_bundle| pause_after(failures, interval, has_bundle, 0) / 1_000_000;
         let before: Vec<i64> = (1..=5).map(|n| ms(n, 2 * SECOND, false)).collect();
         assert_eq!(before, [250, 500, 1000, 2000, 2000]);
         let after: Vec<i64> = (1..=5).map(|n| ms(n, SECOND, true)).collect();
-        assert_eq!(after, [2000, 3600, 7200, 9000, 9000], "seed 0 takes a tenth off what is above two seconds");
+        assert_eq!(
+            after,
+            [2000, 3600, 7200, 9000, 9000],
+            "seed 0 takes a tenth off what is above two seconds"
+        );
         assert_eq!(longest(30 * SECOND), 300 * SECOND);
         assert_eq!(longest(3600 * SECOND), 3600 * SECOND);
         assert!(pause_after(u32::MAX, 24 * 3600 * SECOND, true, u64::MAX) > 0);

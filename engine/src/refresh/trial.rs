@@ -90,11 +90,13 @@ impl<J: Judge> Machine<J> {
         shared: &mut impl Shared,
         out: &mut Vec<Effect<J::Policy>>,
     ) {
-        let Some(layer) = self.trial.as_ref().filter(|trial| trial.is_missing()).map(|t| t.layer.clone()) else {
+        let Some(layer) = self.trial.as_ref().filter(|trial| trial.is_missing()).map(|t| t.layer.clone())
+        else {
             return;
         };
         let Some(digest) = layer.hex() else { return };
-        let Some((bytes, _)) = shared.get(&self.blob_key(digest)).filter(|(bytes, _)| !bytes.is_empty()) else {
+        let Some((bytes, _)) = shared.get(&self.blob_key(digest)).filter(|(bytes, _)| !bytes.is_empty())
+        else {
             return;
         };
         if !layer.is_of(&bytes) {
@@ -165,7 +167,8 @@ mod tests {
 
     #[test]
     fn about_as_many_take_part_as_are_to_and_the_same_ones_stay_in() {
-        let nodes: Vec<String> = (0..2000).map(|n| format!("sidecar~10.0.0.{n}~pod-{n}.shop~local")).collect();
+        let nodes: Vec<String> =
+            (0..2000).map(|n| format!("sidecar~10.0.0.{n}~pod-{n}.shop~local")).collect();
         let part = |percent| nodes.iter().filter(|node| takes_part(node, "r2", percent)).collect::<Vec<_>>();
         assert!((140..=260).contains(&part(10).len()), "{}", part(10).len());
         assert!(part(10).iter().all(|node| part(25).contains(node)));

@@ -14,8 +14,8 @@ mod status;
 
 pub(crate) use self::calls::{
     Level, Map, add_header, call_response_body, close_request, continue_request, current_time_ns,
-    define_counter, define_gauge, header_map, http_call, increment_metric, log, plugin_configuration, property,
-    record_metric, remove_header, request_body, send_local_response, set_filter_state, set_header,
+    define_counter, define_gauge, header_map, http_call, increment_metric, log, plugin_configuration,
+    property, record_metric, remove_header, request_body, send_local_response, set_filter_state, set_header,
     set_shared_data, set_tick_period, shared_data, turn_to,
 };
 pub(crate) use self::status::Status;

@@ -1,0 +1,43 @@
+# Claims of a token that Envoy's jwt_authn has verified.
+package sidegate.authz
+
+claims := input.attributes.metadataContext.filterMetadata["envoy.filters.http.jwt_authn"].payload
+
+claim(test) := object.get(claims, test.path, null)
+
+holds(test) if {
+	test.kind == "claim"
+	claim_has(claim(test), test.values)
+}
+
+fails(test) if {
+	test.kind == "claim"
+	not claims
+}
+
+# Neither text nor a list of texts: whoever asks cannot know.
+fails(test) if {
+	test.kind == "claim"
+	value := claim(test)
+	claim_is_text(value)
+	not claim_has(value, test.values)
+}
+
+claim_has(value, values) if values[value]
+
+claim_has(value, values) if {
+	is_array(value)
+	some item in value
+	values[item]
+}
+
+claim_is_text(value) if is_null(value)
+
+claim_is_text(value) if is_string(value)
+
+claim_is_text(value) if {
+	is_array(value)
+	every item in value {
+		is_string(item)
+	}
+}
