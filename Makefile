@@ -15,7 +15,7 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential fixtures builtins demo bench bench-budget noop clean
+	test-policies test-cases conformance conformance-record differential fixtures builtins declarations demo bench bench-budget noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -74,8 +74,10 @@ test-host: # every host crate; the tests crate runs the cases, and so needs the 
 test-wasm:
 	$(WASM_CARGO) test --locked -p sidegate-engine --lib
 
-test-policies: ## the sample policies' own tests, every line of them covered
+test-policies: ## the sample policies' and the library's own tests, every line of them covered; the sample mesh
 	@$(CARGO) run -q --locked -p sidegate -- test $(DEMO_POLICY) --threshold 100
+	@$(CARGO) run -q --locked -p sidegate -- test policies/lib --threshold 100
+	@$(CARGO) run -q --locked -p sidegate -- check policies --strict
 
 test-cases: setup-test wasm ## the cases alone; CASES=word runs those whose name has it
 	$(CARGO) test --locked -p sidegate-tests --test cases -- $(CASES)
@@ -99,6 +101,14 @@ differential: ## the same policies and requests through a real OPA in Envoy (nee
 	@$(MAKE) wasm
 	@$(CARGO) run -q --locked -p sidegate-tests --bin differential -- $(if $(SEED),--seed $(SEED)) \
 		$(if $(REQUESTS),--requests $(REQUESTS)) $(if $(ONLY),--only "$(ONLY)")
+
+OPA = $(if $(SIDEGATE_CACHE),$(SIDEGATE_CACHE),$(HOME)/.cache/sidegate)/opa-envoy/current/opa
+
+declarations: ## the library for declarations in a real OPA, against plan and model (needs Go); COUNT=n SEED=n
+	@scripts/setup.sh differential
+	$(OPA) check --strict policies/lib
+	$(OPA) test policies/lib
+	@$(CARGO) run -q --locked -p sidegate-compiler --example declarations -- $(OPA) $(or $(COUNT),1000) $(or $(SEED),1)
 
 # The answers of a real OPA that the engine is compared with; needs Go and its module proxy.
 fixtures: ## writes the fixtures about bodies and builtins anew from the real OPA

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{build, check, eval, inspect, test};
+use commands::{build, check, eval, init, inspect, test};
 use output::{Answer, Failure};
 
 /// Builds, checks and asks Sidegate's policy bundles.
@@ -28,6 +28,7 @@ enum Command {
     Build(build::Args),
     Inspect(inspect::Args),
     Eval(eval::Args),
+    Init(init::Args),
     Test(test::Args),
 }
 
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Build(args) => build::run(&args, &mut out),
         Command::Inspect(args) => inspect::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
+        Command::Init(args) => init::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),
     };
     let result = result.and_then(|answer| out.flush().map(|()| answer).map_err(Failure::from));

@@ -109,7 +109,7 @@ impl Sources {
             findings.extend(result.err());
         }
         if declarations.iter().any(|file| matches!(file.kind, FileKind::Service { .. })) {
-            findings.extend(sources.declare(&declarations).err().into_iter().flatten());
+            findings.extend(sources.declare(&declarations, tests).err().into_iter().flatten());
         }
         if findings.is_empty() && sources.modules.is_empty() {
             let message = "expected `*.rego` files or `services/<namespace>/<service>.yaml`, got none";
@@ -121,8 +121,10 @@ impl Sources {
     }
 
     /// Adds what declarations say: data below `sidegate`, and the library that decides by them.
-    fn declare(&mut self, files: &[declare::File]) -> Result<(), Vec<Diagnostic>> {
+    /// Tests get all of it: they may ask for more than the declarations need.
+    fn declare(&mut self, files: &[declare::File], tests: bool) -> Result<(), Vec<Diagnostic>> {
         let mesh = Mesh::read(files)?;
+        self.modules.retain(|(_, text)| !declare::library::is_copy(text));
         let one = |finding| vec![finding];
         self.own_names(&mesh).map_err(one)?;
         let data = Value::from(BTreeMap::from([(Value::from("sidegate"), mesh.data()?)]));
@@ -130,7 +132,7 @@ impl Sources {
             let message = format!("expected `data.{}` once, got it twice", path.join("."));
             one(Diagnostic::file(&self.root, "data_conflict", message))
         })?;
-        self.modules.extend(mesh.modules());
+        self.modules.extend(if tests { declare::library::all() } else { mesh.modules() });
         self.declared = Some(mesh);
         Ok(())
     }

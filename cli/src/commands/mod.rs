@@ -3,7 +3,9 @@
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod eval;
+pub(crate) mod init;
 pub(crate) mod inspect;
+pub(crate) mod sarif;
 pub(crate) mod test;
 
 use std::hash::{BuildHasher, RandomState};

@@ -125,8 +125,18 @@ enum Effect {
 impl Document {
     /// The document of a declaration.
     pub(crate) fn new(policy: &ServicePolicy) -> Self {
-        let ServicePolicy { file: _, namespace: _, name: _, owner, workloads: _, allow, deny, headers } =
-            policy;
+        let ServicePolicy {
+            file: _,
+            namespace: _,
+            name: _,
+            owner,
+            owner_place: _,
+            workloads: _,
+            allow,
+            deny,
+            headers,
+            source: _,
+        } = policy;
         let side = |rules: &[Rule], effect| (!rules.is_empty()).then(|| Side::new(rules, effect));
         Self {
             owner: owner.clone(),

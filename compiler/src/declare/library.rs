@@ -7,36 +7,84 @@ use super::model::{Rule, ServicePolicy, Target, Test};
 pub(crate) const FOLDER: &str = "sidegate-lib";
 
 macro_rules! files {
-    ($($name:ident = $file:literal, $needed:expr;)*) => {
+    ($($name:ident = $file:literal, $needed:expr, $else:expr;)*) => {
         $(const $name: &str = include_str!(concat!("../../../policies/lib/sidegate/", $file));)*
-        /// Every file: its name, its text, and whether a declaration needs it.
-        const FILES: &[(&str, &str, fn(&ServicePolicy) -> bool)] = &[$(($file, $name, $needed)),*];
+        const FILES: &[File] = &[$(File { name: $file, text: $name, is_needed: $needed, or: $else }),*];
     };
 }
 
+/// A file of the library.
+struct File {
+    name: &'static str,
+    text: &'static str,
+    /// Whether a declaration needs it.
+    is_needed: fn(&ServicePolicy) -> bool,
+    /// Functions that the others call and that never hold where nothing needs them.
+    or: &'static [&'static str],
+}
+
 files! {
-    AUTHZ = "authz.rego", |_| true;
-    CALLERS = "callers.rego", |_| true;
-    CHANGES = "changes.rego", |policy| !policy.headers.is_empty();
-    CLAIMS = "claims.rego", |policy| tests(policy, |test| matches!(test, Test::Claim(..)));
-    HEADERS = "headers.rego", |policy| tests(policy, |test| matches!(test, Test::Header(..)));
-    HOSTS = "hosts.rego", |_| true;
-    NETWORKS = "networks.rego", |policy| tests(policy, |test| matches!(test, Test::Source(..)));
-    PATH = "path.rego", |_| true;
-    PORTS = "ports.rego", |policy| targets(policy, |target| !target.ports.is_empty());
-    WORKLOAD = "workload.rego", |_| true;
+    AUTHZ = "authz.rego", |_| true, &[];
+    CALLERS = "callers.rego", |_| true, &[];
+    CHANGES = "changes.rego", |policy| !policy.headers.is_empty(), &[];
+    CLAIMS = "claims.rego", |policy| tests(policy, |test| matches!(test, Test::Claim(..))),
+        &["claim_holds", "claim_fails"];
+    HEADERS = "headers.rego", |policy| tests(policy, |test| matches!(test, Test::Header(..))),
+        &["header_holds", "header_fails"];
+    HOSTS = "hosts.rego", |_| true, &[];
+    NETWORKS = "networks.rego", |policy| tests(policy, |test| matches!(test, Test::Source(..))),
+        &["network_holds", "network_fails"];
+    PATH = "path.rego", |_| true, &[];
+    PORTS = "ports.rego", |policy| targets(policy, |target| !target.ports.is_empty()),
+        &["port_holds", "port_fails"];
+    TESTS = "tests.rego", |_| true, &[];
+    WORKLOAD = "workload.rego", |_| true, &[];
 }
 
 /// The files that these declarations need, by their paths in a bundle.
 pub(crate) fn modules(policies: &[ServicePolicy]) -> Vec<(String, String)> {
-    let needed = FILES.iter().filter(|(_, _, is_needed)| policies.iter().any(is_needed));
-    needed.map(|(name, text, _)| (format!("{FOLDER}/{name}"), (*text).to_owned())).collect()
+    let module = |file: &File| {
+        let is_needed = policies.iter().any(file.is_needed);
+        let text = if is_needed { Some(file.text.to_owned()) } else { file.stub() };
+        text.map(|text| (format!("{FOLDER}/{}", file.name), text))
+    };
+    FILES.iter().filter_map(module).collect()
+}
+
+/// All files, as they stand in this repository.
+pub(crate) fn all() -> Vec<(String, String)> {
+    FILES.iter().map(|file| (format!("{FOLDER}/{}", file.name), file.text.to_owned())).collect()
+}
+
+/// Whether a text is that of one of the files, wherever it stands.
+pub(crate) fn is_copy(text: &str) -> bool {
+    FILES.iter().any(|file| file.text == text)
+}
+
+/// Whether rules of a package could change what declarations mean.
+pub(crate) fn is_reserved(package: &[String]) -> bool {
+    let own = ["authz", "services", "workloads", "workload", "trust_domain_aliases"];
+    match package {
+        [root] => root == "sidegate",
+        [root, name, ..] => root == "sidegate" && own.contains(&name.as_str()),
+        [] => false,
+    }
 }
 
 /// Whether a module is one of the library's own.
 pub(crate) fn is_own(path: &str, text: &str) -> bool {
-    let file = path.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/'));
-    FILES.iter().any(|(name, own, _)| file == Some(name) && *own == text)
+    let name = path.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/'));
+    FILES
+        .iter()
+        .any(|file| name == Some(file.name) && (file.text == text || file.stub().as_deref() == Some(text)))
+}
+
+impl File {
+    /// What stands in its place where nothing needs it, if the others call any of it.
+    fn stub(&self) -> Option<String> {
+        let functions: String = self.or.iter().map(|name| format!("\n{name}(_) if false\n")).collect();
+        (!functions.is_empty()).then(|| format!("package sidegate.authz\n{functions}"))
+    }
 }
 
 fn rules(policy: &ServicePolicy) -> impl Iterator<Item = &Rule> {
@@ -54,6 +102,13 @@ fn targets(policy: &ServicePolicy, is_meant: fn(&Target) -> bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn packages_that_decide_are_reserved() {
+        let reserved = |path: &str| is_reserved(&path.split('.').map(str::to_owned).collect::<Vec<_>>());
+        assert!(reserved("sidegate") && reserved("sidegate.authz") && reserved("sidegate.authz.x"));
+        assert!(!reserved("sidegate.authz_test") && !reserved("envoy.authz") && !reserved("sidegatex"));
+    }
 
     #[test]
     fn a_module_is_the_librarys_by_path_and_text() {

@@ -134,6 +134,11 @@ impl Mesh {
         Ok(Value::from(data))
     }
 
+    /// What is no error, but is seldom meant: each with a code that a comment can take back.
+    pub fn review(&self) -> Vec<Diagnostic> {
+        super::review::review(self)
+    }
+
     /// The Rego files that these declarations need, by their paths in a bundle.
     pub fn modules(&self) -> Vec<(String, String)> {
         library::modules(&self.services)

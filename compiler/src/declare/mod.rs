@@ -3,14 +3,17 @@
 //! A file is read strictly into a [`ServicePolicy`]; all of them make a mesh, whose data document the Rego
 //! library decides by, in OPA and in the plan alike.
 
+mod covers;
 mod document;
 mod fields;
 pub(crate) mod library;
 mod mesh;
 mod model;
+mod owners;
 mod parse;
 mod parse_from;
 mod parse_headers;
+mod review;
 mod source;
 mod words;
 mod yaml;
@@ -21,5 +24,6 @@ pub use model::{
     Caller, Condition, GrpcMethod, HeaderChanges, HeaderRules, HeaderTest, HostPattern, Part, Rule, Segment,
     ServicePolicy, Target, Template, Test, Variable, Who,
 };
+pub use owners::CodeOwners;
 pub use source::Place;
 pub(crate) use source::Source;

@@ -2,8 +2,9 @@
 //! plans are made from. A value of these types cannot hold what is wrong.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::source::Place;
+use super::source::{Place, Source};
 
 /// One service's declaration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct ServicePolicy {
     pub name: String,
     /// The team that answers for it.
     pub owner: String,
+    /// Where the file says so.
+    pub owner_place: Place,
     /// Names of the workloads that the service is; its own name where the file says nothing.
     pub workloads: Vec<String>,
     /// Who may call what.
@@ -24,6 +27,8 @@ pub struct ServicePolicy {
     pub deny: Vec<Rule>,
     /// What happens to headers of allowed requests.
     pub headers: HeaderRules,
+    /// The text of the file, for messages.
+    pub(crate) source: Arc<Source>,
 }
 
 /// One entry of `allow` or `deny`.

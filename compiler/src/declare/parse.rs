@@ -1,5 +1,7 @@
 //! A file to a [`ServicePolicy`]: every key is looked at, and what is not understood is a finding.
 
+use std::sync::Arc;
+
 use super::fields::{Checker, Fields, Text};
 use super::model::{Caller, Condition, Rule, ServicePolicy, Target};
 use super::parse_from::caller;
@@ -51,15 +53,18 @@ impl Checker<'_> {
         let allow = self.rules(spec.take("allow"), true);
         let deny = self.rules(spec.take("deny"), false);
         let headers = spec.take("headers").map(|node| header_rules(self, node)).unwrap_or_default();
+        let Text { place: owner_place, text: owner } = owner?;
         Some(ServicePolicy {
             file: self.source.file.clone(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
-            owner: owner?,
+            owner,
+            owner_place,
             workloads,
             allow,
             deny,
             headers,
+            source: Arc::new(self.source.clone()),
         })
     }
 
@@ -99,11 +104,11 @@ impl Checker<'_> {
         }
     }
 
-    fn owner(&mut self, Text { place, text }: Text) -> Option<String> {
+    fn owner(&mut self, Text { place, text }: Text) -> Option<Text> {
         let is_name = (1..=128).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./@".contains(&b));
         match is_name {
-            true => Some(text),
+            true => Some(Text { place, text }),
             false => self.wrong(
                 place,
                 "declare_owner",

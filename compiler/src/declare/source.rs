@@ -22,7 +22,7 @@ impl Place {
 }
 
 /// The text of a file, and its name for messages.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
     pub(crate) file: String,
     pub(crate) text: String,

@@ -92,14 +92,13 @@ impl Modules {
 
 /// What declarations mean is said by their library alone.
 fn reserved(sources: &Sources, module: &Module, name: &str, text: &str) -> Option<Diagnostic> {
-    let is_reserved =
-        sources.declared.is_some() && module.package.first().is_some_and(|first| first == "sidegate");
+    let is_reserved = sources.declared.is_some() && library::is_reserved(&module.package);
     if !is_reserved || library::is_own(name, text) {
         return None;
     }
     let span = &module.ast.package.span;
     let finding =
-        Diagnostic::at(span, "declare_reserved", "expected no package below `sidegate` beside declarations");
+        Diagnostic::at(span, "declare_reserved", "expected no package here, where declarations are decided");
     Some(finding.help("give the package another name"))
 }
 

@@ -10,8 +10,10 @@ only_principal := principal if not several_names
 
 no_principal if {
 	not principal
-	not several_names
+	not has_names
 }
+
+has_names if count(input.sidegate.source.uri_sans) > 0
 
 identity := identity_of(only_principal)
 
@@ -63,7 +65,7 @@ allow_caller(rule) if {
 
 principals contains principal
 
-principals contains input.sidegate.source.uri_sans[_]
+principals contains uri if some uri in input.sidegate.source.uri_sans
 
 deny_caller(rule) if service.deny.callers.everyone[rule]
 

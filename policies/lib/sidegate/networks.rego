@@ -8,13 +8,9 @@ source_in(networks) if {
 	net.cidr_contains(network, source_address)
 }
 
-holds(test) if {
-	test.kind == "source"
-	source_in(test.networks)
-}
+network_holds(test) if source_in(test.networks)
 
-fails(test) if {
-	test.kind == "source"
+network_fails(test) if {
 	source_in(["0.0.0.0/0", "::/0"])
 	not source_in(test.networks)
 }

@@ -3,13 +3,9 @@ package sidegate.authz
 
 port := input.attributes.destination.address.socketAddress.portValue
 
-holds(test) if {
-	test.kind == "port"
-	port in test.ports
-}
+port_holds(test) if port in test.ports
 
-fails(test) if {
-	test.kind == "port"
+port_fails(test) if {
 	is_number(port)
 	not port in test.ports
 }
