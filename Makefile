@@ -15,7 +15,8 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential fixtures builtins declarations demo bench bench-budget noop clean
+	test-policies test-cases conformance conformance-record differential slices fixtures builtins declarations demo bench bench-budget bench-rollout \
+	demo-rollout noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -110,6 +111,10 @@ declarations: ## the library for declarations in a real OPA, against plan and mo
 	$(OPA) test policies/lib
 	@$(CARGO) run -q --locked -p sidegate-compiler --example declarations -- $(OPA) $(or $(COUNT),1000) $(or $(SEED),1)
 
+slices: ## random policies as a whole and as slices, answered by a real OPA and here (needs Go); POLICIES=n SEED=n
+	@command -v go >/dev/null || { echo "slices: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
+	@$(CARGO) run -q --locked -p sidegate-tests --bin slices -- $(if $(POLICIES),--policies $(POLICIES)) $(if $(SEED),--seed $(SEED))
+
 # The answers of a real OPA that the engine is compared with; needs Go and its module proxy.
 fixtures: ## writes the fixtures about bodies and builtins anew from the real OPA
 	@command -v go >/dev/null || { echo "fixtures: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
@@ -129,11 +134,18 @@ builtins: ## CALLS random calls of each family of builtins (20000; SEED), answer
 demo: setup-demo wasm bundle ## a real Envoy with mTLS, three callers, a table; KEEP=1 keeps it up
 	@$(CARGO) run -q --locked -p sidegate-tests --bin demo -- $(if $(KEEP),--keep)
 
+demo-rollout: setup-demo wasm ## policies published, tried, promoted, refused and rolled back under load
+	@$(CARGO) build -q --locked -p sidegate
+	@$(CARGO) run -q --locked -p sidegate-tests --bin demo-rollout
+
 bench: setup-demo wasm noop bundle ## CPU per request: no filter, no-op wasm filter, Sidegate
 	@$(CARGO) run -q --locked --release -p sidegate-bench
 
 bench-budget: setup-demo wasm ## CPU of requests whose policies would go on for long and are stopped
 	@$(CARGO) run -q --locked -p sidegate-bench --bin budget
+
+bench-rollout: setup-demo wasm ## 100 changes under load: wrong answers, memory, time to the last worker; SWAPS=n REQUESTS=n
+	@$(CARGO) run -q --locked -p sidegate-tests --bin bench-rollout -- --swaps $(or $(SWAPS),100) --requests $(or $(REQUESTS),20000)
 
 clean: ## remove what was built (the cache of tools stays)
 	$(CARGO) clean

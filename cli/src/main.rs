@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{build, check, eval, init, inspect, test};
+use commands::{build, check, eval, init, inspect, publish, test};
 use output::{Answer, Failure};
 
 /// Builds, checks and asks Sidegate's policy bundles.
@@ -30,6 +30,7 @@ enum Command {
     Eval(eval::Args),
     Init(init::Args),
     Test(test::Args),
+    Publish(Box<publish::Args>),
 }
 
 fn main() -> ExitCode {
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),
+        Command::Publish(args) => publish::run(&args, &mut out),
     };
     let result = result.and_then(|answer| out.flush().map(|()| answer).map_err(Failure::from));
     match result {

@@ -31,6 +31,8 @@ pub(crate) enum Answer {
 pub(crate) enum Failure {
     /// The sources have findings: exit code 1.
     Findings(Diagnostics),
+    /// The policies are refused for another reason: exit code 1.
+    Refused(String),
     /// Could not answer: exit code 2.
     Other(String),
     /// Nobody reads the output any more.
@@ -46,6 +48,7 @@ impl Failure {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Self::Findings(found) if !found.iter().any(|finding| finding.code.starts_with("source_")) => 1,
+            Self::Refused(_) => 1,
             Self::Findings(_) | Self::Other(_) => 2,
             Self::Pipe => 0,
         }
@@ -59,7 +62,7 @@ impl std::fmt::Display for Failure {
                 let count = found.iter().count();
                 write!(f, "{count} finding{}\n{found}", if count == 1 { "" } else { "s" })
             }
-            Self::Other(message) => f.write_str(message),
+            Self::Refused(message) | Self::Other(message) => f.write_str(message),
             Self::Pipe => f.write_str("output closed"),
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use sidegate_compiler::signing::{CommandSigner, KeySigner, Signer};
+use sidegate_engine::trust::TrustedKey;
 
 use crate::output::{Failure, read};
 
@@ -29,12 +30,13 @@ pub(crate) struct SignArgs {
 }
 
 impl SignArgs {
-    /// What signs; `None` where nothing says how.
-    pub(crate) fn signer(&self) -> Result<Option<Box<dyn Signer>>, Failure> {
+    /// What signs, and what checks that where it is known; `None` where nothing says how.
+    pub(crate) fn signer_and_key(&self) -> Result<Option<(Box<dyn Signer>, Option<TrustedKey>)>, Failure> {
         let Self { sign_key, sign_cmd, sign_alg, key_id } = self;
         let algorithm = sign_alg.as_deref();
         if let (Some(command), Some(algorithm), Some(key_id)) = (sign_cmd, algorithm, key_id) {
-            return Ok(Some(Box::new(CommandSigner::new(command, algorithm, key_id))));
+            let signer = CommandSigner::new(command, algorithm, key_id);
+            return Ok(Some((Box::new(signer), None)));
         }
         let variable = std::env::var_os(KEY_VARIABLE).filter(|text| !text.is_empty());
         let (key, place) = match (sign_key, variable) {
@@ -54,6 +56,7 @@ impl SignArgs {
         };
         let signer = KeySigner::new(&key, key_id, algorithm)
             .map_err(|error| Failure::other(format!("{place}: {error} [{}]", error.code())))?;
-        Ok(Some(Box::new(signer)))
+        let key = signer.trusted().clone();
+        Ok(Some((Box::new(signer), Some(key))))
     }
 }

@@ -1,10 +1,10 @@
 //! Packing a bundle: an OPA bundle with the compiled policy, the same bytes for the same sources.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 
-use flate2::read::GzDecoder;
 use flate2::{Compression, GzBuilder};
-use sidegate_engine::bundle::PLAN_FILE;
+use sidegate_engine::bundle::{self, BundleError, PLAN_FILE};
+use sidegate_engine::limits::Limits;
 
 use crate::sources::{Manifest, Sources};
 
@@ -22,33 +22,46 @@ pub(crate) fn pack(sources: &Sources, revision: &str, plan: Vec<u8>) -> io::Resu
     ];
     files.extend(sources.modules.iter().map(|(name, text)| (name.clone(), text.clone().into_bytes())));
     files.extend(sources.descriptors.iter().cloned());
+    write(files)
+}
+
+/// A gzipped tar of these files, in the order of their names.
+pub(crate) fn write(mut files: Vec<(String, Vec<u8>)>) -> io::Result<Vec<u8>> {
     files.sort();
     // No time, no owner, no name of the file: nothing that differs between two builds.
     let mut tar = tar::Builder::new(GzBuilder::new().mtime(0).write(Vec::new(), Compression::best()));
     for (name, bytes) in files {
         let mut header = tar::Header::new_ustar();
+        // Not by the builder, which would write a header of GNU's for a long name: the proxy takes none.
+        header.set_path(&name)?;
         header.set_size(u64::try_from(bytes.len()).map_err(io::Error::other)?);
         header.set_mode(0o644);
         header.set_mtime(0);
-        tar.append_data(&mut header, name, bytes.as_slice())?;
+        header.set_cksum();
+        tar.append(&header, bytes.as_slice())?;
     }
     let mut gzip = tar.into_inner()?;
     gzip.flush()?;
     gzip.finish()
 }
 
-/// The files of a bundle with their sizes in bytes, in their order.
-pub fn files(bundle: &[u8]) -> io::Result<Vec<(String, u64)>> {
-    let mut archive = tar::Archive::new(GzDecoder::new(bytes_of(bundle)));
-    archive
-        .entries()?
-        .map(|entry| {
-            let entry = entry?;
-            Ok((entry.path()?.to_string_lossy().into_owned(), entry.size()))
-        })
-        .collect()
+/// Why a file of this name cannot be in a bundle, if it cannot: the proxy would not read it.
+pub(crate) fn refuse_name(name: &str) -> Option<String> {
+    if bundle::name(name.as_bytes()).is_ok_and(|same| same == name)
+        && tar::Header::new_ustar().set_path(name).is_ok()
+    {
+        return None;
+    }
+    Some("expected a path without `\\`, backticks and control characters, of at most 100 bytes for the file's \
+          name and 155 for its folder's"
+        .to_owned())
 }
 
-fn bytes_of(bundle: &[u8]) -> impl Read + '_ {
-    bundle
+/// The files of a bundle with their sizes in bytes, in their order.
+pub fn files(bundle: &[u8]) -> Result<Vec<(String, u64)>, BundleError> {
+    let files = bundle::files(bundle, &Limits::default())?;
+    Ok(files
+        .into_iter()
+        .map(|(name, bytes)| (name, u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
+        .collect())
 }

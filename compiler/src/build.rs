@@ -2,13 +2,17 @@
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use sidegate_engine::plan::{self, Entry, Image};
+use sidegate_engine::bundle;
+use sidegate_engine::grpc::Messages;
+use sidegate_engine::limits::Limits;
+use sidegate_engine::plan::{self, Entry, Image, Program};
 
 use crate::archive;
 use crate::descriptors;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::lower::{Place, Planner};
 use crate::rego::{Modules, Node, Tree};
+use crate::slice::{DataRead, Workload, slicing};
 use crate::sources::Sources;
 
 /// The entry point where none is named: the one of OPA's Envoy plugin.
@@ -22,6 +26,8 @@ pub struct BuildOptions {
     pub entrypoints: Vec<String>,
     /// Revision; the manifest's where there is none, else the hash of the sources.
     pub revision: Option<String>,
+    /// The workload that the bundle is cut down to; all of the sources where there is none.
+    pub workload: Option<Workload>,
 }
 
 /// A built bundle.
@@ -33,6 +39,8 @@ pub struct Built {
     pub revision: String,
     /// What each entry point depends on.
     pub entries: Vec<EntryReport>,
+    /// Base data that a slice keeps; `None` where all are kept.
+    pub reads: Option<Vec<DataRead>>,
     /// The compiled policy.
     pub image: Image,
 }
@@ -72,7 +80,7 @@ impl EntryReport {
 }
 
 /// Stack for parsing and planning, which recurse over what may be a long chain of operators.
-const STACK: usize = 1 << 29;
+pub(crate) const STACK: usize = 1 << 29;
 
 /// Runs `work` with enough stack for any file that the parser takes.
 pub(crate) fn on_large_stack<T: Send>(
@@ -88,21 +96,19 @@ pub(crate) fn on_large_stack<T: Send>(
 
 /// Compiles the sources and packs them.
 pub fn build(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagnostics> {
-    on_large_stack(|| build_here(sources, options))
+    match &options.workload {
+        None => on_large_stack(|| build_here(sources, options)),
+        Some(workload) => slicing(sources, options, |slicer| {
+            let slice = slicer.cut(workload)?;
+            Ok(Built { reads: Some(slice.reads), ..slice.built })
+        }),
+    }
 }
 
 fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagnostics> {
     let modules = Modules::parse(sources)?;
     let tree = Tree::new(&modules)?;
-    let mut entrypoints: Vec<String> = options.entrypoints.iter().map(|path| normal(path)).collect();
-    for path in modules.iter().flat_map(|module| &module.entrypoints).map(|path| path.join("/")) {
-        if !entrypoints.contains(&path) {
-            entrypoints.push(path);
-        }
-    }
-    if entrypoints.is_empty() {
-        entrypoints.push(DEFAULT_ENTRYPOINT.to_owned());
-    }
+    let entrypoints = entrypoints(&modules, options);
     let mut planner = Planner::new(&modules, &tree, &sources.data);
     let mut findings = Vec::new();
     for path in &entrypoints {
@@ -112,7 +118,21 @@ fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagno
     if !findings.is_empty() {
         return Err(Diagnostics::new(findings));
     }
-    assemble(sources, planner, revision(sources, options))
+    assemble(sources, planner, default_revision(sources, options.revision.as_deref()))
+}
+
+/// The entry points that are asked for and those that annotations name, each once.
+pub(crate) fn entrypoints(modules: &Modules, options: &BuildOptions) -> Vec<String> {
+    let mut entrypoints: Vec<String> = options.entrypoints.iter().map(|path| normal(path)).collect();
+    for path in modules.iter().flat_map(|module| &module.entrypoints).map(|path| path.join("/")) {
+        if !entrypoints.contains(&path) {
+            entrypoints.push(path);
+        }
+    }
+    if entrypoints.is_empty() {
+        entrypoints.push(DEFAULT_ENTRYPOINT.to_owned());
+    }
+    entrypoints
 }
 
 /// Packs what has been planned.
@@ -121,17 +141,31 @@ pub(crate) fn assemble(
     planner: Planner<'_>,
     revision: String,
 ) -> Result<Built, Diagnostics> {
-    let program = planner.finish(&revision);
+    let messages = descriptors::read(&sources.descriptors)?;
+    pack(sources, &messages, planner.finish(&revision))
+}
+
+/// Packs a program with the sources that it was made from.
+pub(crate) fn pack(sources: &Sources, messages: &Messages, program: Program) -> Result<Built, Diagnostics> {
     let internal = |error: &dyn std::fmt::Display| {
         Diagnostics::from(Diagnostic::file(&sources.root, "internal", format!("internal error: {error}")))
     };
-    let messages = descriptors::read(&sources.descriptors)?;
-    let plan = plan::encode_with(&program, &messages).map_err(|error| internal(&error))?;
+    let names =
+        sources.modules.iter().map(|(name, _)| name).chain(sources.descriptors.iter().map(|(name, _)| name));
+    let named =
+        names.filter_map(|name| Some(Diagnostic::file(name, "source_name", archive::refuse_name(name)?)));
+    let named: Vec<Diagnostic> = named.collect();
+    if !named.is_empty() {
+        return Err(Diagnostics::new(named));
+    }
+    let plan = plan::encode_with(&program, messages).map_err(|error| internal(&error))?;
     // What cannot be loaded must not be shipped.
     let image = plan::decode(&plan).map_err(|error| internal(&error))?;
-    let bundle = archive::pack(sources, &revision, plan).map_err(|error| internal(&error))?;
+    let bundle = archive::pack(sources, &program.revision, plan).map_err(|error| internal(&error))?;
+    bundle::check(&bundle, &Limits::default())
+        .map_err(|error| Diagnostic::file(&sources.root, error.code(), error.to_string()))?;
     let entries = EntryReport::all(&image);
-    Ok(Built { bundle, revision, entries, image })
+    Ok(Built { bundle, revision: program.revision, entries, reads: None, image })
 }
 
 /// Compiles every rule of the sources, whether an entry point reaches it or not.
@@ -149,7 +183,7 @@ fn check_here(sources: &Sources) -> Result<usize, Diagnostics> {
     if findings.is_empty() { Ok(rules) } else { Err(Diagnostics::new(findings)) }
 }
 
-fn check_below<'a>(
+pub(crate) fn check_below<'a>(
     planner: &mut Planner<'a>,
     node: &'a Node<'a>,
     path: &mut Vec<&'a str>,
@@ -175,8 +209,9 @@ fn normal(entrypoint: &str) -> String {
     }
 }
 
-fn revision(sources: &Sources, options: &BuildOptions) -> String {
-    let named = options.revision.clone().or_else(|| sources.manifest.as_ref().map(|m| m.revision.clone()));
+/// What a build of the sources is called: as named, else as the manifest says, else by a hash of them.
+pub fn default_revision(sources: &Sources, named: Option<&str>) -> String {
+    let named = named.map(str::to_owned).or_else(|| sources.manifest.as_ref().map(|m| m.revision.clone()));
     named.filter(|revision| !revision.is_empty()).unwrap_or_else(|| {
         let mut hash = Sha256::new();
         let mut part = |bytes: &[u8]| {

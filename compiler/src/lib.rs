@@ -10,13 +10,16 @@ pub mod declare;
 mod descriptors;
 mod diagnostics;
 mod lower;
+pub mod publish;
 pub mod reference;
 mod rego;
 pub mod signing;
+mod slice;
 mod sources;
 pub mod testing;
 
 pub use archive::files;
-pub use build::{BuildOptions, Built, EntryReport, build, check};
+pub use build::{BuildOptions, Built, EntryReport, build, check, default_revision};
 pub use diagnostics::{Diagnostic, Diagnostics};
+pub use slice::{DataRead, Slice, Slicer, Workload, WorkloadError, slicing};
 pub use sources::{Manifest, Sources};

@@ -10,11 +10,11 @@ use regorus::Value;
 use serde::Deserialize;
 use sidegate_compiler::{BuildOptions, Sources};
 use sidegate_engine::attributes::{Attributes, Body, Workload};
-use sidegate_engine::bundle;
 use sidegate_engine::input::{InputBuilder, RequestError};
 use sidegate_engine::limits::Limits;
 use sidegate_engine::needs::Needs;
 use sidegate_engine::policy::Policy;
+use sidegate_engine::trust::Trust;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,7 +40,7 @@ fn builder() -> InputBuilder {
     let sources = sources(include_bytes!("fixtures/grpc.pb"));
     let built = sidegate_compiler::build(&sources, &BuildOptions::default()).unwrap();
     let limits = Limits::default();
-    let bundle = bundle::open(&built.bundle, &limits).unwrap().accept_unsigned();
+    let bundle = Trust::nothing_required().bundle(&built.bundle, &limits, &Workload::default()).unwrap();
     let policy = Policy::load(bundle, "envoy/authz/allow", limits).unwrap();
     InputBuilder::new(&Workload::default()).with_messages(policy.messages())
 }

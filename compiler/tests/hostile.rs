@@ -15,10 +15,12 @@ use flate2::write::GzEncoder;
 use serde::Deserialize;
 use sidegate_compiler::{BuildOptions, Sources, build, check};
 use sidegate_engine::Value;
-use sidegate_engine::bundle::{self, PLAN_FILE};
+use sidegate_engine::attributes::Workload;
+use sidegate_engine::bundle::PLAN_FILE;
 use sidegate_engine::eval::Context;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::policy::Policy;
+use sidegate_engine::trust::Trust;
 
 use policies::Random;
 
@@ -165,7 +167,7 @@ fn packed(plan: &[u8]) -> Vec<u8> {
 
 #[test]
 fn damaged_plans_are_refused_or_run_to_an_end() {
-    let options = BuildOptions { entrypoints: vec!["t/r".into()], revision: None };
+    let options = BuildOptions { entrypoints: vec!["t/r".into()], ..BuildOptions::default() };
     let plans: Vec<Vec<u8>> = texts()
         .iter()
         .filter_map(|text| build(&sources(text), &options).ok())
@@ -187,8 +189,9 @@ fn damaged_plans_are_refused_or_run_to_an_end() {
                 };
             }
             let started = Instant::now();
-            if let Ok(opened) = bundle::open(&packed(&plan), &Limits::default())
-                && let Ok(policy) = Policy::load(opened.accept_unsigned(), "t/r", Limits::default())
+            if let Ok(opened) =
+                Trust::nothing_required().bundle(&packed(&plan), &Limits::default(), &Workload::default())
+                && let Ok(policy) = Policy::load(opened, "t/r", Limits::default())
             {
                 let (_, steps) = policy.measure(&input, &Context::default());
                 assert!(steps <= Limits::default().steps);

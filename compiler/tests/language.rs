@@ -8,10 +8,11 @@
 use serde::Deserialize;
 use sidegate_compiler::{BuildOptions, Sources, build, reference};
 use sidegate_engine::Value;
-use sidegate_engine::bundle;
+use sidegate_engine::attributes::Workload;
 use sidegate_engine::eval::Context;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::policy::Policy;
+use sidegate_engine::trust::Trust;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,7 +40,7 @@ fn sources(case: &Case) -> Sources {
 
 fn run(case: &Case) -> Result<(), String> {
     let sources = sources(case);
-    let options = BuildOptions { entrypoints: vec!["t/r".into()], revision: None };
+    let options = BuildOptions { entrypoints: vec!["t/r".into()], ..BuildOptions::default() };
     let built = match (build(&sources, &options), &case.refused) {
         (Err(found), Some(code)) if found.iter().any(|finding| finding.code == code && finding.line > 0) => {
             return Ok(());
@@ -49,8 +50,10 @@ fn run(case: &Case) -> Result<(), String> {
         (Ok(built), None) => built,
     };
     let limits = Limits::default();
-    let opened = bundle::open(&built.bundle, &limits).map_err(|error| error.to_string())?;
-    let policy = Policy::load(opened.accept_unsigned(), "t/r", limits).map_err(|error| error.to_string())?;
+    let opened = Trust::nothing_required()
+        .bundle(&built.bundle, &limits, &Workload::default())
+        .map_err(|error| error.to_string())?;
+    let policy = Policy::load(opened, "t/r", limits).map_err(|error| error.to_string())?;
     let input = case.input.clone().map_or_else(Value::new_object, Value::from);
     let got = policy.evaluate(&input, &Context::default());
     let expected = reference::evaluate(&sources, "t/r", &input);

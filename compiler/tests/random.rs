@@ -18,10 +18,11 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use sidegate_compiler::{BuildOptions, Sources, build, reference};
 use sidegate_engine::Value;
-use sidegate_engine::bundle;
+use sidegate_engine::attributes::Workload;
 use sidegate_engine::eval::{Context, EvalError};
 use sidegate_engine::limits::Limits;
 use sidegate_engine::policy::Policy;
+use sidegate_engine::trust::Trust;
 
 type Answer = Result<Value, EvalError>;
 
@@ -31,10 +32,11 @@ fn sources(rego: &str) -> Sources {
 
 /// The plan's answers, or `None` where the policy is refused.
 fn answers(sources: &Sources, inputs: &[Value]) -> Option<Vec<Answer>> {
-    let options = BuildOptions { entrypoints: vec!["t/r".into()], revision: None };
+    let options = BuildOptions { entrypoints: vec!["t/r".into()], ..BuildOptions::default() };
     let built = build(sources, &options).ok()?;
-    let opened = bundle::open(&built.bundle, &Limits::default()).unwrap();
-    let policy = Policy::load(opened.accept_unsigned(), "t/r", Limits::default()).unwrap();
+    let opened =
+        Trust::nothing_required().bundle(&built.bundle, &Limits::default(), &Workload::default()).unwrap();
+    let policy = Policy::load(opened, "t/r", Limits::default()).unwrap();
     Some(inputs.iter().map(|input| policy.evaluate(input, &Context::default())).collect())
 }
 

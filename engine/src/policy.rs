@@ -22,6 +22,7 @@ struct Loaded {
     func: FuncId,
     reads: Vec<Vec<String>>,
     limits: Limits,
+    signed_by: Option<String>,
 }
 
 impl Policy {
@@ -32,12 +33,12 @@ impl Policy {
 
     /// The policy that answers at `entrypoint` (`envoy/authz/allow`).
     pub fn load(bundle: VerifiedBundle, entrypoint: &str, limits: Limits) -> Result<Self, BundleError> {
-        let VerifiedBundle { image } = bundle;
+        let VerifiedBundle { image, signed_by } = bundle;
         let Entry { func, reads, .. } = find(&image, entrypoint)?;
         if image.depth() > limits.depth {
             return Err(BundleError::Depth { limit: limits.depth, depth: image.depth() });
         }
-        Ok(Self { loaded: Some(Loaded { image, func, reads, limits }) })
+        Ok(Self { loaded: Some(Loaded { image, func, reads, limits, signed_by }) })
     }
 
     /// Makes it answer at another entry point of its bundle; where there is no such, nothing changes.
@@ -62,6 +63,11 @@ impl Policy {
     /// Revision of the bundle; empty where there is none.
     pub fn revision(&self) -> &str {
         self.loaded.as_ref().map_or("", |loaded| loaded.image.revision())
+    }
+
+    /// The key that signed its bundle; `None` where none was asked for, or a pointer was.
+    pub fn signed_by(&self) -> Option<&str> {
+        self.loaded.as_ref().and_then(|loaded| loaded.signed_by.as_deref())
     }
 
     /// Whether an evaluation may need [`Context::now_ns`].

@@ -2,12 +2,11 @@
 
 use std::rc::Rc;
 
-use sidegate_engine::bundle::{self, BundleError};
+use sidegate_engine::bundle::BundleError;
 use sidegate_engine::config::{Config, ConfigError, Mode, Sources};
 use sidegate_engine::decide::Settings;
 use sidegate_engine::policy::Policy;
 use sidegate_engine::refresh::Opener;
-use sidegate_engine::trust::Trust;
 
 use crate::attributes;
 use crate::contexts;
@@ -62,12 +61,11 @@ fn load() -> Result<Accepted, Refused> {
     })?;
     let config = Config::parse(&json)?;
     drop(json);
-    let Config { entrypoint, mode, on_error_status, limits, allow_lowering, bundle } = config;
+    let Config { entrypoint, mode, on_error_status, limits, allow_lowering, trust, bundle } = config;
     let Sources { inline, http } = bundle;
     let workload = attributes::workload();
     let settings = Settings { error_status: on_error_status, limits };
-    let opener =
-        Opener { trust: Trust::nothing_required(), workload, entrypoint: entrypoint.clone(), limits };
+    let opener = Opener { trust, workload, entrypoint: entrypoint.clone(), limits };
     // Where nothing is decided, there is nothing to fetch for.
     let http = http.filter(|_| mode != Mode::Off);
     let fixed = Fixed {
@@ -104,11 +102,10 @@ fn load() -> Result<Accepted, Refused> {
     Ok(Accepted { loaded, refresh, report })
 }
 
-/// Opens the inline bundle. That it need not be signed has been said in the configuration: [`Config::parse`] accepts
-/// nothing else so far.
+/// Opens the inline bundle, if it is one that the configuration trusts.
 fn open(inline: &[u8], opener: &Opener, settings: Settings) -> Result<Gate, BundleError> {
-    let Opener { trust: _, workload, entrypoint, limits } = opener;
-    let bundle = bundle::open(inline, limits)?.accept_unsigned();
+    let Opener { trust, workload, entrypoint, limits } = opener;
+    let bundle = trust.bundle(inline, limits, workload)?;
     let policy = Policy::load(bundle, entrypoint, *limits)?;
     Ok(Gate::new(policy, workload, settings))
 }

@@ -53,7 +53,11 @@ impl Gate {
                 crate::body::NEEDED_SETTING
             ),
         };
-        format!("revision `{}`, reads {reads}{waits}", self.policy.revision().escape_default())
+        let signed = match self.policy.signed_by() {
+            Some(key) => format!("signed by `{}`", key.escape_default()),
+            None => "not signed".to_owned(),
+        };
+        format!("revision `{}`, {signed}, reads {reads}{waits}", self.policy.revision().escape_default())
     }
 
     /// Decides about one request, whose attributes have what [`Gate::needs`] names.

@@ -111,14 +111,11 @@ impl Refresh {
         }
         if is_changed {
             let is_enforced = matches!(self.loaded.candidate, Some((_, PointerMode::Enforce)));
-            metrics::record_gauge(
-                "candidate",
-                Some(match (&self.loaded.candidate, is_enforced) {
-                    (None, _) => 0,
-                    (Some(_), false) => 1,
-                    (Some(_), true) => 2,
-                }),
-            );
+            metrics::record_gauge("candidate", Some(match (&self.loaded.candidate, is_enforced) {
+                (None, _) => 0,
+                (Some(_), false) => 1,
+                (Some(_), true) => 2,
+            }));
             contexts::swap(root, Rc::new(self.loaded.clone()));
             self.recorded = 0;
         }
@@ -212,20 +209,29 @@ pub(crate) fn on_call_response(root: u32, token: u32, headers: u32, body_size: u
 /// The response that the callback under way is about; `None` where it cannot be read.
 fn response(body_size: usize, most: usize) -> Option<Response> {
     let headers = host::header_map(Map::CallResponse).ok()?;
-    let header =
-        |wanted: &[u8]| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+    let header = |wanted: &[u8]| {
+        headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone())
+    };
     let status = header(b":status").and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok())?;
     let body = if body_size > most {
         Body::TooLarge(body_size)
     } else {
         Body::Bytes(host::call_response_body(body_size).ok()?)
     };
-    Some(Response {
-        status: Some(status),
-        etag: header(b"etag"),
-        content_type: header(b"content-type"),
-        body,
-    })
+    if matches!(&body, Body::Bytes(bytes) if is_own_answer(status, bytes)) {
+        return None;
+    }
+    Some(Response { status: Some(status), etag: header(b"etag"), content_type: header(b"content-type"), body })
+}
+
+/// Whether the proxy made this answer itself, because it got none: it gives no other sign of it.
+fn is_own_answer(status: u16, body: &[u8]) -> bool {
+    let begins = |text: &str| body.starts_with(text.as_bytes());
+    match status {
+        503 => begins("upstream connect error") || begins("no healthy upstream"),
+        504 => begins("upstream request timeout"),
+        _ => false,
+    }
 }
 
 /// Lets those that were held go on: all, if there is a policy now; else those whose time is over.

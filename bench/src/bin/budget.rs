@@ -135,6 +135,6 @@ fn bundle(body: &str) -> Result<Vec<u8>, String> {
     let data = Value::from(serde_json::json!({"long": long, "rows": rows}));
     let module = HELPERS.replace("BODY", body);
     let sources = Sources::from_parts(vec![("budget.rego".to_owned(), module)], data);
-    let options = BuildOptions { entrypoints: vec![ENTRYPOINT.to_owned()], revision: None };
+    let options = BuildOptions { entrypoints: vec![ENTRYPOINT.to_owned()], ..BuildOptions::default() };
     build(&sources, &options).map(|built| built.bundle).map_err(|found| found.to_string())
 }

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
     let first = bundle.image().entries().first().map(|entry| entry.path.clone());
     let entrypoint =
         args.path.clone().or(first).ok_or_else(|| Failure::other("the bundle has no entry point"))?;
-    let policy = Policy::load(bundle.accept_unsigned(), &entrypoint, Limits::default())
+    let policy = Policy::load(bundle, &entrypoint, Limits::default())
         .map_err(|error| Failure::other(format!("{error} [{}]", error.code())))?;
     let input = input(&args.input)?;
     let (result, steps) = policy.measure(&input, &super::context(args.now));

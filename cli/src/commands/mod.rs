@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod eval;
 pub(crate) mod init;
 pub(crate) mod inspect;
+pub(crate) mod publish;
 pub(crate) mod sarif;
 pub(crate) mod test;
 
@@ -12,16 +13,19 @@ use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use sidegate_engine::bundle::{self, Bundle};
+use sidegate_engine::attributes::Workload;
+use sidegate_engine::bundle::VerifiedBundle;
 use sidegate_engine::eval::Context;
 use sidegate_engine::limits::Limits;
+use sidegate_engine::trust::Trust;
 
 use crate::output::{Failure, read};
 
-/// Opens the bundle at `path`; its bytes come along.
-fn open(path: &Path) -> Result<(Vec<u8>, Bundle), Failure> {
+/// Opens the bundle at `path`, trusted or not; its bytes come along.
+fn open(path: &Path) -> Result<(Vec<u8>, VerifiedBundle), Failure> {
     let bytes = read(path)?;
-    let bundle = bundle::open(&bytes, &Limits::default())
+    let bundle = Trust::nothing_required()
+        .bundle(&bytes, &Limits::default(), &Workload::default())
         .map_err(|error| Failure::other(format!("`{}`: {error} [{}]", path.display(), error.code())))?;
     Ok((bytes, bundle))
 }

@@ -60,6 +60,8 @@ pub(super) struct Builder<'p, 'a> {
     pub(super) scopes: Vec<Scope<'a>>,
     /// Terms inside the `not` that is being planned whose values are there already.
     pub(super) hoisted: Vec<(&'a Expr, Operand)>,
+    /// The values of registers that always have the same one.
+    pub(super) values: BTreeMap<Reg, Value>,
     open: Vec<Open>,
 }
 
@@ -78,6 +80,7 @@ impl<'p, 'a> Builder<'p, 'a> {
             regs,
             scopes: Vec::new(),
             hoisted: Vec::new(),
+            values: BTreeMap::new(),
             open: Vec::new(),
         })
     }

@@ -99,16 +99,19 @@ impl<'a> Planner<'a> {
         span: Option<&Span>,
     ) -> Result<FuncId> {
         let below = self.below(place, node);
-        let own: BTreeMap<Value, Value> = base
-            .as_object()
-            .map(|fields| fields.iter_sorted().map(|(k, v)| (k.clone(), v.clone())).collect())
-            .unwrap_or_default();
-        let own: BTreeMap<Value, Value> = own
-            .into_iter()
-            .filter(|(key, _)| {
-                place.wants(key) && !below.iter().any(|name| *key == Value::from(name.as_str()))
-            })
-            .collect();
+        let own = match place.part.first() {
+            Some(Some(only)) if below.contains(only) => BTreeMap::new(),
+            Some(Some(only)) => self.under(&place.path, only, base),
+            Some(None) | None => self.own(&place.path, &below).unwrap_or_default(),
+        };
+        if node.is_some_and(|node| node.package) {
+            self.packages.insert(place.path.clone());
+        }
+        // That there are such documents counts, though nothing of them is wanted.
+        let unwanted = node.into_iter().flat_map(|node| &node.children);
+        for (key, child) in unwanted.filter(|(key, _)| !place.wants(&Value::from(**key))) {
+            self.packages.extend(first_package(&place.under(key).path, child));
+        }
         let mut builder = Builder::new(self, place.env, 0)?;
         let acc: Reg = 0;
         let src = builder.constant(&Value::from(own))?;
@@ -128,10 +131,53 @@ impl<'a> Planner<'a> {
         builder.finish(place, body, None)
     }
 
+    /// The base data of an object at a path, without the keys in `below`; `None` where there is no object.
+    pub(super) fn own(
+        &mut self,
+        path: &[String],
+        below: &BTreeSet<String>,
+    ) -> Option<BTreeMap<Value, Value>> {
+        self.data_reads.keys(path.to_vec());
+        let base = self.at(path);
+        let fields = base.as_object().ok()?.iter_sorted();
+        let named = fields.filter_map(|(key, value)| Some((key.as_string().ok()?.to_string(), value)));
+        let own = named.filter(|(name, _)| !below.contains(name)).map(|(name, value)| {
+            let mut path = path.to_vec();
+            path.push(name.clone());
+            self.data_reads.whole(path);
+            (Value::from(name), value.clone())
+        });
+        Some(own.collect())
+    }
+
+    /// The base data under one key of a path.
+    fn under(&mut self, path: &[String], only: &str, base: &Value) -> BTreeMap<Value, Value> {
+        let mut path = path.to_vec();
+        path.push(only.to_owned());
+        self.data_reads.whole(path);
+        let key = Value::from(only);
+        let value = base.as_object().ok().and_then(|fields| fields.get(&key)).cloned();
+        value.into_iter().map(|value| (key.clone(), value)).collect()
+    }
+
     /// Base data at a path.
     pub(super) fn at(&self, path: &[String]) -> Value {
         path.iter().fold(self.data, |value, key| &value[&Value::from(key.as_str())]).clone()
     }
+}
+
+/// A package that makes there be rules at a node or below it.
+fn first_package(path: &Path, node: &Node<'_>) -> Option<Path> {
+    let modules = node.clauses.iter().map(|clause| clause.module);
+    let mut modules = modules.chain(node.default.map(|(module, ..)| module));
+    let own = node.package.then(|| path.clone());
+    own.or_else(|| modules.next().map(|module| module.package.clone())).or_else(|| {
+        node.children.iter().find_map(|(key, child)| {
+            let mut path = path.clone();
+            path.push((*key).to_owned());
+            first_package(&path, child)
+        })
+    })
 }
 
 impl<'a> Builder<'_, 'a> {

@@ -8,10 +8,12 @@ mod builder;
 mod calls;
 mod documents;
 mod envs;
+mod known;
 mod lookups;
 mod negation;
 mod order;
 mod query;
+mod reads;
 mod refs;
 mod rules;
 mod solutions;
@@ -23,13 +25,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::Value;
 use regorus::unstable::Span;
-use sidegate_engine::plan::{BlockId, BuiltinId, ConstPool, Entry, Func, FuncId, Operand, Program, Stmt};
+use sidegate_engine::plan::{
+    BlockId, BuiltinId, ConstId, ConstPool, Entry, Func, FuncId, Operand, Program, Stmt,
+};
 
 pub(crate) use self::documents::Place;
 use self::envs::Envs;
+pub(crate) use self::reads::Reads;
 pub(crate) use self::solutions::Part;
 use crate::diagnostics::Diagnostic;
-use crate::rego::{Modules, Tree};
+use crate::rego::{Modules, Node, Tree};
 
 /// Longest chain of rules that need one another. No evaluator would go deeper.
 const MAX_CHAIN: usize = 512;
@@ -45,6 +50,15 @@ pub(crate) struct Planner<'a> {
     tree: &'a Tree<'a>,
     data: &'a Value,
     consts: ConstPool,
+    /// The constants as values.
+    known: BTreeMap<ConstId, Value>,
+    /// Base data that were looked at.
+    data_reads: Reads,
+    /// Packages whose modules were looked at.
+    packages: BTreeSet<Path>,
+    /// Whether known keys choose among packages. OPA sees references through variables as ones to all of
+    /// them, which shows in what it takes for recursion: whoever asks for this has checked that there is none.
+    chooses: bool,
     builtins: Vec<String>,
     blocks: Vec<Vec<Stmt>>,
     funcs: Vec<Func>,
@@ -78,6 +92,10 @@ impl<'a> Planner<'a> {
             tree,
             data,
             consts: ConstPool::default(),
+            known: BTreeMap::new(),
+            data_reads: Reads::default(),
+            packages: BTreeSet::new(),
+            chooses: false,
             builtins: Vec::new(),
             blocks: Vec::new(),
             funcs: Vec::new(),
@@ -86,6 +104,27 @@ impl<'a> Planner<'a> {
             envs: Envs::new(),
             depth: 0,
             entries: Vec::new(),
+        }
+    }
+
+    /// The same where known keys choose among packages: for sources that [`crate::check`] has gone through.
+    pub(crate) fn choosing(self) -> Self {
+        Self { chooses: true, ..self }
+    }
+
+    /// What the plan was made from: base data, and the packages of rules.
+    pub(crate) fn made_from(&self) -> (&Reads, &BTreeSet<Path>) {
+        (&self.data_reads, &self.packages)
+    }
+
+    /// Notes that rules were looked at.
+    fn uses(&mut self, node: &Node<'_>) {
+        let modules = node.clauses.iter().map(|clause| clause.module);
+        let modules = modules.chain(node.default.map(|(module, ..)| module));
+        for module in modules {
+            if !self.packages.contains(&module.package) {
+                self.packages.insert(module.package.clone());
+            }
         }
     }
 
@@ -141,7 +180,9 @@ impl<'a> Planner<'a> {
 
     fn constant(&mut self, value: &Value, span: Option<&Span>) -> Result<Operand> {
         let limit = "expected fewer constants: the policy is too large";
-        self.consts.add(value).map(Operand::Const).ok_or_else(|| too_large(span, limit))
+        let id = self.consts.add(value).ok_or_else(|| too_large(span, limit))?;
+        self.known.entry(id).or_insert_with(|| value.clone());
+        Ok(Operand::Const(id))
     }
 
     fn block(&mut self, stmts: Vec<Stmt>) -> Result<BlockId> {

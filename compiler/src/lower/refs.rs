@@ -2,7 +2,6 @@
 
 use regorus::Value;
 use regorus::unstable::{Expr, Span};
-use sidegate_engine::eval::in_base;
 use sidegate_engine::plan::{Compare, Operand, Reg, Stmt};
 
 use super::builder::{Builder, unsafe_var};
@@ -39,7 +38,9 @@ impl<'a> Builder<'_, 'a> {
             if !var.bound {
                 return Err(unsafe_var(name));
             }
-            return self.steps(Operand::Reg(var.reg), args);
+            let known = self.values.get(&var.reg).filter(|_| !args.is_empty()).cloned();
+            let src = known.map_or(Ok(Operand::Reg(var.reg)), |value| self.constant(&value))?;
+            return self.steps(src, args);
         }
         match self.global(name.text()) {
             Some(Name::Input(path)) => self.input(path, args, span),
@@ -50,7 +51,8 @@ impl<'a> Builder<'_, 'a> {
 
     /// Looks `args` up one after the other; an unbound variable among them iterates.
     fn steps(&mut self, value: Operand, args: &[RefArg<'a>]) -> Result<Operand> {
-        args.iter().try_fold(value, |src, arg| match arg {
+        let (value, taken) = self.known_steps(value, args)?.unwrap_or((value, 0));
+        args.get(taken..).unwrap_or_default().iter().try_fold(value, |src, arg| match arg {
             RefArg::Key(key) => {
                 let key = self.constant(&Value::from(*key))?;
                 self.make(|dst| Stmt::Get { dst, src, key })
@@ -95,28 +97,28 @@ impl<'a> Builder<'_, 'a> {
         let ground: Vec<&str> = args.iter().map_while(RefArg::key).collect();
         let named = path.len();
         path.extend(ground.iter().map(|&key| key.to_owned()));
+        self.choose(&mut path, args.get(ground.len()..).unwrap_or_default());
         if let Some((depth, slot)) = self.planner.envs.above(self.env, &path) {
             let value = self.make(|dst| Stmt::Slot { dst, slot })?;
             return self.follow(value, &path, (depth, named), args);
         }
         // As deep as there are rules below; a rule itself ends the way.
-        let tree = self.planner.tree;
-        let mut node = &tree.root;
-        let mut depth = 0;
-        while let Some(child) =
-            path.get(depth).filter(|_| !node.has_rules()).and_then(|key| node.children.get(key.as_str()))
-        {
-            node = child;
-            depth = depth.saturating_add(1);
-        }
+        let (node, depth) = self.planner.tree.deepest(&path);
         if node.is_function() {
             let message = format!("expected a value, got the function `{}`", span.text());
             return Err(Diagnostic::at(span, "rego_type", message).help("call it with its arguments"));
         }
         if let Some(mut input) = self.alias(node) {
+            self.planner.uses(node);
             input.extend(path.get(depth..).unwrap_or_default().iter().cloned());
             let rest = args.get(path.len().saturating_sub(named)..).unwrap_or_default();
             return self.input(input, rest, span);
+        }
+        let (below, rest) = (path.get(depth..named).unwrap_or_default(), depth.saturating_sub(named));
+        let rest = args.get(rest..).unwrap_or_default();
+        if let Some((value, taken)) = self.known_rule(node, below, rest) {
+            let value = self.settled(&value)?;
+            return self.steps(value, rest.get(taken..).unwrap_or_default());
         }
         if node.has_rules() {
             let asked = path.get(..depth).unwrap_or_default().to_vec();
@@ -130,6 +132,26 @@ impl<'a> Builder<'_, 'a> {
             return self.base(&place.path, rest);
         }
         self.through_variables(place, node, rest, span)
+    }
+
+    /// Adds to a path the keys that are known, so that one package is chosen. Whether there are packages
+    /// makes no difference: those that are not chosen may be left out.
+    fn choose(&mut self, path: &mut Path, args: &[RefArg<'a>]) {
+        if !self.planner.chooses || self.planner.tree.deepest(path).0.has_rules() {
+            return;
+        }
+        let mut chosen = path.clone();
+        for arg in args {
+            let Some(Value::String(key)) = self.known_arg(arg) else { break };
+            chosen.push(key.to_string());
+        }
+        let node = self.planner.tree.deepest(&chosen).0;
+        if node.is_function() {
+            // Through a variable functions are not among what is in a package.
+            self.planner.uses(node);
+        } else {
+            *path = chosen;
+        }
     }
 
     /// What is below the value of the document at the first `depth` keys of `path`. The first `named` of
@@ -187,9 +209,8 @@ impl<'a> Builder<'_, 'a> {
                 Ok(())
             })?);
         }
-        let mut base = self.planner.at(&place.path);
-        if let Ok(fields) = base.as_object_mut() {
-            fields.retain(|key, _| !below.iter().any(|name| *key == Value::from(name.as_str())));
+        if let Some(own) = self.planner.own(&place.path, &below) {
+            let base = Value::from(own);
             blocks.push(self.block(|b| {
                 let src = b.constant(&base)?;
                 let src = b.make(|dst| Stmt::GetBase { dst, src, key })?;
@@ -226,24 +247,9 @@ impl<'a> Builder<'_, 'a> {
     /// Base data, which is known now.
     fn base(&mut self, path: &[String], args: &[RefArg<'a>]) -> Result<Operand> {
         // Written keys that are no strings (`data.ports[0]`) are looked up now too.
-        let keys: Vec<Value> = args
-            .iter()
-            .map_while(|arg| match arg {
-                RefArg::Key(key) => Some(Value::from(*key)),
-                RefArg::Term(term) => constant(term),
-            })
-            .collect();
-        let names = path.iter().map(|key| Value::from(key.as_str()));
-        let known = names
-            .chain(keys.iter().cloned())
-            .fold(self.planner.data.clone(), |value, key| in_base(&value, &key));
-        let value = if known == Value::Undefined {
-            self.emit(Stmt::Fail);
-            self.constant(&Value::Null)?
-        } else {
-            self.constant(&known)?
-        };
-        args.get(keys.len()..).unwrap_or_default().iter().try_fold(value, |src, arg| match arg {
+        let (known, taken) = self.known_base(path, args);
+        let value = self.settled(&known)?;
+        args.get(taken..).unwrap_or_default().iter().try_fold(value, |src, arg| match arg {
             RefArg::Key(key) => {
                 let key = self.constant(&Value::from(*key))?;
                 self.make(|dst| Stmt::GetBase { dst, src, key })

@@ -23,6 +23,7 @@ struct Body<'a> {
 impl<'a> Planner<'a> {
     /// Plans the rules of a node: one function, and one more around it for a default that is computed.
     pub(super) fn rules(&mut self, place: &Place, node: &'a Node<'a>, span: Option<&Span>) -> Result<FuncId> {
+        self.uses(node);
         self.once(place, span, |planner| {
             let default = planner.default(node)?;
             let params = params(node).unwrap_or(0);

@@ -75,6 +75,11 @@ impl<'a> Builder<'_, 'a> {
         {
             if span.text() != "_" {
                 let dst = self.bind(span)?;
+                if let Operand::Const(id) = value
+                    && let Some(value) = self.planner.known.get(&id)
+                {
+                    self.values.insert(dst, value.clone());
+                }
                 self.emit(Stmt::Assign { dst, src: value });
             }
             return Ok(());

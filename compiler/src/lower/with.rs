@@ -91,7 +91,7 @@ impl<'a> Builder<'_, 'a> {
             .collect()
     }
 
-    fn target(&self, with: &WithModifier) -> Result<Target> {
+    fn target(&mut self, with: &WithModifier) -> Result<Target> {
         let wrong = |message: &str| Err(Diagnostic::at(with.refr.span(), "rego_type", message));
         let expected = "expected input, data, or a function after `with`";
         let Some(path) = call_path(&with.refr) else { return wrong(expected) };
@@ -100,7 +100,8 @@ impl<'a> Builder<'_, 'a> {
             Some(Name::Data(path)) => {
                 let tree = self.planner.tree;
                 let keys: Vec<&str> = path.iter().map(String::as_str).collect();
-                if tree.at(&keys).is_some_and(|node| node.is_function()) {
+                if let Some(node) = tree.at(&keys).filter(|node| node.is_function()) {
+                    self.planner.uses(node);
                     return Ok(Target::Function(Function::Own(path)));
                 }
                 let part = |len: usize| keys.get(..len).and_then(|keys| tree.at(keys));

@@ -2,6 +2,7 @@
 
 mod annotations;
 mod builtins;
+mod called;
 mod expand;
 mod module;
 mod scan;
@@ -10,6 +11,7 @@ mod tree;
 mod vars;
 
 pub(crate) use builtins::{opa_builtin, why_refused};
+pub(crate) use called::called;
 pub(crate) use expand::expand;
 pub(crate) use module::{Module, Modules, Name, head};
 pub(crate) use scan::huge_number;

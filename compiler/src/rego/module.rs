@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use regorus::unstable::{self as ast, Expr, Parser, Source};
 
@@ -37,7 +38,7 @@ pub(crate) enum Name {
 
 /// Every module of a policy.
 pub(crate) struct Modules {
-    modules: Vec<Module>,
+    modules: Vec<Arc<Module>>,
     /// Names of the rules of each package.
     rules: BTreeMap<Vec<String>, BTreeSet<String>>,
 }
@@ -52,21 +53,31 @@ impl Modules {
             match version.and_then(|version| Module::parse(&sources.shown(name), text, version)) {
                 Ok(module) => {
                     findings.extend(reserved(sources, &module, name, text));
-                    modules.push(module);
+                    modules.push(Arc::new(module));
                 }
                 Err(finding) => findings.push(finding),
             }
         }
+        if findings.is_empty() { Ok(Self::new(modules)) } else { Err(Diagnostics::new(findings)) }
+    }
+
+    fn new(modules: Vec<Arc<Module>>) -> Self {
         let mut rules: BTreeMap<Vec<String>, BTreeSet<String>> = BTreeMap::new();
         for module in &modules {
             let names = rules.entry(module.package.clone()).or_default();
             names.extend(module.ast.policy.iter().filter_map(|rule| rule_name(rule)));
         }
-        if findings.is_empty() { Ok(Self { modules, rules }) } else { Err(Diagnostics::new(findings)) }
+        Self { modules, rules }
     }
 
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Module> {
-        self.modules.iter()
+    /// Those of some packages.
+    pub(crate) fn of(&self, packages: &BTreeSet<Vec<String>>) -> Self {
+        let modules = self.modules.iter().filter(|module| packages.contains(&module.package));
+        Self::new(modules.cloned().collect())
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Module> {
+        self.modules.iter().map(AsRef::as_ref)
     }
 
     /// What `name` stands for in `module`, where no local variable hides it.

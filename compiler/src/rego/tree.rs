@@ -82,6 +82,20 @@ impl<'a> Tree<'a> {
         if findings.is_empty() { Ok(Self { root }) } else { Err(Diagnostics::new(findings)) }
     }
 
+    /// The node as deep on the way along `path` as there are rules, where a rule ends the way, and how many
+    /// of the keys lead there.
+    pub(crate) fn deepest(&self, path: &[String]) -> (&Node<'a>, usize) {
+        let mut node = &self.root;
+        let mut depth = 0;
+        while let Some(child) =
+            path.get(depth).filter(|_| !node.has_rules()).and_then(|key| node.children.get(key.as_str()))
+        {
+            node = child;
+            depth = depth.saturating_add(1);
+        }
+        (node, depth)
+    }
+
     /// The node at `path`.
     pub(crate) fn at(&self, path: &[&str]) -> Option<&Node<'a>> {
         path.iter().try_fold(&self.root, |node, key| node.children.get(*key))

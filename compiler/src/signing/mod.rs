@@ -1,11 +1,15 @@
 //! Signing bundles and pointers.
 
+mod bundle;
 mod command;
 mod encoding;
 mod key;
+mod structure;
 
+pub use bundle::{check_structured, sign_bundle};
 pub use command::CommandSigner;
 pub use key::KeySigner;
+pub use structure::structural;
 
 use sidegate_engine::trust::Pointer;
 
@@ -18,6 +22,9 @@ pub enum SignError {
     /// The command that signs failed.
     #[error("{0}")]
     Command(String),
+    /// What is to be signed is no bundle.
+    #[error("{0}")]
+    Bundle(String),
 }
 
 impl SignError {
@@ -26,6 +33,7 @@ impl SignError {
         match self {
             Self::Key(_) => "sign_key",
             Self::Command(_) => "sign_command",
+            Self::Bundle(_) => "sign_bundle",
         }
     }
 }

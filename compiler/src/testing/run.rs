@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use regex::Regex;
 use regorus::Value;
-use sidegate_engine::bundle;
+use sidegate_engine::attributes::Workload;
 use sidegate_engine::eval::{Context, EvalError};
 use sidegate_engine::limits::Limits;
 use sidegate_engine::policy::Policy;
+use sidegate_engine::trust::Trust;
 
 use super::compare::{Cases, Verdict, compare, reason, shown};
 use super::coverage::coverage;
@@ -136,8 +137,10 @@ impl<'a> Bench<'a> {
         let limits = Limits { steps, depth: DEPTH, ..Limits::default() };
         let first = built.image.entries().first().map(|entry| entry.path.clone());
         let Some(first) = first else { return Ok(Policy::none()) };
-        let opened = bundle::open(&built.bundle, &limits).map_err(|error| internal(&error))?;
-        Policy::load(opened.accept_unsigned(), &first, limits).map_err(|error| internal(&error))
+        let opened = Trust::nothing_required()
+            .bundle(&built.bundle, &limits, &Workload::default())
+            .map_err(|error| internal(&error))?;
+        Policy::load(opened, &first, limits).map_err(|error| internal(&error))
     }
 
     /// Asks the interpreter too; the lines that it went through, where they matter.

@@ -6,9 +6,10 @@ use serde_json::{Value as Json, json};
 use sidegate_compiler::declare::Mesh;
 use sidegate_compiler::{BuildOptions, Sources, build};
 use sidegate_engine::Value;
-use sidegate_engine::bundle;
+use sidegate_engine::attributes::Workload;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::policy::Policy;
+use sidegate_engine::trust::Trust;
 
 use super::model::Declaration;
 
@@ -28,9 +29,26 @@ pub(crate) fn sources(declaration: &Declaration) -> Sources {
 
 /// The policy, from a bundle.
 pub(crate) fn plan(sources: &Sources) -> Policy {
-    let built = build(sources, &BuildOptions::default()).unwrap_or_else(|error| panic!("{error}"));
-    let opened = bundle::open(&built.bundle, &Limits::default()).unwrap();
-    Policy::load(opened.accept_unsigned(), ENTRYPOINT, Limits::default()).unwrap()
+    load(sources, &BuildOptions::default())
+}
+
+/// The same as a slice, which is what a proxy gets.
+#[allow(dead_code, reason = "the tool asks for whole bundles")]
+pub(crate) fn slice(sources: &Sources) -> Policy {
+    let mut whole = sources.clone();
+    let sidegate = Value::from("sidegate");
+    let mut data = whole.data[&sidegate].clone();
+    data.as_object_mut().unwrap().remove(&Value::from("workload"));
+    whole.data.as_object_mut().unwrap().insert(sidegate, data);
+    let workload = sidegate_compiler::Workload::new("pay", "charges").unwrap();
+    load(&whole, &BuildOptions { workload: Some(workload), ..BuildOptions::default() })
+}
+
+fn load(sources: &Sources, options: &BuildOptions) -> Policy {
+    let built = build(sources, options).unwrap_or_else(|error| panic!("{error}"));
+    let (limits, workload) = (Limits::default(), Workload::default());
+    let opened = Trust::nothing_required().bundle(&built.bundle, &limits, &workload).unwrap();
+    Policy::load(opened, ENTRYPOINT, limits).unwrap()
 }
 
 pub(crate) fn json_of(value: &Value) -> Json {

@@ -1,6 +1,7 @@
 //! Why a plugin configuration is refused.
 
 use super::json::shown;
+use crate::trust::KeyError;
 use crate::words::{alternatives, nearest};
 
 /// Why a plugin configuration is refused. The messages name the key by its path in the JSON.
@@ -63,6 +64,14 @@ pub enum ConfigError {
         /// What was there.
         got: String,
     },
+    /// A key of `verify.keys` that cannot be used.
+    #[error("`{path}`: {error}")]
+    Key {
+        /// Path of the key.
+        path: String,
+        /// What is the matter with it.
+        error: KeyError,
+    },
     /// The contract has it, this version does not.
     #[error("`{path}`: {what} not available in this version, {instead}")]
     Unavailable {
@@ -87,6 +96,7 @@ impl ConfigError {
             Self::MissingKey { .. } => "config_missing_key",
             Self::Value { .. } => "config_value",
             Self::Identity { .. } => "config_identity",
+            Self::Key { .. } => "config_key",
             Self::Unavailable { .. } => "config_unavailable",
         }
     }

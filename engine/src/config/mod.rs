@@ -8,13 +8,15 @@ mod error;
 mod json;
 mod read;
 mod source;
+mod verify;
 
 pub use self::error::ConfigError;
 pub use self::source::{Form, HttpSource, Location, Sources};
 
-use self::json::{Node, Number};
+use self::json::Node;
 use self::read::{Reader, text_value, value};
 use crate::limits::Limits;
+use crate::trust::Trust;
 
 /// The entry point of OPA's Envoy plugin, and so the default here.
 pub const DEFAULT_ENTRYPOINT: &str = "envoy/authz/allow";
@@ -49,6 +51,8 @@ pub struct Config {
     pub limits: Limits,
     /// Whether a signed pointer may lower `mode`.
     pub allow_lowering: bool,
+    /// What bundles and pointers are trusted by.
+    pub trust: Trust,
     /// Where the policy comes from.
     pub bundle: Sources,
 }
@@ -102,10 +106,11 @@ impl Config {
         let entrypoint = entrypoint(&mut top)?;
         let on_error_status = on_error(&mut top)?;
         let limits = limits(&mut top)?;
-        verify(&mut top)?;
+        let trust = verify::verify(&mut top)?;
         let allow_lowering = top.boolean("allow_lowering", false)?;
         let bundle = source::sources(&mut top, limits.bundle_bytes)?;
-        Ok(Self { entrypoint, mode, on_error_status, limits, allow_lowering, bundle })
+        verify::refuse_secrets(&trust, bundle.http.is_some())?;
+        Ok(Self { entrypoint, mode, on_error_status, limits, allow_lowering, trust, bundle })
     }
 }
 
@@ -188,24 +193,4 @@ fn limits(top: &mut Reader) -> Result<Limits, ConfigError> {
         body_bytes: usize::try_from(body_bytes).unwrap_or(default.body_bytes),
         bundle_bytes: usize::try_from(bundle_bytes).unwrap_or(default.bundle_bytes),
     })
-}
-
-/// Signatures are required by default, and there are none yet: so the key has to be written down.
-fn verify(top: &mut Reader) -> Result<(), ConfigError> {
-    const SIGNATURES: &str = "checking bundle signatures is";
-    const INSTEAD: &str = "write `\"verify\": {\"required\": false}`";
-    let unavailable = || ConfigError::Unavailable {
-        path: "verify.required".to_owned(),
-        what: "checking bundle signatures (the default) is",
-        instead: INSTEAD,
-    };
-    let Some(node) = top.take("verify") else { return Err(unavailable()) };
-    let mut verify = Reader::open("verify", node, &["required", "keys", "scope", "mesh", "min_serial"])?;
-    let empty = || Some(Node::Text(String::new()));
-    let zero = Some(Node::Number(Number::Unsigned(0)));
-    verify.unavailable("keys", Some(Node::List(Vec::new())), SIGNATURES, "leave the key out")?;
-    verify.unavailable("scope", empty(), SIGNATURES, "leave the key out")?;
-    verify.unavailable("mesh", empty(), SIGNATURES, "leave the key out")?;
-    verify.unavailable("min_serial", zero, SIGNATURES, "leave the key out")?;
-    if verify.boolean("required", true)? { Err(unavailable()) } else { Ok(()) }
 }

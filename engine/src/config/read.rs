@@ -79,6 +79,15 @@ impl Reader {
         }
     }
 
+    /// A text, or nothing where the key is absent.
+    pub(super) fn text(&mut self, key: &str) -> Result<Option<String>, ConfigError> {
+        match self.take(key) {
+            None => Ok(None),
+            Some(Node::Text(text)) => Ok(Some(text)),
+            Some(other) => Err(value(&self.path(key), "a text", &other)),
+        }
+    }
+
     /// One of several words, or nothing where the key is absent.
     pub(super) fn word<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Result<Option<T>, ConfigError> {
         let Some(node) = self.take(key) else { return Ok(None) };

@@ -198,9 +198,10 @@ impl<J: Judge> Machine<J> {
         out: &mut Vec<Effect<J::Policy>>,
     ) -> Result<bool, Refusal> {
         let Some(mut wanted) = self.wanted.take_if(|wanted| !wanted.is_spoiled) else { return Ok(false) };
-        match self.judge.blob(bytes) {
+        let Some(layer) = wanted.layer() else { return Ok(false) };
+        match self.judge.blob(bytes, layer) {
             Ok(policy) => {
-                let digest = wanted.layer().and_then(Layer::hex).unwrap_or_default().to_owned();
+                let digest = layer.hex().unwrap_or_default().to_owned();
                 let Wanted { pointer, raw, .. } = wanted;
                 self.decide_by(policy, Active { pointer: Some(pointer), raw, digest }, out);
                 self.aim_trial(now, out);

@@ -5,7 +5,7 @@ use crate::attributes::Workload;
 use crate::bundle::{self, BundleError};
 use crate::limits::Limits;
 use crate::policy::Policy;
-use crate::trust::{Pointer, Trust, TrustError};
+use crate::trust::{Layer, Pointer, Trust, TrustError};
 
 /// Verifies what was fetched. All of its answers depend on the bytes alone: not on time, nor on what came before.
 pub trait Judge {
@@ -21,11 +21,11 @@ pub trait Judge {
     /// The lowest serial that is taken.
     fn min_serial(&self) -> u64;
 
-    /// The policy in a blob whose digest is the one that a trusted pointer names.
+    /// The policy in a blob, whose layer a trusted pointer names.
     ///
     /// # Errors
-    /// There is none that could be used.
-    fn blob(&self, bytes: &[u8]) -> Result<Self::Policy, Refusal>;
+    /// The bytes are others, or there is no policy in them that could be used.
+    fn blob(&self, bytes: &[u8], layer: &Layer) -> Result<Self::Policy, Refusal>;
 
     /// The policy in a bundle that bears its own signature.
     ///
@@ -58,22 +58,14 @@ impl Judge for Opener {
         self.trust.min_serial
     }
 
-    fn blob(&self, bytes: &[u8]) -> Result<Policy, Refusal> {
-        // The pointer that names the digest was verified: there is no other signature.
-        let bundle = bundle::open(bytes, &self.limits)?.accept_unsigned();
+    fn blob(&self, bytes: &[u8], layer: &Layer) -> Result<Policy, Refusal> {
+        let bundle = bundle::open_layer(bytes, layer, &self.limits)?;
         Ok(Policy::load(bundle, &self.entrypoint, self.limits)?)
     }
 
     fn bundle(&self, bytes: &[u8]) -> Result<Policy, Refusal> {
-        let bundle = bundle::open(bytes, &self.limits)?;
-        if self.trust.required || !self.trust.keys.is_empty() {
-            return Err(Refusal {
-                code: "bundle_unsigned",
-                message: "expected a signed bundle, got one whose signature this version cannot check"
-                    .to_owned(),
-            });
-        }
-        Ok(Policy::load(bundle.accept_unsigned(), &self.entrypoint, self.limits)?)
+        let bundle = self.trust.bundle(bytes, &self.limits, &self.workload)?;
+        Ok(Policy::load(bundle, &self.entrypoint, self.limits)?)
     }
 }
 

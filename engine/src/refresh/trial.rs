@@ -132,7 +132,7 @@ impl<J: Judge> Machine<J> {
 
     fn take_trial(&mut self, bytes: &[u8], out: &mut Vec<Effect<J::Policy>>) -> Result<(), Refusal> {
         let Some(trial) = &mut self.trial else { return Ok(()) };
-        match self.judge.blob(bytes) {
+        match self.judge.blob(bytes, &trial.layer) {
             Ok(policy) => {
                 trial.state = State::Loaded;
                 let how = match trial.mode {

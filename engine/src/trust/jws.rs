@@ -73,7 +73,11 @@ fn encode(bytes: &[u8]) -> String {
 }
 
 fn decode(text: &str) -> Result<Vec<u8>, TrustError> {
-    BASE64_URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| TrustError::PointerSyntax("a part that is not base64url without padding".to_owned()))
+    let not_base64 = || TrustError::PointerSyntax("a part that is not base64url without padding".to_owned());
+    bytes(text).ok_or_else(not_base64)
+}
+
+/// What base64url without padding stands for.
+pub(super) fn bytes(text: &str) -> Option<Vec<u8>> {
+    BASE64_URL_SAFE_NO_PAD.decode(text).ok()
 }

@@ -3,14 +3,18 @@
 //! Nothing of a pointer or a bundle is believed before its signature. The algorithm is the configured
 //! key's, never what the signed text says of itself.
 
+mod bundle;
 mod error;
 mod jws;
 mod keys;
 mod pointer;
+mod signatures;
 
+pub use bundle::signatures_file;
 pub use error::{KeyError, TrustError};
 pub use keys::TrustedKey;
 pub use pointer::{Candidate, Layer, Lowering, Pointer, PointerMode, Release};
+pub use signatures::{FileHash, Signed, is_structured, unverified};
 
 use crate::attributes::Workload;
 

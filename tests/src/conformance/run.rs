@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value as Json;
 use sidegate_compiler::{BuildOptions, Diagnostics, build, reference};
 use sidegate_engine::Value;
-use sidegate_engine::bundle;
+use sidegate_engine::attributes::Workload;
 use sidegate_engine::eval::{Context, EvalError};
 use sidegate_engine::limits::Limits;
 use sidegate_engine::policy::Policy;
+use sidegate_engine::trust::Trust;
 
 use super::case::Case;
 use super::compare::same_solutions;
@@ -157,14 +158,15 @@ struct Evaluated {
 }
 
 fn plan(question: &Question, want: &Want) -> (Outcome, Option<Evaluated>) {
-    let options = BuildOptions { entrypoints: vec![ENTRYPOINT.into()], revision: None };
+    let options = BuildOptions { entrypoints: vec![ENTRYPOINT.into()], ..BuildOptions::default() };
     let built = match build(&question.sources, &options) {
         Ok(built) => built,
         Err(found) => return (refusal(&found, want), None),
     };
     let limits = Limits::default();
-    let policy = bundle::open(&built.bundle, &limits)
-        .and_then(|opened| Policy::load(opened.accept_unsigned(), ENTRYPOINT, limits));
+    let policy = Trust::nothing_required()
+        .bundle(&built.bundle, &limits, &Workload::default())
+        .and_then(|opened| Policy::load(opened, ENTRYPOINT, limits));
     let policy = match policy {
         Ok(policy) => policy,
         Err(error) => return (Outcome::Error(format!("the bundle cannot be loaded: {error}")), None),

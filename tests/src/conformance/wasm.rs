@@ -63,7 +63,7 @@ impl<'f> Wasm<'f> {
         let mut sources = question.sources.clone();
         sources.modules.push(("decision.rego".into(), module));
         sources.modules.sort();
-        let options = BuildOptions { entrypoints: vec![DECISION.into()], revision: None };
+        let options = BuildOptions { entrypoints: vec![DECISION.into()], ..BuildOptions::default() };
         let built = match build(&sources, &options) {
             Ok(built) => built,
             Err(found) => return Agreement::NotAsked(format!("as a decision it is refused: {found}")),

@@ -75,8 +75,11 @@ impl Policy {
     pub fn bundle(&self) -> Result<Vec<u8>, String> {
         let modules = vec![(format!("{}.rego", self.name), self.rego.clone())];
         let sources = Sources::from_parts(modules, Value::from(self.data.clone()));
-        let options =
-            BuildOptions { entrypoints: vec![self.entrypoint()], revision: Some(self.name.clone()) };
+        let options = BuildOptions {
+            entrypoints: vec![self.entrypoint()],
+            revision: Some(self.name.clone()),
+            ..BuildOptions::default()
+        };
         build(&sources, &options).map(|built| built.bundle).map_err(|found| found.to_string())
     }
 

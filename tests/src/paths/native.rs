@@ -7,7 +7,6 @@ use regorus::Value;
 use sidegate_compiler::{BuildOptions, Sources, reference};
 use sidegate_engine::actions::{Actions, HeaderOp, metadata_text};
 use sidegate_engine::attributes::{Attributes, Body, Workload};
-use sidegate_engine::bundle;
 use sidegate_engine::decide::{Settings, decide};
 use sidegate_engine::decision::Decision;
 use sidegate_engine::eval::Context;
@@ -16,6 +15,7 @@ use sidegate_engine::input::InputBuilder;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::needs::Needs;
 use sidegate_engine::policy::Policy;
+use sidegate_engine::trust::Trust;
 
 use super::{Observed, echo, local_reply, readable, status, upstream_response};
 use crate::bytes::escape;
@@ -43,8 +43,11 @@ enum Judge {
 /// # Errors
 /// The policy does not compile; the message has every finding.
 pub fn build(file: &CaseFile) -> Result<Vec<u8>, String> {
-    let options =
-        BuildOptions { entrypoints: vec![file.entrypoint.clone()], revision: Some(file.name.clone()) };
+    let options = BuildOptions {
+        entrypoints: vec![file.entrypoint.clone()],
+        revision: Some(file.name.clone()),
+        ..BuildOptions::default()
+    };
     sidegate_compiler::build(&sources(file)?, &options).map(|built| built.bundle).map_err(|e| e.to_string())
 }
 
@@ -67,7 +70,8 @@ pub fn interpreter(file: &CaseFile) -> Result<Native, String> {
 /// The bundle cannot be read, or has not the file's entry point.
 pub fn evaluator(file: &CaseFile, bytes: &[u8]) -> Result<Native, String> {
     let limits = limits(file);
-    let bundle = bundle::open(bytes, &limits).map_err(|e| e.to_string())?.accept_unsigned();
+    let bundle =
+        Trust::nothing_required().bundle(bytes, &limits, &Workload::default()).map_err(|e| e.to_string())?;
     let policy = Policy::load(bundle, &file.entrypoint, limits).map_err(|e| e.to_string())?;
     let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
     let messages = policy.messages();

@@ -51,7 +51,7 @@ type Row = (&'static str, &'static str, fn(&mut Stage));
 const ROWS: &[Row] = &[
     ("404", "fetch_status", |s| s.serve(Reply::page(404))),
     ("500", "fetch_status", |s| s.serve(Reply::page(500))),
-    ("slower than the time-out", "fetch_status", |s| {
+    ("slower than the time-out", "fetch_failed", |s| {
         let reply = s.good_reply();
         s.serve(Reply { delay: Duration::from_secs(3), ..reply });
     }),
@@ -59,7 +59,7 @@ const ROWS: &[Row] = &[
         let reply = s.good_reply();
         s.serve(Reply { cut_after: Some(100), ..reply });
     }),
-    ("no connection", "fetch_status", |s| s.site.server.set_down(true)),
+    ("no connection", "fetch_failed", |s| s.site.server.set_down(true)),
     ("a page with status 200", "pointer_syntax", |s| s.serve(Reply { status: 200, ..Reply::page(200) })),
     ("a bundle in the place of the pointer", "pointer_syntax", |s| s.serve(Reply::ok(versioned(9)))),
     ("a pointer that is too big", "pointer_size", |s| s.serve(Reply::ok(vec![b' '; POINTER_BYTES + 1]))),
