@@ -204,3 +204,41 @@ fn owners_are_those_of_codeowners() {
     assert!(code == 1 && err.contains("got none [declare_codeowners]"), "{err}");
     assert_eq!(with("[Section]\n").0, 2);
 }
+
+#[test]
+fn a_slice_reads_what_its_own_service_asks_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let greedy = "  allow:\n  - from: [{anonymous: true}]\n    to: [{ports: [80]}]\n    \
+        when: [{claim: sub, exact: a}, {header: x-a, present: true}, {source: [10.0.0.0/8]}]\n  \
+        headers: {request: {set: {x-id: \"{request.id}\"}}}\n";
+    write(dir.path(), "pay/greedy", &declaration("pay", "greedy", greedy));
+    write(
+        dir.path(),
+        "pay/modest",
+        &declaration("pay", "modest", "  allow: [{from: [{anonymous: true}]}]\n"),
+    );
+    let reads = |workload: &str| {
+        let (code, out, err) =
+            sidegate(dir.path(), &["build", ".", "-o", "b", "--workload", workload, "--report"]);
+        assert_eq!(code, 0, "{err}");
+        out.lines()
+            .filter(|line| line.starts_with("    input."))
+            .map(|line| line.trim().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let modest = [
+        "input.attributes.destination.principal",
+        "input.attributes.request.http.headers.content-type",
+        "input.attributes.request.http.host",
+        "input.attributes.request.http.method",
+        "input.attributes.request.http.path",
+        "input.attributes.source.principal",
+        "input.sidegate.source.uri_sans",
+    ];
+    assert_eq!(reads("pay/modest"), modest);
+    assert_eq!(reads("pay/none"), modest);
+    let greedy = reads("pay/greedy");
+    for path in ["destination.address", "metadataContext", "source.address", "request.http.headers"] {
+        assert!(greedy.iter().any(|read| read.contains(path)), "{path}: {greedy:?}");
+    }
+}

@@ -7,9 +7,9 @@ use super::model::{Rule, ServicePolicy, Target, Test};
 pub(crate) const FOLDER: &str = "sidegate-lib";
 
 macro_rules! files {
-    ($($name:ident = $file:literal, $needed:expr, $else:expr;)*) => {
+    ($($name:ident = $file:literal, $core:expr, $needed:expr, $else:expr;)*) => {
         $(const $name: &str = include_str!(concat!("../../../policies/lib/sidegate/", $file));)*
-        const FILES: &[File] = &[$(File { name: $file, text: $name, is_needed: $needed, or: $else }),*];
+        const FILES: &[File] = &[$(File { name: $file, text: $name, is_core: $core, is_needed: $needed, or: $else }),*];
     };
 }
 
@@ -17,6 +17,8 @@ macro_rules! files {
 struct File {
     name: &'static str,
     text: &'static str,
+    /// Whether it is always there.
+    is_core: bool,
     /// Whether a declaration needs it.
     is_needed: fn(&ServicePolicy) -> bool,
     /// Functions that the others call and that never hold where nothing needs them.
@@ -24,27 +26,30 @@ struct File {
 }
 
 files! {
-    AUTHZ = "authz.rego", |_| true, &[];
-    CALLERS = "callers.rego", |_| true, &[];
-    CHANGES = "changes.rego", |policy| !policy.headers.is_empty(), &[];
-    CLAIMS = "claims.rego", |policy| tests(policy, |test| matches!(test, Test::Claim(..))),
+    AUTHZ = "authz.rego", true, |_| true, &[];
+    CALLERS = "callers.rego", true, |_| true, &[];
+    CHANGES = "changes.rego", false, |policy| !policy.headers.is_empty(), &[];
+    CLAIMS = "claims.rego", false, |policy| tests(policy, |test| matches!(test, Test::Claim(..))),
         &["claim_holds", "claim_fails"];
-    HEADERS = "headers.rego", |policy| tests(policy, |test| matches!(test, Test::Header(..))),
+    HEADERS = "headers.rego", false, |policy| tests(policy, |test| matches!(test, Test::Header(..))),
         &["header_holds", "header_fails"];
-    HOSTS = "hosts.rego", |_| true, &[];
-    NETWORKS = "networks.rego", |policy| tests(policy, |test| matches!(test, Test::Source(..))),
+    HOSTS = "hosts.rego", true, |_| true, &[];
+    NETWORKS = "networks.rego", false, |policy| tests(policy, |test| matches!(test, Test::Source(..))),
         &["network_holds", "network_fails"];
-    PATH = "path.rego", |_| true, &[];
-    PORTS = "ports.rego", |policy| targets(policy, |target| !target.ports.is_empty()),
+    PATH = "path.rego", true, |_| true, &[];
+    PORTS = "ports.rego", false, |policy| targets(policy, |target| !target.ports.is_empty()),
         &["port_holds", "port_fails"];
-    TESTS = "tests.rego", |_| true, &[];
-    WORKLOAD = "workload.rego", |_| true, &[];
+    TESTS = "tests.rego", true, |_| true, &[];
+    WORKLOAD = "workload.rego", true, |_| true, &[];
 }
 
 /// The files that these declarations need, by their paths in a bundle.
-pub(crate) fn modules(policies: &[ServicePolicy]) -> Vec<(String, String)> {
+pub(crate) fn modules<'p>(
+    policies: impl IntoIterator<Item = &'p ServicePolicy, IntoIter: Clone>,
+) -> Vec<(String, String)> {
+    let policies = policies.into_iter();
     let module = |file: &File| {
-        let is_needed = policies.iter().any(file.is_needed);
+        let is_needed = file.is_core || policies.clone().any(file.is_needed);
         let text = if is_needed { Some(file.text.to_owned()) } else { file.stub() };
         text.map(|text| (format!("{FOLDER}/{}", file.name), text))
     };

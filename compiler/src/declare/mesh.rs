@@ -92,6 +92,11 @@ impl Mesh {
         namespace: &str,
         name: &str,
     ) -> Result<ServicePolicy, Vec<Diagnostic>> {
+        for part in [namespace, name] {
+            if let Err(reason) = words::label(part) {
+                return Err(vec![Diagnostic::file(file, "declare_path", format!("`{part}`: {reason}"))]);
+            }
+        }
         parse::parse(&Source::new(file, text), namespace, name)
     }
 
