@@ -15,7 +15,7 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential slices fixtures builtins declarations demo bench bench-budget bench-rollout \
+	test-policies test-cases conformance conformance-record differential slices fixtures builtins declarations demo bench bench-budget bench-check bench-rollout \
 	demo-rollout noop clean
 
 help: ## this list
@@ -146,6 +146,11 @@ bench-budget: setup-demo wasm ## CPU of requests whose policies would go on for 
 
 bench-rollout: setup-demo wasm ## 100 changes under load: wrong answers, memory, time to the last worker; SWAPS=n REQUESTS=n
 	@$(CARGO) run -q --locked -p sidegate-tests --bin bench-rollout -- --swaps $(or $(SWAPS),100) --requests $(or $(REQUESTS),20000)
+
+bench-check: cli ## how long `sidegate check` takes; SERVICES=n declarations (10,000)
+	@rm -rf $(TARGET_DIR)/mesh
+	@$(CARGO) run -q --locked -p sidegate-compiler --example mesh -- $(TARGET_DIR)/mesh $(or $(SERVICES),10000)
+	time $(TARGET_DIR)/release/sidegate check $(TARGET_DIR)/mesh --strict
 
 clean: ## remove what was built (the cache of tools stays)
 	$(CARGO) clean

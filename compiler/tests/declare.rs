@@ -11,22 +11,18 @@
     reason = "a test that fails may panic"
 )]
 
-#[path = "declare/generate.rs"]
-mod generate;
-#[path = "declare/model.rs"]
-mod model;
-
-#[path = "declare/sides.rs"]
-mod sides;
+#[path = "declare/mod.rs"]
+mod declare;
 
 use serde_json::Value as Json;
 use sidegate_compiler::reference::Reference;
 use sidegate_engine::Value;
 use sidegate_engine::eval::Context;
 
-use generate::Random;
-use model::{Declaration, Request};
-use sides::{ENTRYPOINT, json_of, plan, slice, sources};
+use declare::generate::{self, Random};
+use declare::model::{self, Declaration, Request};
+use declare::requests;
+use declare::sides::{ENTRYPOINT, json_of, plan, slice, sources};
 
 const REQUESTS: usize = 100;
 
@@ -55,7 +51,7 @@ fn differences(
         let policy = if seed % 10 == 0 { slice(&sources) } else { plan(&sources) };
         let mut reference = Reference::new(&sources).unwrap();
         for _ in 0..REQUESTS {
-            let request = generate::request(&mut random, &declaration);
+            let request = requests::request(&mut random, &declaration);
             let (wanted, input) = (decide(&declaration, &request), request.input());
             let value = Value::from(input.clone());
             let planned = policy.evaluate(&value, &Context::default()).map(|value| json_of(&value));

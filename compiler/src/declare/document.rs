@@ -30,7 +30,7 @@ struct Side {
     /// Clauses of every path.
     any: Vec<usize>,
     /// Whole paths.
-    exact: BTreeMap<String, BTreeSet<usize>>,
+    exact: Paths,
     /// By the number of a path's parts between slashes: shapes with variables.
     lengths: Vec<Vec<Shape>>,
     /// Shapes that end in `{**}`.
@@ -45,7 +45,7 @@ struct Shape {
     /// Parts that a path must have at least.
     least: usize,
     /// By the parts with `{}` for the variables.
-    paths: BTreeMap<String, BTreeSet<usize>>,
+    paths: Paths,
 }
 
 /// A set of rules, in a form that is looked up.
@@ -224,7 +224,10 @@ impl Side {
 
 /// Paths of the templates with the same mask and end.
 #[derive(Default)]
-struct Shapes(BTreeMap<(Vec<&'static str>, bool), BTreeMap<String, BTreeSet<usize>>>);
+struct Shapes(BTreeMap<(Vec<&'static str>, bool), Paths>);
+
+/// Clauses by the path that they are looked up by.
+type Paths = BTreeMap<String, BTreeSet<usize>>;
 
 /// Where a template is looked up.
 enum Key {

@@ -141,10 +141,9 @@ fn changes(check: &mut Checker<'_>, node: Node, side: &str) -> HeaderChanges {
     {
         let place = name.place;
         let value = check.value(node, "the value of a header", words::value);
-        if let (Some(name), Some(value)) = (changed(check, name), value) {
-            if changes.set.insert(name.clone(), value).is_some() {
-                check.wrong::<()>(place, "declare_twice", format!("expected `{name}` once, got it twice"));
-            }
+        let (Some(name), Some(value)) = (changed(check, name), value) else { continue };
+        if changes.set.insert(name.clone(), value).is_some() {
+            check.wrong::<()>(place, "declare_twice", format!("expected `{name}` once, got it twice"));
         }
     }
     for name in fields.take("remove").and_then(|node| check.texts(node, "headers")).unwrap_or_default() {

@@ -175,7 +175,7 @@ pub(crate) fn plain_kind(text: &str) -> Option<&'static str> {
     }
     let unsigned = lower.trim_start_matches(['+', '-']);
     let begins = unsigned.starts_with(|c: char| c.is_ascii_digit())
-        || unsigned.starts_with('.') && unsigned.bytes().nth(1).is_some_and(|byte| byte.is_ascii_digit());
+        || unsigned.starts_with('.') && unsigned.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
     if !begins {
         return None;
     }
@@ -186,7 +186,7 @@ pub(crate) fn plain_kind(text: &str) -> Option<&'static str> {
     };
     let is_date = unsigned.len() >= 8
         && unsigned.bytes().take(4).all(|byte| byte.is_ascii_digit())
-        && unsigned.bytes().nth(4) == Some(b'-');
+        && unsigned.as_bytes().get(4) == Some(&b'-');
     let is_number = unsigned.replace('_', "").parse::<f64>().is_ok()
         || radix("0x", "0123456789abcdef_")
         || radix("0o", "01234567_")
