@@ -52,6 +52,14 @@ pub(crate) fn read(source: &Source) -> Result<Node, Diagnostic> {
         let message = format!("expected at most {MAX_BYTES} bytes, got {}", source.text.len());
         return Err(Diagnostic::file(&source.file, "declare_size", message));
     }
+    // The parser takes a NUL for the end of the file: what follows would be left out. The others make a file look
+    // other than it is read.
+    for (line, number) in source.text.lines().zip(1_usize..) {
+        if let Some(column) = line.chars().position(is_hidden) {
+            let message = "expected visible characters, got one that hides or turns text";
+            return Err(source.at(Place::new(number, column), "declare_yaml", message));
+        }
+    }
     let mut reader = Reader { source, parser: Parser::new_from_str(&source.text), nodes: 0 };
     let mut document = None;
     loop {
@@ -159,6 +167,12 @@ impl<'s> Reader<'s> {
     }
 }
 
+/// Control characters, a line's end that is none for everybody, and what changes the direction of text.
+fn is_hidden(c: char) -> bool {
+    c.is_control() && c != '\t'
+        || matches!(c, '\u{feff}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 fn place(span: &Span) -> Place {
     Place::new(span.start.line(), span.start.col())
 }
@@ -228,6 +242,30 @@ mod tests {
             ("infinity", None),
         ] {
             assert_eq!(plain_kind(text), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn hostile_files_are_errors() {
+        let times = |text: &str, count: usize| text.repeat(count);
+        for text in [
+            times("[", 100_000),
+            times("{a: ", 100_000),
+            times("- ", 100_000),
+            times("? ", 100_000),
+            times("a: [", 10_000),
+            times("- a\n", 200_000),
+            times("x", MAX_BYTES + 1),
+            format!("a: \"{}", times("x", 100_000)),
+            "a: b\0\nc: d".to_owned(),
+            "\u{feff}a: b".to_owned(),
+            "a: b\rc: d".to_owned(),
+            "a: b # \u{202e}c".to_owned(),
+            "a: b\n...\nc: d".to_owned(),
+            "\t- a".to_owned(),
+        ] {
+            let source = Source::new("a.yaml", text);
+            assert!(read(&source).is_err(), "{}", source.text.chars().take(20).collect::<String>());
         }
     }
 }
