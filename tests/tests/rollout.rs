@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde_json::json;
 use sidegate_tests::bundle_server::{BundleServer, Reply};
 use sidegate_tests::places;
-use sidegate_tests::rollout::{Load, Publisher, Site, SiteOptions, live_refusals, versioned};
+use sidegate_tests::rollout::{
+    Load, Publisher, Site, SiteOptions, live_refusals, reading_bodies, trapping, versioned,
+};
 use sidegate_tests::table::Table;
 
 const WORKERS: usize = 4;
@@ -98,4 +100,45 @@ fn before_the_first_bundle_there_is_no_answer_but_the_inline_bundles() {
         net.publish(&site.server, &versioned(3));
         assert_eq!(held.join().unwrap(), Ok(3));
     });
+}
+
+#[test]
+fn a_worker_that_traps_comes_back_with_the_policy_and_without_the_network() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let wasm = dir.path().join("trapping.wasm");
+    trapping(&places::filter_wasm().unwrap(), &wasm, "proxy_on_request_body").unwrap();
+    let mut net = Publisher::new("net");
+    let server = BundleServer::start();
+    net.publish(&server, &reading_bodies(1));
+    let options = SiteOptions {
+        wasm: Some(wasm),
+        workers: WORKERS,
+        bundle: json!({"http": {"first_wait": "10s"}}),
+        ..SiteOptions::default()
+    };
+    let site = Site::start(server, json!([net.key(&["*"])]), &options).unwrap();
+    site.wait_for_version(1).unwrap();
+    site.server.set_down(true);
+    let reloads = || site.envoy().stats("vm_reload_success").map(|stats| stats.values().sum::<u64>());
+    // Enough that every worker's VM is hit: which one gets a connection is the kernel's choice.
+    for _ in 0..WORKERS * 8 {
+        let _ = site.ask_with_body();
+    }
+    // A trap makes the VM anew at the next request, not before a second has passed.
+    site.wait("VMs to be made anew", || {
+        let _ = site.ask("/");
+        Ok(reloads()? > 0)
+    })
+    .unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    for _ in 0..WORKERS * 8 {
+        site.wait_for_version(1).unwrap();
+    }
+    // Whoever held the lease may be gone: another one asks.
+    site.server.set_down(false);
+    net.publish(&site.server, &reading_bodies(2));
+    let load = Load::start(site.address().unwrap(), CLIENTS, 1, Duration::from_millis(1));
+    load.expect(2);
+    load.settle().unwrap();
+    load.finish().unwrap();
 }

@@ -63,6 +63,21 @@ fn of_policy(text: &str, options: &BuildOptions) -> Vec<u8> {
     build(&sources, options).expect("the policy of a test compiles").bundle
 }
 
+/// The same of a policy that reads bodies: a request with one is waited for.
+pub fn reading_bodies(version: u32) -> Vec<u8> {
+    let text = format!(
+        r#"package envoy.authz
+
+import rego.v1
+
+default allow := {{"allowed": true, "response_headers_to_add": {{"x-policy": "{version}"}}}}
+
+allow := {{"allowed": false}} if input.parsed_body.denied
+"#
+    );
+    of_policy(&text, &BuildOptions::default())
+}
+
 /// A bundle that is good but for its compiled policy.
 fn change_plan(change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) -> Vec<u8> {
     change_file(&versioned(9), PLAN_FILE, change)

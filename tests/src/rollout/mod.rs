@@ -6,12 +6,14 @@ mod load;
 mod publisher;
 mod refusals;
 mod site;
+mod trap;
 
-pub use self::bundles::{change_file, repack, unpack, versioned};
+pub use self::bundles::{change_file, reading_bodies, repack, unpack, versioned};
 pub use self::load::Load;
 pub use self::publisher::{Publisher, WORKLOAD};
 pub use self::refusals::{Refused, live_refusals};
 pub use self::site::{Site, SiteOptions};
+pub use self::trap::trapping;
 
 /// The header that says which version decided.
 pub const VERSION_HEADER: &str = "x-policy";

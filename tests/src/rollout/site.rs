@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::publisher::{Publisher, WORKLOAD};
 use crate::bundle_server::BundleServer;
 use crate::certs::{Authority, spiffe};
-use crate::client::{Connection, Request, Response};
+use crate::client::{Body, Connection, Request, Response};
 use crate::envoy::Envoy;
 use crate::envoy_config::{Listener, bootstrap, cluster, wasm_filter};
 use crate::places;
@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct SiteOptions<'a> {
     /// Version of Envoy.
     pub envoy: String,
+    /// The filter; the built one where none is named.
+    pub wasm: Option<PathBuf>,
     /// Worker threads.
     pub workers: usize,
     /// `bundle.http.interval`.
@@ -46,6 +48,7 @@ impl Default for SiteOptions<'_> {
     fn default() -> Self {
         Self {
             envoy: places::envoy_newest(),
+            wasm: None,
             workers: 1,
             interval: "1s",
             timeout: "2s",
@@ -78,8 +81,8 @@ impl Site {
         options: &SiteOptions<'_>,
         dir: &Path,
     ) -> Result<Self, String> {
-        let SiteOptions { envoy, workers, interval, timeout, config, bundle } = options;
-        let wasm: PathBuf = places::filter_wasm()?;
+        let SiteOptions { envoy, wasm, workers, interval, timeout, config, bundle } = options;
+        let wasm = wasm.clone().map_or_else(places::filter_wasm, Ok)?;
         let own = Authority::new(&dir.join("certs")).identity("service", &spiffe(WORKLOAD.0, WORKLOAD.1));
         let mut plugin = json!({
             "version": 1,
@@ -128,6 +131,21 @@ impl Site {
         let request =
             Request { method: "GET".to_owned(), target: path.as_bytes().to_vec(), headers, body: None };
         Connection::open(self.address()?, None)?.send(&request).map_err(|e| self.envoy.with_log(&e))
+    }
+
+    /// A request with a body, on a new connection.
+    ///
+    /// # Errors
+    /// The connection breaks.
+    pub fn ask_with_body(&self) -> Result<Response, String> {
+        let headers = vec![
+            (b"host".to_vec(), b"cart.shop".to_vec()),
+            (b"content-type".to_vec(), b"application/json".to_vec()),
+            (b"content-length".to_vec(), b"2".to_vec()),
+        ];
+        let body = Some(Body { bytes: b"{}".to_vec(), chunks: None, trailers: Vec::new() });
+        let request = Request { method: "POST".to_owned(), target: b"/".to_vec(), headers, body };
+        Connection::open(self.address()?, None)?.send(&request)
     }
 
     /// The version that answers: what [`super::versioned`] sends along.
