@@ -242,3 +242,35 @@ fn a_slice_reads_what_its_own_service_asks_for() {
         assert!(greedy.iter().any(|read| read.contains(path)), "{path}: {greedy:?}");
     }
 }
+
+/// Two decisions about the files as they are, one of them wrong about what they say.
+#[test]
+fn declarations_are_tested_in_rego() {
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        dir.path(),
+        "pay/charges",
+        &declaration("pay", "charges", "  allow: [{from: [{namespace: shop}], to: [{methods: [GET]}]}]\n"),
+    );
+    let rego = r#"package pay_test
+
+import data.sidegate.authz
+
+ask(method) := decision if {
+	decision := authz.decision with data.sidegate.workload as {"namespace": "pay", "name": "charges"}
+		with input as {"attributes": {
+			"source": {"principal": "spiffe://cluster.local/ns/shop/sa/web"},
+			"destination": {"principal": "spiffe://cluster.local/ns/pay/sa/charges"},
+			"request": {"http": {"method": method, "path": "/x", "headers": {}}},
+		}}
+}
+
+test_shop_reads if ask("GET").allowed
+
+test_shop_writes if ask("POST").allowed
+"#;
+    fs::write(dir.path().join("charges_test.rego"), rego).unwrap();
+    let (code, out, err) = sidegate(dir.path(), &["test", "."]);
+    assert_eq!(code, 1, "{err}");
+    assert!(out.contains("PASS: 1/2") && out.contains("test_shop_writes: FAIL"), "{out}");
+}

@@ -262,7 +262,6 @@ mod tests {
             "a: b\rc: d".to_owned(),
             "a: b # \u{202e}c".to_owned(),
             "a: b\n...\nc: d".to_owned(),
-            "\t- a".to_owned(),
         ] {
             let source = Source::new("a.yaml", text);
             assert!(read(&source).is_err(), "{}", source.text.chars().take(20).collect::<String>());
