@@ -15,11 +15,11 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential slices fixtures builtins declarations demo bench bench-budget bench-check bench-rollout \
-	demo-rollout noop clean
+	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
+	demo demo-rollout bench bench-budget bench-check bench-publish bench-rollout noop clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 # --- set-up ---
 
@@ -111,6 +111,10 @@ declarations: ## the library for declarations in a real OPA, against plan and mo
 	$(OPA) test policies/lib
 	@$(CARGO) run -q --locked -p sidegate-compiler --example declarations -- $(OPA) $(or $(COUNT),1000) $(or $(SEED),1)
 
+opa-bundles: ## bundles signed here loaded by OPA, signed by OPA trusted here, changed ones refused by both (needs Go)
+	@command -v go >/dev/null || { echo "opa-bundles: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
+	@$(CARGO) run -q --locked -p sidegate-tests --bin opa-bundles
+
 slices: ## random policies as a whole and as slices, answered by a real OPA and here (needs Go); POLICIES=n SEED=n
 	@command -v go >/dev/null || { echo "slices: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
 	@$(CARGO) run -q --locked -p sidegate-tests --bin slices -- $(if $(POLICIES),--policies $(POLICIES)) $(if $(SEED),--seed $(SEED))
@@ -124,6 +128,8 @@ fixtures: ## writes the fixtures about bodies and builtins anew from the real OP
 	cd tests/opa/values && go run . tables ../../../engine/src/eval/unicode/tables.bin
 	(cd tests/opa/values && go run . fixed) | $(CARGO) run -q --locked -p sidegate-engine --example judge -- fixture > $(TARGET_DIR)/values.json
 	mv $(TARGET_DIR)/values.json engine/tests/fixtures/builtins-values.json
+	cd tests/opa/bundles && go run . structural > structural.json && mv structural.json ../../../compiler/tests/fixtures/
+	$(CARGO) run -q --locked -p sidegate-tests --bin opa-bundles -- --fixtures engine/tests/fixtures/bundles
 
 builtins: ## CALLS random calls of each family of builtins (20000; SEED), answered by OPA and here; any difference fails
 	@command -v go >/dev/null || { echo "builtins: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
@@ -143,6 +149,10 @@ bench: setup-demo wasm noop bundle ## CPU per request: no filter, no-op wasm fil
 
 bench-budget: setup-demo wasm ## CPU of requests whose policies would go on for long and are stopped
 	@$(CARGO) run -q --locked -p sidegate-bench --bin budget
+
+bench-publish: cli ## time and memory of publishing for SERVICES (10000) of CALLERS (20) each, and again after one change
+	@$(CARGO) run -q --locked -p sidegate-bench --bin publish -- $(if $(SERVICES),--services $(SERVICES)) \
+		$(if $(CALLERS),--callers $(CALLERS))
 
 bench-rollout: setup-demo wasm ## 100 changes under load: wrong answers, memory, time to the last worker; SWAPS=n REQUESTS=n
 	@$(CARGO) run -q --locked -p sidegate-tests --bin bench-rollout -- --swaps $(or $(SWAPS),100) --requests $(or $(REQUESTS),20000)

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{build, check, eval, init, inspect, publish, test};
+use commands::{build, check, eval, init, inspect, publish, test, verify};
 use output::{Answer, Failure};
 
 /// Builds, checks and asks Sidegate's policy bundles.
@@ -27,6 +27,7 @@ enum Command {
     Check(check::Args),
     Build(build::Args),
     Inspect(inspect::Args),
+    Verify(verify::Args),
     Eval(eval::Args),
     Init(init::Args),
     Test(test::Args),
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args, &mut out),
         Command::Build(args) => build::run(&args, &mut out),
         Command::Inspect(args) => inspect::run(&args, &mut out),
+        Command::Verify(args) => verify::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),

@@ -29,14 +29,21 @@ pub(crate) struct SignArgs {
     key_id: Option<String>,
 }
 
+/// What signs.
+pub(crate) struct Signing {
+    pub(crate) signer: Box<dyn Signer>,
+    /// What checks that, where it is known.
+    pub(crate) key: Option<TrustedKey>,
+}
+
 impl SignArgs {
-    /// What signs, and what checks that where it is known; `None` where nothing says how.
-    pub(crate) fn signer_and_key(&self) -> Result<Option<(Box<dyn Signer>, Option<TrustedKey>)>, Failure> {
+    /// What signs; `None` where nothing says how.
+    pub(crate) fn signing(&self) -> Result<Option<Signing>, Failure> {
         let Self { sign_key, sign_cmd, sign_alg, key_id } = self;
         let algorithm = sign_alg.as_deref();
         if let (Some(command), Some(algorithm), Some(key_id)) = (sign_cmd, algorithm, key_id) {
             let signer = CommandSigner::new(command, algorithm, key_id);
-            return Ok(Some((Box::new(signer), None)));
+            return Ok(Some(Signing { signer: Box::new(signer), key: None }));
         }
         let variable = std::env::var_os(KEY_VARIABLE).filter(|text| !text.is_empty());
         let (key, place) = match (sign_key, variable) {
@@ -56,7 +63,7 @@ impl SignArgs {
         };
         let signer = KeySigner::new(&key, key_id, algorithm)
             .map_err(|error| Failure::other(format!("{place}: {error} [{}]", error.code())))?;
-        let key = signer.trusted().clone();
-        Ok(Some((Box::new(signer), Some(key))))
+        let key = Some(signer.trusted().clone());
+        Ok(Some(Signing { signer: Box::new(signer), key }))
     }
 }

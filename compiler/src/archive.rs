@@ -9,7 +9,7 @@ use sidegate_engine::limits::Limits;
 use crate::sources::{Manifest, Sources};
 
 /// The bundle's bytes.
-pub(crate) fn pack(sources: &Sources, revision: &str, plan: Vec<u8>) -> io::Result<Vec<u8>> {
+pub(crate) fn bundle(sources: &Sources, revision: &str, plan: Vec<u8>) -> io::Result<Vec<u8>> {
     let manifest = sources
         .manifest
         .clone()
@@ -22,11 +22,14 @@ pub(crate) fn pack(sources: &Sources, revision: &str, plan: Vec<u8>) -> io::Resu
     ];
     files.extend(sources.modules.iter().map(|(name, text)| (name.clone(), text.clone().into_bytes())));
     files.extend(sources.descriptors.iter().cloned());
-    write(files)
+    pack(files)
 }
 
 /// A gzipped tar of these files, in the order of their names.
-pub(crate) fn write(mut files: Vec<(String, Vec<u8>)>) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// A name that is too long for a plain tar.
+pub fn pack(mut files: Vec<(String, Vec<u8>)>) -> io::Result<Vec<u8>> {
     files.sort();
     // No time, no owner, no name of the file: nothing that differs between two builds.
     let mut tar = tar::Builder::new(GzBuilder::new().mtime(0).write(Vec::new(), Compression::best()));

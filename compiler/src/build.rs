@@ -12,7 +12,7 @@ use crate::descriptors;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::lower::{Place, Planner};
 use crate::rego::{Modules, Node, Tree};
-use crate::slice::{DataRead, Workload, slicing};
+use crate::slice::{DataRead, Workload, is_slice, slicing};
 use crate::sources::Sources;
 
 /// The entry point where none is named: the one of OPA's Envoy plugin.
@@ -117,6 +117,16 @@ fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagno
     let entrypoints = entrypoints(&modules, options);
     let mut planner = Planner::new(&modules, &tree, &sources.data);
     let mut findings = Vec::new();
+    if is_slice(&sources.data) {
+        // A slice compiles to itself: as it was cut, after the same check.
+        check_below(
+            &mut Planner::new(&modules, &tree, &sources.data),
+            &tree.root,
+            &mut Vec::new(),
+            &mut findings,
+        );
+        planner = planner.choosing();
+    }
     for path in &entrypoints {
         let parts: Vec<&str> = path.split('/').collect();
         findings.extend(planner.entry(&parts).err());
@@ -167,7 +177,7 @@ pub(crate) fn pack(sources: &Sources, messages: &Messages, program: Program) -> 
     let plan = plan::encode_with(&program, messages).map_err(|error| internal(&error))?;
     // What cannot be loaded must not be shipped.
     let image = plan::decode(&plan).map_err(|error| internal(&error))?;
-    let bundle = archive::pack(sources, &program.revision, plan).map_err(|error| internal(&error))?;
+    let bundle = archive::bundle(sources, &program.revision, plan).map_err(|error| internal(&error))?;
     bundle::check(&bundle, &Limits::default())
         .map_err(|error| Diagnostic::file(&sources.root, error.code(), error.to_string()))?;
     let entries = EntryReport::all(&image);

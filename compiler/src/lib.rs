@@ -11,6 +11,7 @@ mod descriptors;
 mod diagnostics;
 mod lower;
 pub mod publish;
+mod recompile;
 pub mod reference;
 mod rego;
 pub mod signing;
@@ -18,8 +19,9 @@ mod slice;
 mod sources;
 pub mod testing;
 
-pub use archive::files;
+pub use archive::{files, pack};
 pub use build::{BuildOptions, Built, EntryReport, build, check, default_revision};
 pub use diagnostics::{Diagnostic, Diagnostics};
+pub use recompile::{RecompileError, recompile};
 pub use slice::{DataRead, Slice, Slicer, Workload, WorkloadError, slicing};
 pub use sources::{Manifest, Sources};

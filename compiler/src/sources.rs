@@ -82,6 +82,17 @@ impl Sources {
         Self::read(dir, true)
     }
 
+    /// Takes the files of a bundle, by their names in it.
+    pub fn from_files(files: Vec<(String, Vec<u8>)>) -> Result<Self, Diagnostics> {
+        let mut sources = Self::from_parts(Vec::new(), Value::new_object());
+        let mut findings = Vec::new();
+        for (name, bytes) in files {
+            let parts: Vec<String> = name.split('/').map(str::to_owned).collect();
+            findings.extend(sources.take(&name, &parts, false, || Ok(bytes)).err());
+        }
+        sources.finish(findings)
+    }
+
     fn read(dir: &Path, tests: bool) -> Result<Self, Diagnostics> {
         let root = dir.display().to_string();
         let mut sources = Self { root: root.clone(), ..Self::from_parts(Vec::new(), Value::new_object()) };
@@ -111,13 +122,17 @@ impl Sources {
         if declarations.iter().any(|file| matches!(file.kind, FileKind::Service { .. })) {
             findings.extend(sources.declare(&declarations, tests).err().into_iter().flatten());
         }
-        if findings.is_empty() && sources.modules.is_empty() {
+        sources.finish(findings)
+    }
+
+    fn finish(mut self, mut findings: Vec<Diagnostic>) -> Result<Self, Diagnostics> {
+        if findings.is_empty() && self.modules.is_empty() {
             let message = "expected `*.rego` files or `services/<namespace>/<service>.yaml`, got none";
-            findings.push(Diagnostic::file(&root, "source_empty", message));
+            findings.push(Diagnostic::file(&self.root, "source_empty", message));
         }
-        sources.modules.sort();
-        sources.descriptors.sort();
-        if findings.is_empty() { Ok(sources) } else { Err(Diagnostics::new(findings)) }
+        self.modules.sort();
+        self.descriptors.sort();
+        if findings.is_empty() { Ok(self) } else { Err(Diagnostics::new(findings)) }
     }
 
     /// Adds what declarations say: data below `sidegate`, and the library that decides by them.
@@ -180,44 +195,55 @@ impl Sources {
         let shown = path.display().to_string();
         let inside = path.strip_prefix(dir).unwrap_or(path);
         let parts: Vec<String> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-        let Some((name, folders)) = parts.split_last() else { return Ok(()) };
         let read = || {
-            fs::read_to_string(path).map_err(|error| {
-                Diagnostic::file(&shown, "source_read", format!("expected a readable text file: {error}"))
+            fs::read(path).map_err(|error| {
+                Diagnostic::file(&shown, "source_read", format!("expected a readable file: {error}"))
+            })
+        };
+        self.take(&shown, &parts, tests, read)
+    }
+
+    /// Takes a file, by its path inside the folder or bundle; `read` is asked only for what is of use.
+    fn take(
+        &mut self,
+        shown: &str,
+        parts: &[String],
+        tests: bool,
+        read: impl FnOnce() -> Result<Vec<u8>, Diagnostic>,
+    ) -> Result<(), Diagnostic> {
+        let Some((name, folders)) = parts.split_last() else { return Ok(()) };
+        let text = |bytes: Vec<u8>| {
+            String::from_utf8(bytes).map_err(|_| {
+                Diagnostic::file(shown, "source_read", "expected a text file, got bytes that are not UTF-8")
             })
         };
         match name.as_str() {
             ".manifest" if folders.is_empty() => {
-                let manifest = serde_json::from_str(&read()?).map_err(|error| {
-                    Diagnostic::file(&shown, "manifest", format!("expected an OPA manifest: {error}"))
+                let manifest = serde_json::from_str(&text(read()?)?).map_err(|error| {
+                    Diagnostic::file(shown, "manifest", format!("expected an OPA manifest: {error}"))
                 })?;
                 self.manifest = Some(manifest);
             }
             "data.json" => {
-                let text = read()?;
+                let text = text(read()?)?;
                 if huge_number(&text) {
                     let message = "expected numbers of at most 999 digits, got one with a larger exponent";
-                    return Err(Diagnostic::file(&shown, "data_json", message));
+                    return Err(Diagnostic::file(shown, "data_json", message));
                 }
                 let value = Value::from_json_str(&text).map_err(|error| {
-                    Diagnostic::file(&shown, "data_json", format!("expected JSON: {error}"))
+                    Diagnostic::file(shown, "data_json", format!("expected JSON: {error}"))
                 })?;
-                self.add_data(&shown, folders, value)?;
+                self.add_data(shown, folders, value)?;
             }
             "data.yaml" | "data.yml" => {
-                let value: serde_json::Value = serde_yaml_ng::from_str(&read()?).map_err(|error| {
-                    Diagnostic::file(&shown, "data_yaml", format!("expected YAML: {error}"))
+                let value: serde_json::Value = serde_yaml_ng::from_str(&text(read()?)?).map_err(|error| {
+                    Diagnostic::file(shown, "data_yaml", format!("expected YAML: {error}"))
                 })?;
-                self.add_data(&shown, folders, Value::from(value))?;
+                self.add_data(shown, folders, Value::from(value))?;
             }
             _ if name.ends_with("_test.rego") && !tests => {}
-            _ if name.ends_with(".pb") => {
-                let bytes = fs::read(path).map_err(|error| {
-                    Diagnostic::file(&shown, "source_read", format!("expected a readable file: {error}"))
-                })?;
-                self.descriptors.push((parts.join("/"), bytes));
-            }
-            _ if name.ends_with(".rego") => self.modules.push((parts.join("/"), read()?)),
+            _ if name.ends_with(".pb") => self.descriptors.push((parts.join("/"), read()?)),
+            _ if name.ends_with(".rego") => self.modules.push((parts.join("/"), text(read()?)?)),
             _ => {}
         }
         Ok(())

@@ -4,9 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use sidegate_compiler::{
-    BuildOptions, Built, DataRead, Diagnostics, Manifest, Sources, Workload, build, files,
+    BuildOptions, Built, DataRead, Diagnostics, Manifest, Sources, Workload, build, files, recompile,
 };
 use sidegate_engine::Value;
+use sidegate_engine::limits::Limits;
 
 const POLICY: &str = "package envoy.authz
 
@@ -124,4 +125,12 @@ fn what_does_not_compile_is_not_cut() {
     ));
     let found = slice(&round, "shop/cart").unwrap_err();
     assert!(found.iter().any(|finding| finding.code == "rego_recursion"), "{found}");
+}
+
+#[test]
+fn a_slice_compiles_to_itself() {
+    for workload in ["shop/cart", "bank/pay", "none/none"] {
+        let built = slice(&sources(DATA), workload).unwrap();
+        recompile(&built.bundle, &built.image, &Limits::default()).unwrap();
+    }
 }

@@ -87,7 +87,9 @@ fn load() -> Result<Accepted, Refused> {
         Some(http) => {
             let location = http.locate(&opener.workload)?;
             sources.push(format!("what `{}` serves at `{}`", http.cluster, location.path));
-            Some(Box::new(Refresh::new(http, location, opener, allow_lowering, loaded.clone())))
+            let mut refresh = Refresh::new(http, location, opener, allow_lowering, loaded);
+            loaded = refresh.begin();
+            Some(Box::new(refresh))
         }
     };
     let report = format!(

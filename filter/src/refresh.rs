@@ -73,7 +73,24 @@ impl Refresh {
         Self { machine, cluster, authority, loaded, recorded: 0 }
     }
 
+    /// Takes what other workers have, if anything; gives what decides then.
+    pub(crate) fn begin(&mut self) -> Loaded {
+        if let Ok(now) = host::current_time_ns() {
+            let effects = self.machine.begin(now, &mut HostData);
+            self.apply(effects, now);
+        }
+        self.loaded.clone()
+    }
+
     fn carry_out(&mut self, root: u32, effects: Vec<Effect<Policy>>, now: i64) {
+        if self.apply(effects, now) {
+            contexts::swap(root, Rc::new(self.loaded.clone()));
+            self.recorded = 0;
+        }
+    }
+
+    /// Whether something else decides now.
+    fn apply(&mut self, effects: Vec<Effect<Policy>>, now: i64) -> bool {
         let mut is_changed = false;
         for effect in effects {
             match effect {
@@ -111,14 +128,16 @@ impl Refresh {
         }
         if is_changed {
             let is_enforced = matches!(self.loaded.candidate, Some((_, PointerMode::Enforce)));
-            metrics::record_gauge("candidate", Some(match (&self.loaded.candidate, is_enforced) {
-                (None, _) => 0,
-                (Some(_), false) => 1,
-                (Some(_), true) => 2,
-            }));
-            contexts::swap(root, Rc::new(self.loaded.clone()));
-            self.recorded = 0;
+            metrics::record_gauge(
+                "candidate",
+                Some(match (&self.loaded.candidate, is_enforced) {
+                    (None, _) => 0,
+                    (Some(_), false) => 1,
+                    (Some(_), true) => 2,
+                }),
+            );
         }
+        is_changed
     }
 
     /// Counts and logs.
@@ -209,9 +228,8 @@ pub(crate) fn on_call_response(root: u32, token: u32, headers: u32, body_size: u
 /// The response that the callback under way is about; `None` where it cannot be read.
 fn response(body_size: usize, most: usize) -> Option<Response> {
     let headers = host::header_map(Map::CallResponse).ok()?;
-    let header = |wanted: &[u8]| {
-        headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone())
-    };
+    let header =
+        |wanted: &[u8]| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
     let status = header(b":status").and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok())?;
     let body = if body_size > most {
         Body::TooLarge(body_size)
@@ -221,7 +239,12 @@ fn response(body_size: usize, most: usize) -> Option<Response> {
     if matches!(&body, Body::Bytes(bytes) if is_own_answer(status, bytes)) {
         return None;
     }
-    Some(Response { status: Some(status), etag: header(b"etag"), content_type: header(b"content-type"), body })
+    Some(Response {
+        status: Some(status),
+        etag: header(b"etag"),
+        content_type: header(b"content-type"),
+        body,
+    })
 }
 
 /// Whether the proxy made this answer itself, because it got none: it gives no other sign of it.
@@ -236,10 +259,13 @@ fn is_own_answer(status: u16, body: &[u8]) -> bool {
 
 /// Lets those that were held go on: all, if there is a policy now; else those whose time is over.
 fn release(root: u32, now: i64) {
-    let loaded = contexts::loaded_of_root(root).filter(|loaded| loaded.gate.is_some());
+    let loaded = contexts::loaded_of_root(root);
+    let first_wait = loaded.as_ref().map_or(0, |loaded| loaded.fixed.first_wait);
+    let loaded = loaded.filter(|loaded| loaded.gate.is_some());
     let streams = match &loaded {
         Some(_) => contexts::take_held(root, |_| true),
-        None => contexts::take_held(root, |until| now >= until),
+        // Nobody waits for longer than that: then the clock has been put back.
+        None => contexts::take_held(root, |until| now >= until || until.saturating_sub(now) > first_wait),
     };
     if streams.is_empty() {
         return;

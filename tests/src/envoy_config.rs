@@ -174,6 +174,38 @@ impl Listener<'_> {
     }
 }
 
+/// A second listener turns HTTP/1.1 into HTTP/2 and sends it to the first.
+pub fn add_http2_front(bootstrap: &mut Value, dir: &Path) {
+    let pipe = dir.join("h2.sock");
+    let resources = &mut bootstrap["static_resources"];
+    let mut front = resources["listeners"][0].clone();
+    let inner = &mut resources["listeners"][0];
+    inner["address"] = json!({"pipe": {"path": pipe}});
+    inner["name"] = json!("inner");
+    for chain in front["filter_chains"].as_array_mut().expect("made by `bootstrap`") {
+        let manager = &mut chain["filters"][0]["typed_config"];
+        let filters = manager["http_filters"].as_array_mut().expect("made by `bootstrap`");
+        filters.retain(|filter| filter["name"] == "router");
+        for route in
+            manager["route_config"]["virtual_hosts"][0]["routes"].as_array_mut().expect("made by `bootstrap`")
+        {
+            route["route"]["cluster"] = json!("http2");
+        }
+    }
+    resources["listeners"].as_array_mut().expect("made by `bootstrap`").push(front);
+    resources["clusters"].as_array_mut().expect("made by `bootstrap`").push(json!({
+        "name": "http2",
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": "http2", "endpoints": [{"lb_endpoints": [
+            {"endpoint": {"address": {"pipe": {"path": pipe}}}}
+        ]}]},
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": {"http2_protocol_options": {}}
+        }}
+    }));
+}
+
 fn address(host: &str, port: u16) -> Value {
     json!({"socket_address": {"address": host, "port_value": port}})
 }

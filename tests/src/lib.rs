@@ -18,6 +18,7 @@ pub mod conformance;
 pub mod differential;
 pub mod envoy;
 pub mod envoy_config;
+pub mod opa_bundles;
 pub mod paths;
 pub mod places;
 pub mod proto;

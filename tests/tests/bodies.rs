@@ -9,7 +9,7 @@ use sidegate_tests::case::CaseFile;
 use sidegate_tests::certs::{Authority, spiffe};
 use sidegate_tests::client::{Body, Connection, Request, Response};
 use sidegate_tests::envoy::Envoy;
-use sidegate_tests::envoy_config::{Listener, bootstrap, cluster, wasm_filter};
+use sidegate_tests::envoy_config::{Listener, add_http2_front, bootstrap, cluster, wasm_filter};
 use sidegate_tests::upstream::{Echo, Upstream, checksum};
 use sidegate_tests::{paths, places};
 
@@ -148,36 +148,6 @@ fn a_client_that_waits_is_asked_for_its_body() {
             assert_eq!(connection.receive(false).unwrap().status, status, "envoy {version}");
         }
     }
-}
-
-/// A second listener turns HTTP/1.1 into HTTP/2 and sends it to the first.
-fn add_http2_front(bootstrap: &mut Value, dir: &Path) {
-    let pipe = dir.join("h2.sock");
-    let resources = &mut bootstrap["static_resources"];
-    let mut front = resources["listeners"][0].clone();
-    let inner = &mut resources["listeners"][0];
-    inner["address"] = json!({"pipe": {"path": pipe}});
-    inner["name"] = json!("inner");
-    for chain in front["filter_chains"].as_array_mut().unwrap() {
-        let manager = &mut chain["filters"][0]["typed_config"];
-        let filters = manager["http_filters"].as_array_mut().unwrap();
-        filters.retain(|filter| filter["name"] == "router");
-        for route in manager["route_config"]["virtual_hosts"][0]["routes"].as_array_mut().unwrap() {
-            route["route"]["cluster"] = json!("http2");
-        }
-    }
-    resources["listeners"].as_array_mut().unwrap().push(front);
-    resources["clusters"].as_array_mut().unwrap().push(json!({
-        "name": "http2",
-        "type": "STATIC",
-        "load_assignment": {"cluster_name": "http2", "endpoints": [{"lb_endpoints": [
-            {"endpoint": {"address": {"pipe": {"path": pipe}}}}
-        ]}]},
-        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-            "explicit_http_config": {"http2_protocol_options": {}}
-        }}
-    }));
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! A slice answers as the whole does.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use sidegate_tests::slices::Pair;
 
 #[test]
@@ -31,4 +29,20 @@ fn a_slice_answers_as_the_whole_in_the_plan_and_in_the_interpreter() {
     assert!(failures.is_empty(), "{} differ\n{}", failures.len(), failures.join("\n---\n"));
     assert!(smaller > 300, "{smaller} of 400 slices are smaller than the whole");
     assert!(defined > 200, "{defined} answers say something");
+}
+
+#[test]
+fn a_slice_is_the_same_where_what_it_was_made_from_is() {
+    let (mut same, mut others) = (0, 0);
+    for seed in 5001..=5600 {
+        let change = Pair::changed(seed).unwrap();
+        let [before, after] = &change.slices;
+        if change.same_reads {
+            same += 1;
+            assert_eq!(before.bundle, after.bundle, "seed {seed}: the books would not make it anew");
+        } else {
+            others += 1;
+        }
+    }
+    assert!(same > 100 && others > 50, "{same} the same, {others} not");
 }

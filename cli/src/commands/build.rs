@@ -69,7 +69,7 @@ struct Signed<'a> {
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
     let Args { dir, output, entrypoint, revision, sign, scope, workload, report, format } = args;
     // Before anything is compiled: a key that cannot be read is told at once.
-    let signer = sign.signer_and_key()?.map(|(signer, _)| signer);
+    let signer = sign.signing()?.map(|signing| signing.signer);
     if signer.is_none() && !scope.is_empty() {
         return Err(Failure::other("expected a key to sign for `--scope` with (`--sign-key`), got none"));
     }

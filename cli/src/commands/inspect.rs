@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use sidegate_compiler::{EntryReport, files};
+use sidegate_engine::bundle::BundleError;
+use sidegate_engine::limits::Limits;
 use sidegate_engine::plan::FORMAT;
+use sidegate_engine::trust::{Signed, signatures_file, unverified};
 
 use crate::output::{Answer, Failure, Format, json};
 
@@ -28,8 +31,18 @@ struct Report {
     blocks: usize,
     constants: usize,
     depth: u32,
+    /// What the bundle says of its signature, which nobody has checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<Signature>,
     entrypoints: Vec<EntryReport>,
     files: Vec<File>,
+}
+
+#[derive(Serialize)]
+struct Signature {
+    key_id: String,
+    algorithm: String,
+    scope: String,
 }
 
 #[derive(Serialize)]
@@ -43,7 +56,10 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
     let image = bundle.image();
     let (functions, blocks, constants) = image.sizes();
     let files = files(&bytes).map_err(|error| Failure::other(format!("expected a bundle: {error}")))?;
+    let signature =
+        signature(&bytes).map_err(|error| Failure::other(format!("{error} [{}]", error.code())))?;
     let report = Report {
+        signature,
         revision: image.revision().to_owned(),
         format: FORMAT,
         functions,
@@ -60,9 +76,25 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
     Ok(Answer::Yes)
 }
 
+fn signature(bytes: &[u8]) -> Result<Option<Signature>, BundleError> {
+    let Some(file) = signatures_file(bytes, &Limits::default())? else { return Ok(None) };
+    let Signed { key_id, algorithm, scope, .. } = unverified(&file)?;
+    Ok(Some(Signature { key_id, algorithm, scope }))
+}
+
 fn text(report: &Report, out: &mut dyn Write) -> Result<(), Failure> {
-    let Report { revision, format, functions, blocks, constants, depth, entrypoints, files } = report;
+    let Report { revision, format, functions, blocks, constants, depth, signature, entrypoints, files } =
+        report;
     writeln!(out, "revision  {revision}")?;
+    match signature {
+        Some(Signature { key_id, algorithm, scope }) => writeln!(
+            out,
+            "signed    with {algorithm} by `{}`, scope `{}`; not checked, `sidegate verify` does",
+            key_id.escape_debug(),
+            scope.escape_debug()
+        )?,
+        None => writeln!(out, "signed    no")?,
+    }
     writeln!(
         out,
         "plan      format {format}, {functions} functions, {blocks} blocks, {constants} constants, depth {depth}"

@@ -8,6 +8,7 @@ pub(crate) mod inspect;
 pub(crate) mod publish;
 pub(crate) mod sarif;
 pub(crate) mod test;
+pub(crate) mod verify;
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;

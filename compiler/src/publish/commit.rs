@@ -1,6 +1,7 @@
 //! Signing, and writing in the order that leaves a tree that can be served at every point.
 
 use std::collections::BTreeMap;
+use std::thread::available_parallelism;
 
 use sidegate_engine::attributes;
 use sidegate_engine::trust::{Pointer, Trust, TrustedKey};
@@ -38,6 +39,9 @@ impl Changes {
     }
 }
 
+/// A pointer with its file.
+type Signed = (Workload, Pointer, Vec<u8>);
+
 impl Publisher<'_> {
     /// Signs and writes. Blobs are there already; the serial is written down before anything has it, and the
     /// history says what is about to be published, so that it never lacks what was.
@@ -67,12 +71,8 @@ impl Publisher<'_> {
         let serial = books.state.serial.checked_add(1);
         let serial = serial.ok_or_else(|| PublishError::request("expected a serial below 2^64"))?;
         report.serial = Some(serial);
-        let mut signed = Vec::with_capacity(pointers.len());
-        for (workload, pointer) in pointers {
-            let pointer = self.stamped(pointer, books, serial);
-            let bytes = self.signed(&workload, &pointer)?;
-            signed.push((workload, pointer, bytes));
-        }
+        let stamped = pointers.into_iter().map(|(w, pointer)| (w, self.stamped(pointer, books, serial)));
+        let signed = self.all_signed(&stamped.collect::<Vec<_>>())?;
         books.state.serial = serial;
         books.save()?;
         let line = self.line(&report, serial, epoch, &signed);
@@ -105,6 +105,30 @@ impl Publisher<'_> {
         }
     }
 
+    /// The files of pointers, by as many threads as there are processors: a signature with its check takes
+    /// longer than the slice.
+    fn all_signed(&self, pointers: &[(Workload, Pointer)]) -> Result<Vec<Signed>, PublishError> {
+        let threads = available_parallelism().map_or(1, usize::from);
+        let share = pointers.len().div_ceil(threads).max(1);
+        let sign = |share: &[(Workload, Pointer)]| {
+            let signed = share.iter().map(|(workload, pointer)| {
+                let bytes = self.signed(workload, pointer)?;
+                Ok((workload.clone(), pointer.clone(), bytes))
+            });
+            signed.collect::<Result<Vec<Signed>, PublishError>>()
+        };
+        std::thread::scope(|scope| {
+            let running: Vec<_> =
+                pointers.chunks(share).map(|share| scope.spawn(move || sign(share))).collect();
+            let mut all = Vec::with_capacity(pointers.len());
+            for thread in running {
+                let internal = |_| PublishError::request("internal error: a signing thread ended");
+                all.extend(thread.join().map_err(internal)??);
+            }
+            Ok(all)
+        })
+    }
+
     /// The file of a pointer, verified as a proxy would.
     fn signed(&self, workload: &Workload, pointer: &Pointer) -> Result<Vec<u8>, PublishError> {
         let bytes = sign_pointer(pointer, self.signer)
@@ -115,13 +139,7 @@ impl Publisher<'_> {
         Ok(bytes)
     }
 
-    fn line(
-        &self,
-        report: &Report,
-        serial: u64,
-        epoch: u64,
-        signed: &[(Workload, Pointer, Vec<u8>)],
-    ) -> Line {
+    fn line(&self, report: &Report, serial: u64, epoch: u64, signed: &[Signed]) -> Line {
         let renews = report.action == Action::Refresh;
         let named = signed.iter().filter(|_| !renews);
         Line {

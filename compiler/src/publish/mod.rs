@@ -38,6 +38,8 @@ pub use names::declared;
 
 /// Longest text of a revision, a reason or a name of a person, in characters.
 const MAX_TEXT: usize = 256;
+/// Bytes of a slice from which on the operator is told.
+const LARGE: u64 = 262_144;
 /// Longest time that a workload may be lowered for, in seconds.
 const MAX_LOWERING: i64 = 7 * 86_400;
 
@@ -71,7 +73,7 @@ pub struct Release<'a> {
     pub entrypoints: Vec<String>,
     /// What the release is called.
     pub revision: String,
-    /// Whether pointers of all other workloads are removed. Where they are not, they are named.
+    /// What happens to all other workloads.
     pub others: Others,
     /// Told how many slices of how many are made.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
@@ -147,7 +149,15 @@ impl Publisher<'_> {
             None => self.stable(&mut books, release, &slices)?,
             Some(tried) => self.candidates(&mut books, release, &slices, tried)?,
         };
-        Ok(Report { made, ..report })
+        let mut report = Report { made, ..report };
+        let largest = slices.iter().max_by_key(|(_, layer)| layer.size);
+        if let Some((workload, layer)) = largest.filter(|(_, layer)| layer.size > LARGE) {
+            report.notes.push(format!(
+                "the slice of `{workload}` has {} bytes; `sidegate build --workload {workload} --report` shows which data it keeps",
+                layer.size
+            ));
+        }
+        Ok(report)
     }
 
     fn open(&self, tree: &Path) -> Result<Books, PublishError> {
@@ -160,6 +170,11 @@ impl Publisher<'_> {
         }
         if let Some(mesh) = &self.mesh {
             text("a mesh", mesh)?;
+        }
+        if self.signer.algorithm().starts_with("HS") {
+            return Err(PublishError::request(
+                "expected a key pair to sign pointers with, got a secret: proxies refuse those for what they fetch, since who can check could sign",
+            ));
         }
         if self.expires_in <= 0 {
             return Err(PublishError::request("expected pointers that are good for some time, got none"));

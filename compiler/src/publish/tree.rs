@@ -22,7 +22,13 @@ pub(super) struct Tree {
     written: AtomicUsize,
     /// Fails every write after so many: what a crash at that point would leave.
     #[cfg(test)]
-    pub(super) breaks_after: Option<usize>,
+    breaks_after: Option<usize>,
+}
+
+#[cfg(test)]
+thread_local! {
+    /// For the trees that this thread opens.
+    pub(super) static BREAKS_AFTER: std::cell::Cell<Option<usize>> = const { std::cell::Cell::new(None) };
 }
 
 impl Tree {
@@ -35,7 +41,7 @@ impl Tree {
             root: root.to_owned(),
             written: AtomicUsize::new(0),
             #[cfg(test)]
-            breaks_after: None,
+            breaks_after: BREAKS_AFTER.get(),
         })
     }
 

@@ -64,7 +64,7 @@ pub fn sign_bundle(bundle: &[u8], signer: &dyn Signer, scope: &str) -> Result<Ve
     let token = format!("{text}.{signature}");
     let json = serde_json::to_vec(&serde_json::json!({ "signatures": [token] }));
     files.push((SIGNATURES_FILE.to_owned(), json.map_err(|error| failed(&error))?));
-    archive::write(files).map_err(|error| failed(&error))
+    archive::pack(files).map_err(|error| failed(&error))
 }
 
 /// That the structured files of a bundle are those that were signed, too: what the proxy does not look at

@@ -269,6 +269,12 @@ impl Slicer<'_> {
     }
 }
 
+/// Whether data say whose slice they are.
+pub(crate) fn is_slice(data: &Value) -> bool {
+    let [outer, inner] = PLACE.map(Value::from);
+    matches!(data[&outer][&inner], Value::Object(_))
+}
+
 fn with_workload(data: &Value, workload: &Workload) -> Value {
     let [outer, inner] = PLACE.map(Value::from);
     let mut sidegate = data[&outer].clone();

@@ -2,11 +2,12 @@
 
 use super::effect::{About, Count, Effect, Level, plain};
 use super::error::{FetchError, Refusal};
-use super::fetch::Retry;
+use super::fetch::{Retry, is_etag};
 use super::judge::Judge;
 use super::machine::Machine;
 use super::shared::{Shared, Stored};
 use super::timing::SECOND;
+use super::trial::Trial;
 use crate::config::Form;
 use crate::crypto::{Hash, hex};
 use crate::trust::{Layer, Pointer};
@@ -232,11 +233,13 @@ impl<J: Judge> Machine<J> {
         shared: &mut impl Shared,
         out: &mut Vec<Effect<J::Policy>>,
     ) -> Result<(), Refusal> {
-        if self.take_bundle(bytes, out)? {
-            let stored = Stored { etag: etag.unwrap_or_default(), bytes };
-            shared.set(&self.key("bundle"), &stored.to_bytes(), None);
-            self.bump(shared);
+        self.take_bundle(bytes, out)?;
+        let stored = Stored { etag: etag.unwrap_or_default(), bytes }.to_bytes();
+        let key = self.key("bundle");
+        if shared.get(&key).is_none_or(|(bytes, _)| bytes != stored) {
+            shared.set(&key, &stored, None);
         }
+        self.announce(shared);
         Ok(())
     }
 
@@ -245,22 +248,61 @@ impl<J: Judge> Machine<J> {
             let message = "expected a bundle in the shared data, got something else".to_owned();
             return Err(Refusal { code: "bundle_shared", message });
         };
-        if self.take_bundle(bytes, out)? {
-            self.poll.etag = (!etag.is_empty()).then(|| etag.to_vec());
+        self.take_bundle(bytes, out)?;
+        // Not while leading: what was asked last need not be this one.
+        if !self.is_leader {
+            self.poll.etag = is_etag(etag).then(|| etag.to_vec());
             self.poll.refused = None;
         }
         Ok(())
     }
 
-    /// Whether it is a new one.
-    fn take_bundle(&mut self, bytes: &[u8], out: &mut Vec<Effect<J::Policy>>) -> Result<bool, Refusal> {
+    fn take_bundle(&mut self, bytes: &[u8], out: &mut Vec<Effect<J::Policy>>) -> Result<(), Refusal> {
         let digest = hex(&Hash::Sha256.digest(bytes));
         if self.active.as_ref().is_some_and(|active| active.digest == digest) {
-            return Ok(false);
+            return Ok(());
         }
         let policy = self.judge.bundle(bytes)?;
         self.decide_by(policy, Active { pointer: None, raw: Vec::new(), digest }, out);
-        Ok(true)
+        Ok(())
+    }
+
+    /// The source has nothing new: what is shared has to be what decides. Others may have spoiled it.
+    pub(super) fn mend(&mut self, shared: &mut impl Shared) {
+        let Some(active) = self.active.as_ref().filter(|_| !self.is_waiting()) else { return };
+        if self.settings.location.form != Form::Bundle {
+            return self.share(shared);
+        }
+        let found = shared.get(&self.key("bundle"));
+        let bytes = found.as_ref().and_then(|(bytes, _)| Stored::read(bytes)).map(|stored| stored.bytes);
+        if bytes.is_none_or(|bytes| hex(&Hash::Sha256.digest(bytes)) != active.digest) {
+            // The bytes are not kept here: asked for once more.
+            self.poll.etag = None;
+        }
+    }
+
+    /// Whether something newer than what decides is under way: others may have it already.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.wanted.as_ref().is_some_and(|wanted| !wanted.is_spoiled)
+    }
+
+    /// What stands in the lease when what decides here is shared.
+    pub(super) fn mark(&self) -> Option<u64> {
+        self.mark_with(self.trial.as_ref().filter(|trial| trial.is_loaded()))
+    }
+
+    /// Whether others try a candidate that is missing here.
+    pub(super) fn is_behind(&self, generation: u64) -> bool {
+        let missing = self.trial.as_ref().filter(|trial| trial.is_missing());
+        missing.is_some() && self.mark_with(missing) == Some(generation)
+    }
+
+    fn mark_with(&self, trial: Option<&Trial>) -> Option<u64> {
+        let Active { raw, digest, .. } = self.active.as_ref()?;
+        let tried = trial.and_then(|trial| trial.layer.hex()).unwrap_or_default();
+        let digest = Hash::Sha256.digest(&[raw, digest.as_bytes(), tried.as_bytes()].concat());
+        let first = digest.first_chunk::<8>().map_or(1, |bytes| u64::from_le_bytes(*bytes));
+        Some(first.max(1))
     }
 
     /// Puts a blob where the others find it.
@@ -283,8 +325,8 @@ impl<J: Judge> Machine<J> {
         let key = self.key("pointer");
         if shared.get(&key).is_none_or(|(bytes, _)| bytes != active.raw) {
             shared.set(&key, &active.raw, None);
-            self.bump(shared);
         }
+        self.announce(shared);
         let Some(active) = &self.active else { return };
         let tried = self.trial.as_ref().and_then(|trial| trial.layer.hex());
         let is_needed = |digest: &String| *digest == active.digest || Some(digest.as_str()) == tried;

@@ -199,7 +199,7 @@ impl<J: Judge> Machine<J> {
             (What::Poll(true), Some(304)) => {
                 self.plan_poll(&response, began, now, seed);
                 self.poll.is_long |= is_long_poll(&response);
-                self.not_modified(now, &mut out);
+                self.not_modified(now, shared, &mut out);
             }
             (What::Poll(_), Some(200)) => {
                 self.poll.is_long = is_long_poll(&response);
@@ -215,6 +215,10 @@ impl<J: Judge> Machine<J> {
                 Err(error) => self.failed(&what, error.into(), now, seed, &mut out),
             },
             (_, Some(status)) => self.failed(&what, FetchError::Status(status).into(), now, seed, &mut out),
+        }
+        // A pointer is followed by its blob at once, not with the next tick.
+        if self.is_leader {
+            self.ask(now, seed, &mut out);
         }
         out
     }
@@ -232,7 +236,8 @@ impl<J: Judge> Machine<J> {
         };
     }
 
-    fn not_modified(&mut self, now: i64, out: &mut Vec<Effect<J::Policy>>) {
+    fn not_modified(&mut self, now: i64, shared: &mut impl Shared, out: &mut Vec<Effect<J::Policy>>) {
+        self.mend(shared);
         match self.poll.refused.clone() {
             Some(refusal) => self.refuse(now, refusal, false, out),
             None => {
@@ -253,7 +258,7 @@ impl<J: Judge> Machine<J> {
         out: &mut Vec<Effect<J::Policy>>,
     ) {
         let Response { etag, body, .. } = response;
-        let etag = etag.filter(|etag| !etag.is_empty() && etag.len() <= MOST_ETAG);
+        let etag = etag.filter(|etag| is_etag(etag));
         self.poll.refused = None;
         let taken = match body {
             Body::Bytes(bytes) if self.settings.location.form == Form::Bundle => {
@@ -342,6 +347,11 @@ fn checked(layer: &Layer, body: Body) -> Result<Vec<u8>, FetchError> {
         Body::Bytes(bytes) => Err(FetchError::BlobSize { expected: layer.size, got: got(bytes.len()) }),
         Body::TooLarge(length) => Err(FetchError::BlobSize { expected: layer.size, got: got(length) }),
     }
+}
+
+/// Whether this can be sent back: text of one line, and not too long.
+pub(super) fn is_etag(etag: &[u8]) -> bool {
+    (1..=MOST_ETAG).contains(&etag.len()) && etag.iter().all(|byte| (0x20..0x7f).contains(byte))
 }
 
 fn is_long_poll(response: &Response) -> bool {

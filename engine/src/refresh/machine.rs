@@ -42,6 +42,8 @@ pub struct Machine<J: Judge> {
     pub(super) is_leader: bool,
     /// The generation that was looked at last.
     generation: Option<u64>,
+    /// What was there was not what the lease said: when to look again.
+    look_again: Option<i64>,
     pub(super) poll: Poll,
     pub(super) flight: Option<Flight>,
     pub(super) active: Option<Active>,
@@ -73,6 +75,7 @@ impl<J: Judge> Machine<J> {
             id: 0,
             is_leader: false,
             generation: None,
+            look_again: None,
             poll: Poll::default(),
             flight: None,
             active: None,
@@ -85,19 +88,34 @@ impl<J: Judge> Machine<J> {
         }
     }
 
+    /// Takes what others have shared already, before the first tick: a VM that is made anew decides by it at once.
+    pub fn begin(&mut self, now: i64, shared: &mut impl Shared) -> Vec<Effect<J::Policy>> {
+        let mut out = Vec::new();
+        let (lease, _) = read_lease(&self.key("lease"), shared);
+        if lease.generation != 0 {
+            self.look(now, shared, &mut out);
+        }
+        out
+    }
+
     /// Time has passed. `now` is nanoseconds since 1970, `seed` any number that is not always the same.
     pub fn tick(&mut self, now: i64, seed: u64, shared: &mut impl Shared) -> Vec<Effect<J::Policy>> {
         let mut out = Vec::new();
         let lease = self.take_part(now, shared);
-        if self.generation != Some(lease.generation) {
+        // Before anything was published there is nothing to look at, and nothing wrong with that.
+        let is_new = lease.generation != 0 && self.generation != Some(lease.generation);
+        if is_new || self.look_again.is_some_and(|at| timing::is_due(now, at, SECOND)) {
             self.generation = Some(lease.generation);
-            // Before anything was published there is nothing to look at, and nothing wrong with that.
-            if lease.generation != 0 {
-                self.look(now, shared, &mut out);
-            }
+            self.look(now, shared, &mut out);
+            // What is there and is not what the lease says may be put right without any other sign.
+            self.look_again = (self.mark() != self.generation).then(|| now.saturating_add(SECOND));
         }
         self.note_need(now, lease.generation);
         if self.is_leader {
+            if !self.is_waiting() && self.mark().is_some_and(|mark| mark != lease.generation) {
+                // Somebody has spoiled the lease, and others would miss what is new.
+                self.announce(shared);
+            }
             self.ask(now, seed, &mut out);
         }
         self.lower(now, &mut out);
@@ -137,17 +155,15 @@ impl<J: Judge> Machine<J> {
 
     /// Tells the others that there is something new to look at. Not heeding who holds the lease: what is new is
     /// new, even if it came late.
-    pub(super) fn bump(&mut self, shared: &mut impl Shared) {
+    pub(super) fn announce(&mut self, shared: &mut impl Shared) {
+        let Some(mark) = self.mark() else { return };
         let key = self.key("lease");
         for _ in 0..8 {
             let (lease, number) = read_lease(&key, shared);
-            // Never 0, which stands for "nothing yet".
-            let generation = lease.generation.wrapping_add(1).max(1);
-            if shared.set(&key, &Lease { generation, ..lease }.to_bytes(), number) {
-                // What this machine has shared it need not look at, unless others did between.
-                if self.generation == Some(lease.generation) {
-                    self.generation = Some(generation);
-                }
+            if lease.generation == mark
+                || shared.set(&key, &Lease { generation: mark, ..lease }.to_bytes(), number)
+            {
+                self.generation = Some(mark);
                 return;
             }
         }
@@ -194,8 +210,8 @@ impl<J: Judge> Machine<J> {
     }
 
     fn note_need(&mut self, now: i64, generation: u64) {
-        let is_waiting = self.wanted.as_ref().is_some_and(|wanted| !wanted.is_spoiled);
-        let is_needy = !self.is_leader && generation != 0 && (self.active.is_none() || is_waiting);
+        let lacks = self.active.is_none() || self.is_waiting() || self.is_behind(generation);
+        let is_needy = !self.is_leader && generation != 0 && lacks;
         self.needy_since = match self.needy_since {
             Some(since) if is_needy && since <= now => Some(since),
             _ if is_needy => Some(now),

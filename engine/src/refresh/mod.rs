@@ -18,8 +18,6 @@ mod trial;
 
 #[cfg(test)]
 mod model;
-#[cfg(test)]
-mod tests;
 
 pub use self::effect::{About, Asked, Body, Count, Effect, Gauges, Level, Response};
 pub use self::error::{FetchError, Refusal};

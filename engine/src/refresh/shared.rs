@@ -25,7 +25,8 @@ pub(super) struct Lease {
     pub(super) holder: u64,
     /// When the lease ends unless it is renewed, in nanoseconds.
     pub(super) until: i64,
-    /// Changes whenever there is something new to look at.
+    /// Says what is shared: a part of a digest over it, 0 for nothing. It changes with what is shared, and means the
+    /// same to everyone even where somebody writes an old lease over a new one.
     pub(super) generation: u64,
 }
 

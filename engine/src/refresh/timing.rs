@@ -38,9 +38,10 @@ pub(super) fn longest(interval: i64) -> i64 {
     interval.saturating_mul(GROWTH).min(LONGEST_PAUSE).max(interval)
 }
 
-/// How long a lease lasts: a holder that is gone is missed well within two intervals.
+/// How long a lease lasts: a holder that is gone is missed within two intervals, and one whose thread is late for a
+/// second is not taken for gone.
 pub(super) fn lease(interval: i64) -> i64 {
-    interval.clamp(SECOND, 5 * SECOND)
+    interval.saturating_add(interval / 2).min(5 * SECOND)
 }
 
 /// Whether `at` has come. A time further away than anything is ever planned was set by a clock that has been put

@@ -32,6 +32,10 @@ impl Trial {
     pub(super) fn is_missing(&self) -> bool {
         self.state == State::Missing
     }
+
+    pub(super) fn is_loaded(&self) -> bool {
+        self.state == State::Loaded
+    }
 }
 
 /// Whether the sidecar of this node id is among the `percent` of a hundred that try this revision: the first eight
@@ -124,7 +128,7 @@ impl<J: Judge> Machine<J> {
             Ok(()) => {
                 out.push(Effect::Count(Count::Ok));
                 self.store(layer, bytes, shared);
-                self.bump(shared);
+                self.announce(shared);
             }
             Err(refusal) => self.refuse(now, refusal, true, out),
         }
@@ -177,6 +181,6 @@ mod tests {
         // Written down: other versions and tools have to agree on it.
         assert!(takes_part("sidecar~127.0.0.1~test", "r2", 100));
         let shares = ["a", "b", "c", "d"].map(|node| (0..=100).find(|p| takes_part(node, "r2", *p)));
-        assert_eq!(shares, [Some(0), Some(0), Some(0), Some(0)]);
+        assert_eq!(shares, [Some(74), Some(66), Some(27), Some(34)]);
     }
 }

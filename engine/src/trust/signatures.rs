@@ -107,7 +107,7 @@ impl Trust {
     /// [`BundleError`], for anything else.
     pub(crate) fn signatures(&self, bytes: &[u8], workload: &Workload) -> Result<Signed, BundleError> {
         let token = token(bytes)?;
-        let (header, signed, payload, signature) = parts(&token)?;
+        let Parts { header, signed, payload, signature } = Parts::of(&token)?;
         let key = self.key(header.kid.as_deref().filter(|id| !id.is_empty()))?;
         key.check(&header.alg, signed, &signature)?;
         key.covers(&workload.namespace)?;
@@ -125,7 +125,7 @@ impl Trust {
 /// [`BundleError`], where it is none.
 pub fn unverified(bytes: &[u8]) -> Result<Signed, BundleError> {
     let token = token(bytes)?;
-    let (header, _, payload, _) = parts(&token)?;
+    let Parts { header, payload, .. } = Parts::of(&token)?;
     let (scope, files) = claims(&payload)?;
     Ok(Signed { key_id: header.kid.unwrap_or_default(), algorithm: header.alg, scope, files })
 }
@@ -143,23 +143,33 @@ fn token(bytes: &[u8]) -> Result<String, BundleError> {
     }
 }
 
-/// Header, what is signed, payload, signature.
-fn parts(token: &str) -> Result<(jws::Header, &str, Vec<u8>, Vec<u8>), BundleError> {
-    let mut parts = token.split('.');
-    let (Some(header), Some(payload), Some(signature), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(bad("something else than a JSON Web Token"));
-    };
-    let decode = |part: &str| jws::bytes(part).ok_or(bad("a part that is not base64url without padding"));
-    let signed = token.rsplit_once('.').map_or("", |(signed, _)| signed);
-    let header: jws::Header = serde_json::from_slice(&decode(header)?)
-        .map_err(|error| bad(&format!("a header that is none: {error}")))?;
-    // A pointer is one that the same keys sign, and no bundle.
-    if header.typ.as_deref().is_some_and(|typ| typ != "JWT") {
-        return Err(bad("a token of another type than `JWT`"));
+/// A JSON Web Token, taken apart.
+struct Parts<'a> {
+    header: jws::Header,
+    /// What the signature is made of.
+    signed: &'a str,
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(token: &'a str) -> Result<Self, BundleError> {
+        let mut parts = token.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(bad("something else than a JSON Web Token"));
+        };
+        let decode = |part: &str| jws::bytes(part).ok_or(bad("a part that is not base64url without padding"));
+        let header: jws::Header = serde_json::from_slice(&decode(header)?)
+            .map_err(|error| bad(&format!("a header that is none: {error}")))?;
+        // A pointer is one that the same keys sign, and no bundle.
+        if header.typ.as_deref().is_some_and(|typ| typ != "JWT") {
+            return Err(bad("a token of another type than `JWT`"));
+        }
+        let signed = token.rsplit_once('.').map_or("", |(signed, _)| signed);
+        Ok(Self { header, signed, payload: decode(payload)?, signature: decode(signature)? })
     }
-    Ok((header, signed, decode(payload)?, decode(signature)?))
 }
 
 fn claims(payload: &[u8]) -> Result<(String, BTreeMap<String, FileHash>), BundleError> {

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+use sidegate_compiler::signing::{KeySigner, Signer, sign_bundle};
 use sidegate_tests::case::{CaseFile, Reach, RequestCase, WantValues};
 use sidegate_tests::paths::{Fleet, Observed};
 use sidegate_tests::places;
@@ -31,19 +33,20 @@ fn main() -> ExitCode {
 fn demo(keep: bool) -> Result<bool, String> {
     let root = places::root();
     let bundle = places::existing(root.join("dist/demo-bundle.tar.gz"), "the demo's bundle", "make bundle")?;
-    let bundle = fs::read(bundle).map_err(|e| e.to_string())?;
+    let (bundle, verify) = signed(&fs::read(bundle).map_err(|e| e.to_string())?)?;
     let wasm = places::filter_wasm()?;
     let dir = root.join("dist/demo");
     if dir.exists() {
         fs::remove_dir_all(&dir).map_err(|e| format!("could not remove {}: {e}", dir.display()))?;
     }
     let calls = fs::read_to_string(root.join("tests/demo.yaml")).map_err(|e| e.to_string())?;
-    let file = CaseFile::of_requests("demo", ENTRYPOINT, &calls)?;
+    let mut file = CaseFile::of_requests("demo", ENTRYPOINT, &calls)?;
+    file.config.insert("verify".to_owned(), verify);
 
     let version = places::envoy_newest();
     let mut fleet = Fleet::start(&version, &wasm, &[(&file, &bundle)], &dir)?;
     println!(
-        "demo: envoy {version} with mTLS, dist/sidegate.wasm and a bundle of {} bytes from policies/examples/storefront\n",
+        "demo: envoy {version} with mTLS, dist/sidegate.wasm and a signed bundle of {} bytes from policies/examples/storefront\n",
         bundle.len()
     );
 
@@ -78,6 +81,15 @@ fn demo(keep: bool) -> Result<bool, String> {
         stay(&mut fleet, &dir)?;
     }
     Ok(failed.is_empty())
+}
+
+/// The bundle signed with a key that is made on the spot, and the configuration that trusts that key alone.
+fn signed(bundle: &[u8]) -> Result<(Vec<u8>, Value), String> {
+    let key = rcgen::KeyPair::generate().map_err(|e| format!("expected a new key, got {e}"))?.serialize_pem();
+    let signer = KeySigner::new(key.as_bytes(), "demo", None).map_err(|e| e.to_string())?;
+    let signed = sign_bundle(bundle, &signer, "demo").map_err(|e| e.to_string())?;
+    let trusted = json!({"id": "demo", "algorithm": signer.algorithm(), "key": signer.public_key()});
+    Ok((signed, json!({"required": true, "keys": [trusted], "scope": "demo"})))
 }
 
 fn caller(call: &RequestCase) -> &str {

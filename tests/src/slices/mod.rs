@@ -19,6 +19,14 @@ use sidegate_engine::trust::Trust;
 pub use opa::{Answers, ask};
 pub use policy::{ENTRYPOINT, NAMES, NAMESPACES, Random, input};
 
+/// A slice before and after a change of data.
+pub struct Change {
+    /// Whether what the first was made from is as it was.
+    pub same_reads: bool,
+    /// Before, and after.
+    pub slices: [Built; 2],
+}
+
 /// One policy as a whole and as a slice, with requests.
 pub struct Pair {
     /// The policy's main module.
@@ -59,6 +67,31 @@ impl Pair {
         let whole = build(&whole_sources, &options(None)).map_err(|e| refused("whole", &e))?;
         let inputs = (0..6).map(|_| input(random)).collect();
         Ok(Self { rego, workload, whole, whole_sources, slice, inputs })
+    }
+
+    /// The slice of a random policy before and after one service has other data.
+    ///
+    /// # Errors
+    /// The policy is refused.
+    pub fn changed(seed: u64) -> Result<Change, String> {
+        let random = &mut Random(seed);
+        let sources = policy::sources(random);
+        let workload =
+            Workload::new(random.pick(&NAMESPACES), random.pick(&NAMES)).map_err(|e| e.to_string())?;
+        let options = BuildOptions {
+            entrypoints: vec![ENTRYPOINT.to_owned()],
+            workload: Some(workload),
+            ..BuildOptions::default()
+        };
+        let cut =
+            |sources: &Sources| build(sources, &options).map_err(|found| format!("seed {seed}: {found}"));
+        let mut after = sources.clone();
+        policy::change(random, &mut after.data);
+        let slices = [cut(&sources)?, cut(&after)?];
+        let seen = |data: &Value| -> Vec<String> {
+            slices[0].reads.iter().flatten().map(|read| read.seen(data)).collect()
+        };
+        Ok(Change { same_reads: seen(&sources.data) == seen(&after.data), slices })
     }
 
     /// What differs between the plan and the interpreter of the whole and those of the slice.

@@ -170,7 +170,7 @@ pub(super) fn sources(random: &mut Random) -> Sources {
         for _ in 0..=random.below(2) {
             let condition = random.pick(CONDITIONS);
             // A name is declared once in a body.
-            let declares = condition.starts_with("some ") || condition.contains(" := ");
+            let declares = ["some ", " := ", " = "].iter().any(|word| condition.contains(word));
             if !(declares && declared) {
                 rego.push_str(&format!("\t{condition}\n"));
             }
@@ -225,6 +225,37 @@ fn data(random: &mut Random) -> Json {
         "text": "text",
         "null": null,
     })
+}
+
+/// Gives something among the data another value, or takes it away.
+pub(super) fn change(random: &mut Random, data: &mut Value) {
+    let other = Value::from(self::data(random));
+    let keys: &[&str] = match random.below(3) {
+        0 => &["services"],
+        1 => &["services", random.pick(&NAMESPACES)],
+        _ => &["services", random.pick(&NAMESPACES), random.pick(&NAMES)],
+    };
+    let keys: &[&str] = if random.below(4) == 0 {
+        &[random.pick(&["mixed", "list", "digits", "table", "names", "text", "null", "absent", "none"])]
+    } else {
+        keys
+    };
+    replace(data, &other, keys);
+}
+
+fn replace(data: &mut Value, other: &Value, keys: &[&str]) {
+    let Some((key, rest)) = keys.split_first() else { return };
+    let key = Value::from(*key);
+    let Ok(fields) = data.as_object_mut() else { return };
+    match fields.get_mut(&key) {
+        Some(inner) if !rest.is_empty() => replace(inner, &other[&key], rest),
+        _ if other[&key] == Value::Undefined => {
+            fields.remove(&key);
+        }
+        _ => {
+            fields.insert(key.clone(), other[&key].clone());
+        }
+    }
 }
 
 /// A request.

@@ -1,8 +1,11 @@
 //! The host's side of the proxy-wasm 0.2.1 ABI, as far as a filter of ours may use it. What is not here
 //! answers `Unimplemented` and is remembered.
 
+use std::sync::Arc;
+
 use wasmi::{Caller, Error, Extern, ExternType, FuncType, Linker, Memory, Module, Val};
 
+use super::calls;
 use super::pairs::{self, Headers};
 use super::state::{Host, LocalResponse, Log, Phase};
 
@@ -15,6 +18,8 @@ const CAS_MISMATCH: i32 = 8;
 const UNIMPLEMENTED: i32 = 12;
 
 const REQUEST_BODY: i32 = 0;
+const CALL_RESPONSE_BODY: i32 = 4;
+const CALL_RESPONSE_HEADERS: i32 = 6;
 const PLUGIN_CONFIGURATION: i32 = 7;
 
 pub(super) type Cx<'a> = Caller<'a, Host>;
@@ -64,11 +69,14 @@ fn give(cx: &mut Cx<'_>, bytes: &[u8], pointer_at: i32, length_at: i32) -> Statu
 }
 
 fn map<'a>(cx: &'a mut Cx<'_>, kind: i32) -> Result<&'a mut Headers, i32> {
-    cx.data_mut().stream.as_mut().and_then(|s| s.map(kind)).ok_or(BAD_ARGUMENT)
+    if kind == CALL_RESPONSE_HEADERS {
+        return cx.data_mut().answer.as_mut().map(|(headers, _)| headers).ok_or(BAD_ARGUMENT);
+    }
+    cx.data_mut().stream().and_then(|s| s.map(kind)).ok_or(BAD_ARGUMENT)
 }
 
 fn map_for_writing<'a>(cx: &'a mut Cx<'_>, kind: i32) -> Result<&'a mut Headers, i32> {
-    if cx.data().stream.as_ref().is_some_and(|s| s.phase == Phase::Log) {
+    if cx.data_mut().stream().is_some_and(|s| s.phase == Phase::Log) {
         return Err(BAD_ARGUMENT);
     }
     map(cx, kind)
@@ -90,13 +98,14 @@ fn send_local_response(cx: &mut Cx<'_>, code: i32, body: (i32, i32), headers: (i
     let body = read(cx, body.0, body.1)?;
     let headers = pairs::decode(&read(cx, headers.0, headers.1)?).ok_or(PARSE_FAILURE)?;
     let headers = headers.into_iter().map(|(n, v)| (n.to_ascii_lowercase(), v)).collect();
-    let stream = cx.data_mut().stream.as_mut().ok_or(BAD_ARGUMENT)?;
+    let stream = cx.data_mut().stream().ok_or(BAD_ARGUMENT)?;
     stream.local = Some(LocalResponse { status, headers, body });
     Ok(OK)
 }
 
 fn set_shared(cx: &mut Cx<'_>, key: Vec<u8>, value: Vec<u8>, expected: u32) -> Status {
-    let shared = &mut cx.data_mut().shared;
+    let shared = Arc::clone(&cx.data().shared);
+    let mut shared = shared.lock().expect("no holder of the lock panics");
     let last = shared.get(&key).map_or(0, |(_, cas)| *cas);
     if expected != 0 && expected != last {
         return Err(CAS_MISMATCH);
@@ -121,22 +130,23 @@ pub(super) fn define(linker: &mut Linker<Host>) -> Result<(), Error> {
         let now = cx.data().now;
         status(write(&mut cx, out, &now.to_le_bytes()))
     })?;
-    linker.func_wrap(env, "proxy_set_tick_period_milliseconds", |_: Cx<'_>, _period: i32| OK)?;
-    linker.func_wrap(env, "proxy_set_effective_context", |_: Cx<'_>, _context: i32| OK)?;
     linker.func_wrap(env, "proxy_done", |_: Cx<'_>| OK)?;
     linker.func_wrap(
         env,
         "proxy_get_property",
         |mut cx: Cx<'_>, p: i32, n: i32, out: i32, length: i32| {
-            let value = path(&cx, p, n)
-                .and_then(|path| cx.data().stream.as_ref().and_then(|s| s.property(&path)).ok_or(NOT_FOUND));
+            let value = path(&cx, p, n).and_then(|path| {
+                let data = cx.data_mut();
+                let of_stream = data.stream().and_then(|s| s.property(&path));
+                of_stream.or_else(|| data.properties.get(&path).cloned()).ok_or(NOT_FOUND)
+            });
             status(value.and_then(|value| give(&mut cx, &value, out, length)))
         },
     )?;
     linker.func_wrap(env, "proxy_set_property", |mut cx: Cx<'_>, p: i32, n: i32, v: i32, m: i32| {
         let pair = path(&cx, p, n).and_then(|path| Ok((path, read(&cx, v, m)?)));
         status(pair.and_then(|(path, value)| {
-            let stream = cx.data_mut().stream.as_mut().ok_or(BAD_ARGUMENT)?;
+            let stream = cx.data_mut().stream().ok_or(BAD_ARGUMENT)?;
             stream.filter_state.insert(path, value);
             Ok(OK)
         }))
@@ -145,11 +155,14 @@ pub(super) fn define(linker: &mut Linker<Host>) -> Result<(), Error> {
         env,
         "proxy_get_buffer_bytes",
         |mut cx: Cx<'_>, kind: i32, start: i32, most: i32, out: i32, length: i32| {
-            let all = match (kind, &cx.data().stream) {
-                (PLUGIN_CONFIGURATION, _) => &cx.data().configuration,
-                (REQUEST_BODY, Some(stream)) => &stream.body,
-                _ => return NOT_FOUND,
+            let data = cx.data_mut();
+            let all = match kind {
+                PLUGIN_CONFIGURATION => Some(&data.configuration),
+                CALL_RESPONSE_BODY => data.answer.as_ref().map(|(_, body)| body),
+                REQUEST_BODY => data.stream().map(|stream| &stream.body),
+                _ => None,
             };
+            let Some(all) = all else { return NOT_FOUND };
             let start = offset(start).min(all.len());
             let bytes = all[start..start.saturating_add(offset(most)).min(all.len())].to_vec();
             status(give(&mut cx, &bytes, out, length))
@@ -172,7 +185,10 @@ pub(super) fn define(linker: &mut Linker<Host>) -> Result<(), Error> {
         env,
         "proxy_get_shared_data",
         |mut cx: Cx<'_>, p: i32, n: i32, out: i32, length: i32, cas_out: i32| {
-            let found = read(&cx, p, n).and_then(|key| cx.data().shared.get(&key).cloned().ok_or(NOT_FOUND));
+            let found = read(&cx, p, n).and_then(|key| {
+                let shared = cx.data().shared.lock().expect("no holder of the lock panics");
+                shared.get(&key).cloned().ok_or(NOT_FOUND)
+            });
             status(found.and_then(|(value, cas)| {
                 give(&mut cx, &value, out, length)?;
                 write(&mut cx, cas_out, &cas.to_le_bytes())
@@ -187,6 +203,7 @@ pub(super) fn define(linker: &mut Linker<Host>) -> Result<(), Error> {
             status(pair.and_then(|(key, value)| set_shared(&mut cx, key, value, cas.cast_unsigned())))
         },
     )?;
+    calls::define(linker)?;
     define_maps(linker)
 }
 

@@ -1,6 +1,7 @@
-//! What the mock host knows: the plugin's configuration, the stream under way, logs, metrics, shared data.
+//! What the mock host knows: the plugin's configuration, the streams under way, logs, metrics, shared data.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use super::pairs::{self, Headers};
 
@@ -37,6 +38,22 @@ pub struct LocalResponse {
     pub body: Vec<u8>,
 }
 
+/// A request that a plugin sent itself.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The host's number for it.
+    pub token: i32,
+    /// The cluster it goes to.
+    pub cluster: String,
+    /// The headers.
+    pub headers: Headers,
+    /// When it is given up, in milliseconds.
+    pub timeout: i32,
+}
+
+/// What all VMs with one id share: key to value and the number of its last change.
+pub type SharedData = Arc<Mutex<BTreeMap<Vec<u8>, (Vec<u8>, u32)>>>;
+
 /// When a callback runs: it decides which header map is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -50,6 +67,12 @@ pub(super) struct Stream {
     pub(super) request: Headers,
     /// The bytes that a filter sees of the body: all that are held, or those that have just come.
     pub(super) body: Vec<u8>,
+    /// Bytes that are held and that it no longer sees.
+    pub(super) hidden: Vec<u8>,
+    /// Bytes that went on.
+    pub(super) passed: Vec<u8>,
+    /// Whether it is held back.
+    pub(super) is_held: bool,
     pub(super) response: Headers,
     pub(super) local: Option<LocalResponse>,
     pub(super) properties: BTreeMap<String, Vec<u8>>,
@@ -65,11 +88,23 @@ pub(super) struct Host {
     /// Nanoseconds since 1970.
     pub(super) now: u64,
     pub(super) configuration: Vec<u8>,
-    pub(super) stream: Option<Stream>,
+    /// The requests under way, by context.
+    pub(super) streams: BTreeMap<i32, Stream>,
+    /// The context that the callback under way is about, and the one that it turned to.
+    pub(super) current: i32,
+    pub(super) effective: Option<i32>,
+    /// Attributes of the proxy, which are there without a request too.
+    pub(super) properties: BTreeMap<String, Vec<u8>>,
+    /// Clusters that there are.
+    pub(super) clusters: Vec<String>,
+    pub(super) calls: Vec<Call>,
+    pub(super) next_token: i32,
+    /// The answer to a call that the callback under way is about.
+    pub(super) answer: Option<(Headers, Vec<u8>)>,
+    pub(super) tick_period: i32,
     pub(super) logs: Vec<Log>,
     pub(super) metrics: Vec<Metric>,
-    /// Key to value and the number of its last change.
-    pub(super) shared: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
+    pub(super) shared: SharedData,
     pub(super) unimplemented: Vec<String>,
 }
 
@@ -91,11 +126,21 @@ impl Stream {
             phase: Phase::Request,
             request: seen.headers,
             body: Vec::new(),
+            hidden: Vec::new(),
+            passed: Vec::new(),
+            is_held: false,
             response: Headers::new(),
             local: None,
             properties: seen.properties,
             filter_state: BTreeMap::new(),
         }
+    }
+
+    /// Lets it go on with all that is held.
+    pub(super) fn go_on(&mut self) {
+        self.is_held = false;
+        self.passed.append(&mut self.hidden);
+        self.passed.append(&mut self.body);
     }
 
     /// The header map of a type (0 request, 2 response), where this phase has it: Envoy takes the request
@@ -152,14 +197,27 @@ impl Stream {
 }
 
 impl Host {
-    pub(super) fn new() -> Self {
+    /// The request that host calls are about.
+    pub(super) fn stream(&mut self) -> Option<&mut Stream> {
+        self.streams.get_mut(&self.effective.unwrap_or(self.current))
+    }
+
+    pub(super) fn new(shared: SharedData) -> Self {
         Self {
             now: 1_767_323_045_678_901_000,
             configuration: Vec::new(),
-            stream: None,
+            streams: BTreeMap::new(),
+            current: 0,
+            effective: None,
+            properties: BTreeMap::new(),
+            clusters: Vec::new(),
+            calls: Vec::new(),
+            next_token: 1,
+            answer: None,
+            tick_period: 0,
             logs: Vec::new(),
             metrics: Vec::new(),
-            shared: BTreeMap::new(),
+            shared,
             unimplemented: Vec::new(),
         }
     }

@@ -16,6 +16,7 @@ use sidegate_engine::limits::Limits;
 use sidegate_engine::trust::TrustedKey;
 
 use crate::output::{Answer, Failure, Format, json, read};
+use crate::signing::Signing;
 
 pub(crate) use args::Args;
 use args::Verb;
@@ -61,15 +62,14 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
 }
 
 fn publish(args: &Args, verb: &Verb, now: i64) -> Result<Report, Failure> {
-    let signer = args.sign.signer_and_key()?;
-    let Some((signer, own)) = signer else {
+    let Some(Signing { signer, key }) = args.sign.signing()? else {
         return Err(Failure::other(
             "expected a key to sign pointers with, got none; write `--sign-key FILE --key-id ID`, or `--sign-cmd CMD --sign-alg ALG --key-id ID`",
         ));
     };
     let verifier = match &args.verify_key {
         Some(file) => Some(verifier(file, signer.algorithm(), signer.key_id())?),
-        None => own,
+        None => key,
     };
     let publisher = Publisher {
         signer: signer.as_ref(),

@@ -201,8 +201,7 @@ fn the_scope_is_the_configured_one_exactly() {
 #[test]
 fn the_files_are_those_that_were_signed() {
     let good = signatures(&token(HEADER, &claims(), SECRET));
-    for at in 0..FILES.len() {
-        let (name, content) = FILES[at];
+    for (at, (name, content)) in FILES.into_iter().enumerate() {
         let changed = |to: Option<(&'static str, &'static [u8])>| {
             let mut files = FILES.to_vec();
             files.splice(at..=at, to);
