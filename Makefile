@@ -15,8 +15,8 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins \
-	demo demo-rollout bench bench-budget bench-publish bench-rollout noop clean
+	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
+	demo demo-rollout bench bench-budget bench-check bench-publish bench-rollout noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -75,8 +75,10 @@ test-host: # every host crate; the tests crate runs the cases, and so needs the 
 test-wasm:
 	$(WASM_CARGO) test --locked -p sidegate-engine --lib
 
-test-policies: ## the sample policies' own tests, every line of them covered
+test-policies: ## the sample policies' and the library's own tests, every line of them covered; the sample mesh
 	@$(CARGO) run -q --locked -p sidegate -- test $(DEMO_POLICY) --threshold 100
+	@$(CARGO) run -q --locked -p sidegate -- test policies/lib --threshold 100
+	@$(CARGO) run -q --locked -p sidegate -- check policies --strict
 
 test-cases: setup-test wasm ## the cases alone; CASES=word runs those whose name has it
 	$(CARGO) test --locked -p sidegate-tests --test cases -- $(CASES)
@@ -100,6 +102,14 @@ differential: ## the same policies and requests through a real OPA in Envoy (nee
 	@$(MAKE) wasm
 	@$(CARGO) run -q --locked -p sidegate-tests --bin differential -- $(if $(SEED),--seed $(SEED)) \
 		$(if $(REQUESTS),--requests $(REQUESTS)) $(if $(ONLY),--only "$(ONLY)")
+
+OPA = $(if $(SIDEGATE_CACHE),$(SIDEGATE_CACHE),$(HOME)/.cache/sidegate)/opa-envoy/current/opa
+
+declarations: ## the library for declarations in a real OPA, against plan and model (needs Go); COUNT=n SEED=n
+	@scripts/setup.sh differential
+	$(OPA) check --strict policies/lib
+	$(OPA) test policies/lib
+	@$(CARGO) run -q --locked -p sidegate-compiler --example declarations -- $(OPA) $(or $(COUNT),1000) $(or $(SEED),1)
 
 opa-bundles: ## bundles signed here loaded by OPA, signed by OPA trusted here, changed ones refused by both (needs Go)
 	@command -v go >/dev/null || { echo "opa-bundles: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
@@ -146,6 +156,11 @@ bench-publish: cli ## time and memory of publishing for SERVICES (10000) of CALL
 
 bench-rollout: setup-demo wasm ## 100 changes under load: wrong answers, memory, time to the last worker; SWAPS=n REQUESTS=n
 	@$(CARGO) run -q --locked -p sidegate-tests --bin bench-rollout -- --swaps $(or $(SWAPS),100) --requests $(or $(REQUESTS),20000)
+
+bench-check: cli ## how long `sidegate check` takes; SERVICES=n declarations (10,000)
+	@rm -rf $(TARGET_DIR)/mesh
+	@$(CARGO) run -q --locked -p sidegate-compiler --example mesh -- $(TARGET_DIR)/mesh $(or $(SERVICES),10000)
+	time $(TARGET_DIR)/release/sidegate check $(TARGET_DIR)/mesh --strict
 
 clean: ## remove what was built (the cache of tools stays)
 	$(CARGO) clean

@@ -98,11 +98,17 @@ pub(crate) fn on_large_stack<T: Send>(
 pub fn build(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagnostics> {
     match &options.workload {
         None => on_large_stack(|| build_here(sources, options)),
-        Some(workload) => slicing(sources, options, |slicer| {
+        Some(workload) => slicing(&own(sources, workload), options, |slicer| {
             let slice = slicer.cut(workload)?;
             Ok(Built { reads: Some(slice.reads), ..slice.built })
         }),
     }
+}
+
+/// The sources with no more of the library for declarations than a workload needs.
+fn own(sources: &Sources, workload: &Workload) -> Sources {
+    let variant = sources.variants(std::slice::from_ref(workload)).pop();
+    variant.map_or_else(|| sources.clone(), |(sources, _)| sources)
 }
 
 fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagnostics> {

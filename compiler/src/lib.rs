@@ -6,6 +6,7 @@
 
 mod archive;
 mod build;
+pub mod declare;
 mod descriptors;
 mod diagnostics;
 mod lower;

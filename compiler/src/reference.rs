@@ -25,6 +25,28 @@ pub fn evaluate(sources: &Sources, entrypoint: &str, input: &Value) -> Result<Va
     ask(&mut engine, &path)
 }
 
+/// An interpreter with the builtins that plans have, for many questions about the same sources.
+pub struct Reference(Interpreter);
+
+impl Reference {
+    /// One with these sources.
+    ///
+    /// # Errors
+    /// The interpreter's own text.
+    pub fn new(sources: &Sources) -> Result<Self, String> {
+        Interpreter::with(sources, false).map(Self)
+    }
+
+    /// The value at `entrypoint` for `input`.
+    ///
+    /// # Errors
+    /// The interpreter's own text.
+    pub fn evaluate(&mut self, entrypoint: &str, input: &Value) -> Result<Value, String> {
+        self.0.engine.set_input(input.clone());
+        ask(&mut self.0.engine, &entrypoint.split('/').collect::<Vec<_>>())
+    }
+}
+
 /// Lines by file.
 pub(crate) type Lines = BTreeMap<String, BTreeSet<u32>>;
 
@@ -40,9 +62,13 @@ pub(crate) struct Interpreter {
 impl Interpreter {
     /// One with these sources. The error is the interpreter's own text.
     pub(crate) fn new(sources: &Sources) -> Result<Self, String> {
+        Self::with(sources, true)
+    }
+
+    fn with(sources: &Sources, is_traced: bool) -> Result<Self, String> {
         let mut fresh = Engine::new();
-        fresh.set_gather_prints(true);
-        fresh.set_enable_coverage(true);
+        fresh.set_gather_prints(is_traced);
+        fresh.set_enable_coverage(is_traced);
         for (name, policy) in &sources.modules {
             add(&mut fresh, sources, name, &sources.shown(name), &expand(policy))?;
         }

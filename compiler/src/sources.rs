@@ -8,6 +8,7 @@ use regorus::Value;
 use serde::{Deserialize, Serialize};
 use sidegate_engine::eval::{Builtin, Context};
 
+use crate::declare::{self, FileKind, Mesh};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::rego::huge_number;
 
@@ -57,13 +58,16 @@ pub struct Sources {
     pub data: Value,
     /// The manifest, if there is one.
     pub manifest: Option<Manifest>,
+    /// What `services/<namespace>/<service>.yaml` declare, if there are any; the data and the library that
+    /// decides by them are among the data and the modules.
+    pub declared: Option<Mesh>,
 }
 
 impl Sources {
     /// Sources that are at hand: path and text of each Rego file, and the data document.
     pub fn from_parts(mut modules: Vec<(String, String)>, data: Value) -> Self {
         modules.sort();
-        Self { root: String::new(), modules, descriptors: Vec::new(), data, manifest: None }
+        Self { root: String::new(), modules, descriptors: Vec::new(), data, manifest: None, declared: None }
     }
 
     /// Reads a folder as OPA reads a bundle's: `*.rego` anywhere (`*_test.rego` aside), `data.json`,
@@ -93,11 +97,19 @@ impl Sources {
         let root = dir.display().to_string();
         let mut sources = Self { root: root.clone(), ..Self::from_parts(Vec::new(), Value::new_object()) };
         let mut findings = Vec::new();
+        let mut declarations = Vec::new();
         let walk = walkdir::WalkDir::new(dir).sort_by_file_name().follow_links(true);
         // Hidden folders (`.git`) are no policies.
         for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden_dir(entry)) {
             let result = match entry {
-                Ok(entry) if entry.file_type().is_file() => sources.read_file(dir, entry.path(), tests),
+                Ok(entry) if entry.file_type().is_file() => match declaration(dir, entry.path()) {
+                    Some(Ok(file)) => {
+                        declarations.push(file);
+                        Ok(())
+                    }
+                    Some(Err(finding)) => Err(finding),
+                    None => sources.read_file(dir, entry.path(), tests),
+                },
                 Ok(_) => Ok(()),
                 Err(error) => Err(Diagnostic::file(
                     &root,
@@ -107,17 +119,55 @@ impl Sources {
             };
             findings.extend(result.err());
         }
+        if declarations.iter().any(|file| matches!(file.kind, FileKind::Service { .. })) {
+            findings.extend(sources.declare(&declarations, tests).err().into_iter().flatten());
+        }
         sources.finish(findings)
     }
 
     fn finish(mut self, mut findings: Vec<Diagnostic>) -> Result<Self, Diagnostics> {
         if findings.is_empty() && self.modules.is_empty() {
-            let message = "expected `*.rego` files, got none";
+            let message = "expected `*.rego` files or `services/<namespace>/<service>.yaml`, got none";
             findings.push(Diagnostic::file(&self.root, "source_empty", message));
         }
         self.modules.sort();
         self.descriptors.sort();
         if findings.is_empty() { Ok(self) } else { Err(Diagnostics::new(findings)) }
+    }
+
+    /// Adds what declarations say: data below `sidegate`, and the library that decides by them.
+    /// Tests get all of it: they may ask for more than the declarations need.
+    fn declare(&mut self, files: &[declare::File], tests: bool) -> Result<(), Vec<Diagnostic>> {
+        let mesh = Mesh::read(files)?;
+        self.modules.retain(|(_, text)| !declare::library::is_copy(text));
+        let one = |finding| vec![finding];
+        self.own_names(&mesh).map_err(one)?;
+        let data = Value::from(BTreeMap::from([(Value::from("sidegate"), mesh.data()?)]));
+        merge(&mut self.data, &data, &mut Vec::new()).map_err(|path| {
+            let message = format!("expected `data.{}` once, got it twice", path.join("."));
+            one(Diagnostic::file(&self.root, "data_conflict", message))
+        })?;
+        self.modules.extend(if tests { declare::library::all() } else { mesh.modules() });
+        self.declared = Some(mesh);
+        Ok(())
+    }
+
+    /// What declarations mean is not for other files to change.
+    fn own_names(&self, mesh: &Mesh) -> Result<(), Diagnostic> {
+        let own = Value::from("sidegate");
+        if self.data.as_object().is_ok_and(|data| data.get(&own).is_some()) {
+            let message = "expected nothing at `data.sidegate`, which declarations are read to";
+            return Err(Diagnostic::file(&self.root, "declare_reserved", message));
+        }
+        let prefix = format!("{}/", declare::library::FOLDER);
+        match self.modules.iter().find(|(path, _)| path.starts_with(&prefix)) {
+            Some((path, _)) if !mesh.services.is_empty() => {
+                let message =
+                    format!("expected no files in `{prefix}`, where the library for declarations goes");
+                Err(Diagnostic::file(&self.shown(path), "declare_reserved", message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The version of the language that a module is written in, as OPA's bundle loader finds it.
@@ -212,6 +262,21 @@ impl Sources {
         });
         merge(&mut self.data, &nested, &mut Vec::new()).map_err(|path| conflict(&path.join(".")))
     }
+}
+
+/// The declaration that a file is, if it is one.
+fn declaration(dir: &Path, path: &Path) -> Option<Result<declare::File, Diagnostic>> {
+    let inside = path.strip_prefix(dir).unwrap_or(path);
+    let parts: Vec<String> = inside.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    let shown = path.display().to_string();
+    let kind = match FileKind::of(&parts)? {
+        Ok(kind) => kind,
+        Err(message) => return Some(Err(Diagnostic::file(&shown, "declare_path", message))),
+    };
+    let read = fs::read_to_string(path).map_err(|error| {
+        Diagnostic::file(&shown, "source_read", format!("expected a readable text file: {error}"))
+    });
+    Some(read.map(|text| declare::File { kind, source: declare::Source::new(shown, text) }))
 }
 
 /// Whether a pattern of the manifest matches a path; no character separates.

@@ -21,5 +21,6 @@ pub mod plan;
 pub mod policy;
 pub mod refresh;
 pub mod trust;
+pub mod words;
 
 pub use regorus::Value;

@@ -3,8 +3,10 @@
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod eval;
+pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod publish;
+pub(crate) mod sarif;
 pub(crate) mod test;
 pub(crate) mod verify;
 

@@ -14,7 +14,7 @@ const SERVICES: &str = "services";
 const SHOWN: usize = 10;
 
 /// The workloads that the sources name: `services/<namespace>/<name>/data.json`, or the same in one file.
-/// What else will declare services is to be asked here too.
+/// Besides, those of `services/<namespace>/<service>.yaml`.
 pub fn declared(sources: &Sources) -> Result<BTreeSet<Workload>, PublishError> {
     let services = &sources.data[&Value::from(SERVICES)];
     let mut found = BTreeSet::new();
@@ -28,6 +28,17 @@ pub fn declared(sources: &Sources) -> Result<BTreeSet<Workload>, PublishError> {
                 }
                 Err(error) => wrong.push(format!("{at}.{name}: {error}")),
             }
+        }
+    }
+    let declared = sources.declared.iter().flat_map(|mesh| &mesh.services);
+    for (namespace, name) in
+        declared.flat_map(|service| service.workloads.iter().map(|name| (&service.namespace, name)))
+    {
+        match Workload::new(namespace, name) {
+            Ok(workload) => {
+                found.insert(workload);
+            }
+            Err(error) => wrong.push(format!("{namespace}/{name}: {error}")),
         }
     }
     if !wrong.is_empty() {

@@ -69,16 +69,17 @@ fn make(
     let results: Mutex<Results> = Mutex::default();
     let threads = available_parallelism().map_or(1, usize::from);
     // The sources are checked, whether there is a slice to make or not.
-    slicing(sources, &options, |slicer| {
-        slicer.all(missing, threads, &|at, slice| {
-            let Some(workload) = missing.get(at) else { return };
+    for (sources, group) in sources.variants(missing) {
+        let each = |at: usize, slice: Result<Slice, Diagnostics>| {
+            let Some(workload) = group.get(at) else { return };
             let kept = slice.map_err(PublishError::from).and_then(|slice| keep(tree, workload, slice));
             if let Ok(mut results) = results.lock() {
                 results.push((workload.clone(), kept));
                 progress(results.len(), missing.len());
             }
-        })
-    })?;
+        };
+        slicing(&sources, &options, |slicer| slicer.all(&group, threads, &each))?;
+    }
     let mut made = BTreeMap::new();
     let mut findings = Vec::new();
     for (workload, result) in results.into_inner().unwrap_or_default() {
@@ -134,7 +135,7 @@ fn code(sources: &Sources, entrypoints: &[String]) -> Result<String, PublishErro
     };
     part(env!("CARGO_PKG_VERSION").as_bytes());
     part(&plan::FORMAT.to_le_bytes());
-    for (name, text) in &sources.modules {
+    for (name, text) in sources.code() {
         part(name.as_bytes());
         part(text.as_bytes());
     }

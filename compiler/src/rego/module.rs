@@ -9,6 +9,7 @@ use regorus::unstable::{self as ast, Expr, Parser, Source};
 use super::expand::{expand, plain};
 use super::terms::{RefArg, flatten};
 use super::{annotations, scan};
+use crate::declare::library;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::sources::{RegoVersion, Sources};
 
@@ -50,7 +51,10 @@ impl Modules {
         for (name, text) in &sources.modules {
             let version = sources.version(name);
             match version.and_then(|version| Module::parse(&sources.shown(name), text, version)) {
-                Ok(module) => modules.push(Arc::new(module)),
+                Ok(module) => {
+                    findings.extend(reserved(sources, &module, name, text));
+                    modules.push(Arc::new(module));
+                }
                 Err(finding) => findings.push(finding),
             }
         }
@@ -95,6 +99,18 @@ impl Modules {
             Name::Data(path)
         })
     }
+}
+
+/// What declarations mean is said by their library alone.
+fn reserved(sources: &Sources, module: &Module, name: &str, text: &str) -> Option<Diagnostic> {
+    let is_reserved = sources.declared.is_some() && library::is_reserved(&module.package);
+    if !is_reserved || library::is_own(name, text) {
+        return None;
+    }
+    let span = &module.ast.package.span;
+    let finding =
+        Diagnostic::at(span, "declare_reserved", "expected no package here, where declarations are decided");
+    Some(finding.help("give the package another name"))
 }
 
 impl Module {

@@ -236,6 +236,7 @@ impl Slicer<'_> {
             descriptors: self.sources.descriptors.clone(),
             data: reads.cut(data),
             manifest: manifest.map(|manifest| rooted(manifest.clone())),
+            declared: None,
         };
         if kept.modules.is_empty() {
             let message = format!("internal error: the slice of `{workload}` has no module");

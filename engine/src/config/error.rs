@@ -2,6 +2,7 @@
 
 use super::json::shown;
 use crate::trust::KeyError;
+use crate::words::{alternatives, nearest};
 
 /// Why a plugin configuration is refused. The messages name the key by its path in the JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,50 +120,7 @@ impl ConfigError {
     }
 }
 
-/// "`a`, `b` or `c`".
-pub(super) fn alternatives<'a>(words: impl Iterator<Item = &'a str>) -> String {
-    let words: Vec<String> = words.map(|word| format!("`{word}`")).collect();
-    match words.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
-        None => String::new(),
-    }
-}
-
 /// The path of `key` inside `parent`; `parent` is empty at the top.
 pub(super) fn join(parent: &str, key: &str) -> String {
     if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
-}
-
-/// The known key that `key` is most likely a slip of: at most two edits away, and fewer than half of
-/// its letters; letter case and `-` for `_` are no edits.
-fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
-    // A key of a hundred letters is no slip; it only costs time.
-    if key.len() > 40 {
-        return None;
-    }
-    let plain = key.to_ascii_lowercase().replace('-', "_");
-    known
-        .iter()
-        .map(|candidate| (distance(&plain, candidate), *candidate))
-        .filter(|(edits, candidate)| *edits <= 2 && edits * 2 < candidate.len())
-        .min_by_key(|(edits, _)| *edits)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (line, x) in a.chars().enumerate() {
-        let mut diagonal = line;
-        let mut left = line + 1;
-        let mut next = vec![left];
-        for (y, above) in b.chars().zip(row.iter().skip(1)) {
-            left = (diagonal + usize::from(x != y)).min(above + 1).min(left + 1);
-            diagonal = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
 }

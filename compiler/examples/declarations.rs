@@ -1,0 +1,125 @@
+//! Random declarations, decided by a real OPA with the library, by the plan, and by the model of the tests.
+//!
+//! `declarations OPA [DECLARATIONS [SEED]]`; `make declarations` finds OPA.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    clippy::exit,
+    reason = "a tool of the tests: what fails may panic"
+)]
+
+#[path = "../tests/declare/mod.rs"]
+mod declare;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+use sidegate_engine::Value;
+use sidegate_engine::eval::Context;
+
+use declare::generate::{self, Random};
+use declare::{model, requests, sides};
+
+/// Declarations that one run of OPA decides by, and requests for each.
+const CHUNK: u64 = 50;
+const REQUESTS: usize = 100;
+
+/// As a module: OPA 1.22 takes references after `with … as` in a query for undefined.
+const QUESTION: &str = "package ask
+
+answers := [answers |
+	some case in data.cases
+	answers := [decision |
+		some question in case.questions
+		decision := data.sidegate.authz.decision with input as question
+			with data.sidegate.services as case.sidegate.services
+			with data.sidegate.workloads as case.sidegate.workloads
+			with data.sidegate.workload as case.sidegate.workload
+			with data.sidegate.trust_domain_aliases as case.sidegate.trust_domain_aliases
+	]
+]
+";
+
+fn ask(opa: &str, cases: &Json) -> Vec<Vec<Json>> {
+    let dir = tempfile::TempDir::new().unwrap();
+    let data = dir.path().join("data.json");
+    std::fs::write(&data, json!({"cases": cases}).to_string()).unwrap();
+    let question = dir.path().join("ask.rego");
+    std::fs::write(&question, QUESTION).unwrap();
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/lib/sidegate");
+    let mut command = Command::new(opa);
+    command.args(["eval", "--format", "json", "--data"]).arg(&data).arg("--data").arg(&question);
+    for entry in std::fs::read_dir(library).unwrap().map(|entry| entry.unwrap().path()) {
+        if !entry.to_string_lossy().ends_with("_test.rego") {
+            command.arg("--data").arg(entry);
+        }
+    }
+    let output = command.arg("data.ask.answers").output().unwrap_or_else(|error| panic!("`{opa}`: {error}"));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let answer: Json = serde_json::from_slice(&output.stdout).unwrap();
+    serde_json::from_value(answer["result"][0]["expressions"][0]["value"].clone()).unwrap()
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let Some(opa) = args.first() else { panic!("expected the path of OPA; run: make declarations") };
+    let number = |at: usize, default: u64| args.get(at).map_or(default, |text| text.parse().unwrap());
+    let (count, first) = (number(1, 1000), number(2, 1));
+    let (mut compared, mut allowed, mut failures) = (0_u32, 0_u64, Vec::new());
+    let mut spent = Duration::ZERO;
+    for chunk in (first..first + count).step_by(usize::try_from(CHUNK).unwrap()) {
+        let mut asked = Vec::new();
+        let mut cases = Vec::new();
+        for seed in chunk..(chunk + CHUNK).min(first + count) {
+            let mut random = Random(seed);
+            let declaration = generate::declaration(&mut random);
+            let asked_for: Vec<_> =
+                (0..REQUESTS).map(|_| requests::request(&mut random, &declaration)).collect();
+            let sources = sides::sources(&declaration);
+            let data = sides::json_of(&sources.data);
+            let questions: Vec<Json> = asked_for.iter().map(model::Request::input).collect();
+            cases.push(json!({"sidegate": data["sidegate"], "questions": questions}));
+            asked.push((seed, declaration, asked_for, sides::plan(&sources)));
+        }
+        let answers = ask(opa, &json!(cases));
+        assert_eq!(answers.len(), asked.len(), "every declaration has answers");
+        for ((seed, declaration, requests, policy), answers) in asked.iter().zip(answers) {
+            assert_eq!(answers.len(), requests.len(), "every request has an answer");
+            for (request, opa) in requests.iter().zip(answers) {
+                let input = request.input();
+                let value = Value::from(input.clone());
+                let began = Instant::now();
+                let planned = policy.evaluate(&value, &Context::default());
+                spent += began.elapsed();
+                let planned = planned.map(|value| sides::json_of(&value));
+                let wanted = model::decide(declaration, request);
+                compared += 1;
+                allowed += u64::from(wanted["allowed"] == true);
+                if planned.as_ref() != Ok(&opa) || wanted != opa {
+                    let yaml = declaration.yaml();
+                    failures.push(format!(
+                        "--- seed {seed}\n{yaml}{input}\nOPA {opa}\nplan {planned:?}\nmodel {wanted}"
+                    ));
+                }
+            }
+        }
+    }
+    println!(
+        "declarations: {compared} decisions of OPA compared, {allowed} of them allow, {} differ",
+        failures.len()
+    );
+    println!(
+        "declarations: {:.1} µs for a decision of the plan, on average",
+        spent.as_secs_f64() * 1e6 / f64::from(compared)
+    );
+    if !failures.is_empty() {
+        println!("{}", failures.iter().take(5).map(String::as_str).collect::<Vec<_>>().join("\n"));
+        std::process::exit(1);
+    }
+}

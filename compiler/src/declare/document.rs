@@ -1,0 +1,360 @@
+//! The data document of a declaration: rules turned into tables that the library looks up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::model::{
+    Caller, Condition, GrpcMethod, HeaderChanges, HeaderRules, HeaderTest, HostPattern, Part, Rule, Segment,
+    ServicePolicy, Target, Template, Test, Who,
+};
+
+/// `data.sidegate.services[namespace][name]`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Document {
+    owner: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow: Option<Side>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deny: Option<Side>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    headers: Option<Headers>,
+}
+
+/// The rules of one effect. A clause is a rule with one of its targets; the tables of paths say which clauses
+/// a path can belong to.
+#[derive(Debug, Default, Serialize)]
+struct Side {
+    callers: Callers,
+    clauses: Vec<Clause>,
+    /// Clauses of every path.
+    any: Vec<usize>,
+    /// Whole paths.
+    exact: Paths,
+    /// By the number of a path's parts between slashes: shapes with variables.
+    lengths: Vec<Vec<Shape>>,
+    /// Shapes that end in `{**}`.
+    open: Vec<Shape>,
+}
+
+/// Templates that have variables at the same places.
+#[derive(Debug, Serialize)]
+struct Shape {
+    /// `{}` where a variable is, else empty; the first is what is before the first slash.
+    mask: Vec<&'static str>,
+    /// Parts that a path must have at least.
+    least: usize,
+    /// By the parts with `{}` for the variables.
+    paths: Paths,
+}
+
+/// A set of rules, in a form that is looked up.
+type Rules = BTreeMap<String, bool>;
+type Tree<T> = BTreeMap<String, T>;
+
+#[derive(Debug, Default, Serialize)]
+struct Callers {
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    sa: Tree<Tree<Rules>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    ns: Tree<Rules>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    td_sa: Tree<Tree<Tree<Rules>>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    td_ns: Tree<Tree<Rules>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    td: Tree<Rules>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    principal: Tree<Rules>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    authenticated: Rules,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    anonymous: Rules,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    everyone: Rules,
+}
+
+#[derive(Debug, Serialize)]
+struct Clause {
+    rule: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    methods: Option<BTreeMap<String, bool>>,
+    tests: Vec<Check>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Check {
+    Grpc,
+    Host { exact: BTreeMap<String, bool>, suffixes: Vec<String> },
+    Port { ports: Vec<u16> },
+    HeaderExact { name: String, text: String },
+    HeaderPrefix { name: String, text: String },
+    HeaderPresent { name: String },
+    HeaderAbsent { name: String },
+    Claim { path: Vec<String>, values: BTreeMap<String, bool> },
+    Source { networks: Vec<String> },
+}
+
+#[derive(Debug, Serialize)]
+struct Headers {
+    request: Changes,
+    response: Changes,
+}
+
+#[derive(Debug, Serialize)]
+struct Changes {
+    set: BTreeMap<String, Vec<Piece>>,
+    remove: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Piece {
+    Text(String),
+    Variable(&'static str),
+}
+
+/// Which of the two a side is: denies are compared with paths as a service might read them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Allow,
+    Deny,
+}
+
+impl Document {
+    /// The document of a declaration.
+    pub(crate) fn new(policy: &ServicePolicy) -> Self {
+        let ServicePolicy {
+            file: _,
+            namespace: _,
+            name: _,
+            owner,
+            owner_place: _,
+            workloads: _,
+            allow,
+            deny,
+            headers,
+            source: _,
+        } = policy;
+        let side = |rules: &[Rule], effect| (!rules.is_empty()).then(|| Side::new(rules, effect));
+        Self {
+            owner: owner.clone(),
+            allow: side(allow, Effect::Allow),
+            deny: side(deny, Effect::Deny),
+            headers: (!headers.is_empty()).then(|| Headers::new(headers)),
+        }
+    }
+}
+
+impl Side {
+    fn new(rules: &[Rule], effect: Effect) -> Self {
+        let mut side = Self::default();
+        let mut shapes = Shapes::default();
+        for (at, rule) in rules.iter().enumerate() {
+            let id = at.to_string();
+            side.callers.add(rule.from.as_deref(), &id);
+            let everything = [Target::default()];
+            let targets = if rule.to.is_empty() { everything.as_slice() } else { &rule.to };
+            for target in targets {
+                side.target(&id, target, &rule.when, effect, &mut shapes);
+            }
+        }
+        for ((mask, is_open), paths) in shapes.0 {
+            let parts = mask.len();
+            // An allow of `/a/{**}` needs the slash; a deny does not.
+            let more = usize::from(is_open && effect == Effect::Allow);
+            let shape = Shape { mask, least: parts.saturating_add(more), paths };
+            if is_open {
+                side.open.push(shape);
+                continue;
+            }
+            if side.lengths.len() <= parts {
+                side.lengths.resize_with(parts.saturating_add(1), Vec::new);
+            }
+            if let Some(same) = side.lengths.get_mut(parts) {
+                same.push(shape);
+            }
+        }
+        side
+    }
+
+    fn target(
+        &mut self,
+        rule: &str,
+        target: &Target,
+        when: &[Condition],
+        effect: Effect,
+        shapes: &mut Shapes,
+    ) {
+        let Target { place: _, methods, paths, grpc, hosts, ports } = target;
+        let mut tests = Vec::new();
+        if !hosts.is_empty() {
+            tests.push(Check::hosts(hosts));
+        }
+        if !ports.is_empty() {
+            tests.push(Check::Port { ports: ports.clone() });
+        }
+        let mut methods: Option<BTreeMap<String, bool>> =
+            (!methods.is_empty()).then(|| methods.iter().map(|method| (method.clone(), true)).collect());
+        if !grpc.is_empty() && effect == Effect::Allow {
+            tests.push(Check::Grpc);
+            methods = Some(BTreeMap::from([("POST".to_owned(), true)]));
+        }
+        tests.extend(when.iter().map(Check::new));
+        let id = self.clauses.len();
+        self.clauses.push(Clause { rule: rule.to_owned(), methods, tests });
+        let templates: Vec<Template> =
+            paths.iter().cloned().chain(grpc.iter().map(|m| m.template(effect))).collect();
+        if templates.is_empty() {
+            self.any.push(id);
+        }
+        for template in templates {
+            match template.folded(effect).key() {
+                Key::Exact(path) => {
+                    self.exact.entry(path).or_default().insert(id);
+                }
+                Key::Shape(mask, is_open, path) => {
+                    shapes.0.entry((mask, is_open)).or_default().entry(path).or_default().insert(id);
+                }
+            }
+        }
+    }
+}
+
+/// Paths of the templates with the same mask and end.
+#[derive(Default)]
+struct Shapes(BTreeMap<(Vec<&'static str>, bool), Paths>);
+
+/// Clauses by the path that they are looked up by.
+type Paths = BTreeMap<String, BTreeSet<usize>>;
+
+/// Where a template is looked up.
+enum Key {
+    Exact(String),
+    Shape(Vec<&'static str>, bool, String),
+}
+
+impl Template {
+    /// As it is compared: denies without regard to case and to a slash at the end.
+    fn folded(self, effect: Effect) -> Self {
+        if effect == Effect::Allow {
+            return self;
+        }
+        let Self { mut segments, is_open } = self;
+        for segment in &mut segments {
+            if let Segment::Literal(text) = segment {
+                text.make_ascii_lowercase();
+            }
+        }
+        if !is_open && matches!(segments.last(), Some(Segment::Literal(text)) if text.is_empty()) {
+            segments.pop();
+        }
+        Self { segments, is_open }
+    }
+
+    fn key(&self) -> Key {
+        let Self { segments, is_open } = self;
+        let (mut mask, mut parts) = (vec![""], vec![""]);
+        for segment in segments {
+            let (kind, part) = match segment {
+                Segment::Literal(text) => ("", text.as_str()),
+                Segment::Any(_) => ("{}", "{}"),
+            };
+            mask.push(kind);
+            parts.push(part);
+        }
+        let path = parts.join("/");
+        if *is_open || mask.contains(&"{}") { Key::Shape(mask, *is_open, path) } else { Key::Exact(path) }
+    }
+}
+
+impl GrpcMethod {
+    /// The path of its calls.
+    fn template(&self, effect: Effect) -> Template {
+        let Self { service, method } = self;
+        let mut segments = vec![Segment::Literal(service.clone())];
+        match (method, effect) {
+            (Some(method), _) => segments.push(Segment::Literal(method.clone())),
+            (None, Effect::Allow) => segments.push(Segment::Any("method".to_owned())),
+            (None, Effect::Deny) => {}
+        }
+        Template { segments, is_open: method.is_none() && effect == Effect::Deny }
+    }
+}
+
+impl Callers {
+    fn add(&mut self, from: Option<&[Caller]>, rule: &str) {
+        let Some(callers) = from else {
+            self.everyone.insert(rule.to_owned(), true);
+            return;
+        };
+        for Caller { place: _, who } in callers {
+            let rules = match who.clone() {
+                Who::ServiceAccount { trust_domain: None, namespace, service_account } => {
+                    self.sa.entry(namespace).or_default().entry(service_account).or_default()
+                }
+                Who::ServiceAccount { trust_domain: Some(domain), namespace, service_account } => {
+                    let accounts = self.td_sa.entry(domain).or_default().entry(namespace).or_default();
+                    accounts.entry(service_account).or_default()
+                }
+                Who::Namespace { trust_domain: None, namespace } => self.ns.entry(namespace).or_default(),
+                Who::Namespace { trust_domain: Some(domain), namespace } => {
+                    self.td_ns.entry(domain).or_default().entry(namespace).or_default()
+                }
+                Who::TrustDomain(domain) => self.td.entry(domain).or_default(),
+                Who::Principal(principal) => self.principal.entry(principal).or_default(),
+                Who::Authenticated => &mut self.authenticated,
+                Who::Anonymous => &mut self.anonymous,
+            };
+            rules.insert(rule.to_owned(), true);
+        }
+    }
+}
+
+impl Check {
+    fn hosts(hosts: &[HostPattern]) -> Self {
+        let (mut exact, mut suffixes) = (BTreeMap::new(), Vec::new());
+        for host in hosts {
+            match host {
+                HostPattern::Exact(name) => {
+                    exact.insert(name.clone(), true);
+                }
+                HostPattern::Suffix(suffix) => suffixes.push(suffix.clone()),
+            }
+        }
+        Self::Host { exact, suffixes }
+    }
+
+    fn new(condition: &Condition) -> Self {
+        match condition.test.clone() {
+            Test::Header(name, HeaderTest::Exact(text)) => Self::HeaderExact { name, text },
+            Test::Header(name, HeaderTest::Prefix(text)) => Self::HeaderPrefix { name, text },
+            Test::Header(name, HeaderTest::Present) => Self::HeaderPresent { name },
+            Test::Header(name, HeaderTest::Absent) => Self::HeaderAbsent { name },
+            Test::Claim(path, values) => {
+                Self::Claim { path, values: values.into_iter().map(|value| (value, true)).collect() }
+            }
+            Test::Source(networks) => Self::Source { networks },
+        }
+    }
+}
+
+impl Headers {
+    fn new(rules: &HeaderRules) -> Self {
+        let HeaderRules { request, response } = rules;
+        Self { request: Changes::new(request), response: Changes::new(response) }
+    }
+}
+
+impl Changes {
+    fn new(changes: &HeaderChanges) -> Self {
+        let HeaderChanges { set, remove } = changes;
+        let piece = |part: &Part| match part {
+            Part::Text(text) => Piece::Text(text.clone()),
+            Part::Variable(variable) => Piece::Variable(variable.name()),
+        };
+        let set = set.iter().map(|(name, parts)| (name.clone(), parts.iter().map(piece).collect()));
+        Self { set: set.collect(), remove: remove.clone() }
+    }
+}

@@ -1,0 +1,125 @@
+//! The Rego library that decides by declarations, and which of its files a mesh needs: what is not needed
+//! must not be there, for a policy reads of a request what any of its rules may ask for.
+
+use super::model::{Rule, ServicePolicy, Target, Test};
+
+/// Where the files are in a bundle.
+pub(crate) const FOLDER: &str = "sidegate-lib";
+
+macro_rules! files {
+    ($($name:ident = $file:literal, $core:expr, $needed:expr, $else:expr;)*) => {
+        $(const $name: &str = include_str!(concat!("../../../policies/lib/sidegate/", $file));)*
+        const FILES: &[File] = &[$(File { name: $file, text: $name, is_core: $core, is_needed: $needed, or: $else }),*];
+    };
+}
+
+/// A file of the library.
+struct File {
+    name: &'static str,
+    text: &'static str,
+    /// Whether it is always there.
+    is_core: bool,
+    /// Whether a declaration needs it.
+    is_needed: fn(&ServicePolicy) -> bool,
+    /// Functions that the others call and that never hold where nothing needs them.
+    or: &'static [&'static str],
+}
+
+files! {
+    AUTHZ = "authz.rego", true, |_| true, &[];
+    CALLERS = "callers.rego", true, |_| true, &[];
+    CHANGES = "changes.rego", false, |policy| !policy.headers.is_empty(), &[];
+    CLAIMS = "claims.rego", false, |policy| tests(policy, |test| matches!(test, Test::Claim(..))),
+        &["claim_holds", "claim_fails"];
+    HEADERS = "headers.rego", false, |policy| tests(policy, |test| matches!(test, Test::Header(..))),
+        &["header_holds", "header_fails"];
+    HOSTS = "hosts.rego", true, |_| true, &[];
+    NETWORKS = "networks.rego", false, |policy| tests(policy, |test| matches!(test, Test::Source(..))),
+        &["network_holds", "network_fails"];
+    PATH = "path.rego", true, |_| true, &[];
+    PORTS = "ports.rego", false, |policy| targets(policy, |target| !target.ports.is_empty()),
+        &["port_holds", "port_fails"];
+    TESTS = "tests.rego", true, |_| true, &[];
+    WORKLOAD = "workload.rego", true, |_| true, &[];
+}
+
+/// The files that these declarations need, by their paths in a bundle.
+pub(crate) fn modules<'p>(
+    policies: impl IntoIterator<Item = &'p ServicePolicy, IntoIter: Clone>,
+) -> Vec<(String, String)> {
+    let policies = policies.into_iter();
+    let module = |file: &File| {
+        let is_needed = file.is_core || policies.clone().any(file.is_needed);
+        let text = if is_needed { Some(file.text.to_owned()) } else { file.stub() };
+        text.map(|text| (format!("{FOLDER}/{}", file.name), text))
+    };
+    FILES.iter().filter_map(module).collect()
+}
+
+/// All files, as they stand in this repository.
+pub(crate) fn all() -> Vec<(String, String)> {
+    FILES.iter().map(|file| (format!("{FOLDER}/{}", file.name), file.text.to_owned())).collect()
+}
+
+/// Whether a text is that of one of the files, wherever it stands.
+pub(crate) fn is_copy(text: &str) -> bool {
+    FILES.iter().any(|file| file.text == text)
+}
+
+/// Whether rules of a package could change what declarations mean.
+pub(crate) fn is_reserved(package: &[String]) -> bool {
+    let own = ["authz", "services", "workloads", "workload", "trust_domain_aliases"];
+    match package {
+        [root] => root == "sidegate",
+        [root, name, ..] => root == "sidegate" && own.contains(&name.as_str()),
+        [] => false,
+    }
+}
+
+/// Whether a module is one of the library's own.
+pub(crate) fn is_own(path: &str, text: &str) -> bool {
+    let name = path.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/'));
+    FILES
+        .iter()
+        .any(|file| name == Some(file.name) && (file.text == text || file.stub().as_deref() == Some(text)))
+}
+
+impl File {
+    /// What stands in its place where nothing needs it, if the others call any of it.
+    fn stub(&self) -> Option<String> {
+        let functions: String = self.or.iter().map(|name| format!("\n{name}(_) if false\n")).collect();
+        (!functions.is_empty()).then(|| format!("package sidegate.authz\n{functions}"))
+    }
+}
+
+fn rules(policy: &ServicePolicy) -> impl Iterator<Item = &Rule> {
+    policy.allow.iter().chain(&policy.deny)
+}
+
+fn tests(policy: &ServicePolicy, is_meant: fn(&Test) -> bool) -> bool {
+    rules(policy).flat_map(|rule| &rule.when).any(|condition| is_meant(&condition.test))
+}
+
+fn targets(policy: &ServicePolicy, is_meant: fn(&Target) -> bool) -> bool {
+    rules(policy).flat_map(|rule| &rule.to).any(is_meant)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_that_decide_are_reserved() {
+        let reserved = |path: &str| is_reserved(&path.split('.').map(str::to_owned).collect::<Vec<_>>());
+        assert!(reserved("sidegate") && reserved("sidegate.authz") && reserved("sidegate.authz.x"));
+        assert!(!reserved("sidegate.authz_test") && !reserved("envoy.authz") && !reserved("sidegatex"));
+    }
+
+    #[test]
+    fn a_module_is_the_librarys_by_path_and_text() {
+        assert!(is_own("sidegate-lib/path.rego", PATH));
+        assert!(!is_own("sidegate-lib/path.rego", "package sidegate.authz"));
+        assert!(!is_own("other/path.rego", PATH));
+        assert!(!is_own("path.rego", PATH));
+    }
+}

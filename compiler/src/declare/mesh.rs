@@ -1,0 +1,170 @@
+//! All declarations of a folder, and `mesh.yaml`, which speaks of all of them.
+
+use std::collections::BTreeMap;
+
+use regorus::Value;
+
+use super::document::Document;
+use super::fields::Checker;
+use super::model::ServicePolicy;
+use super::parse::{self, API_VERSION};
+use super::source::Source;
+use super::{library, words, yaml};
+use crate::diagnostics::Diagnostic;
+
+/// Every service that a folder declares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mesh {
+    /// The services, by namespace and name.
+    pub services: Vec<ServicePolicy>,
+    /// Other names of the mesh's own trust domain.
+    pub trust_domain_aliases: Vec<String>,
+}
+
+/// A file of declarations, not yet read.
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    pub(crate) kind: FileKind,
+    pub(crate) source: Source,
+}
+
+/// What a file speaks of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum FileKind {
+    /// The service that its path names.
+    Service { namespace: String, name: String },
+    /// All services: `mesh.yaml`.
+    Mesh,
+}
+
+impl FileKind {
+    /// What a path inside the folder means; an error where it looks like a declaration and is none.
+    pub(crate) fn of(path: &[String]) -> Option<Result<Self, String>> {
+        let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+        let name = parts.last()?;
+        if parts.as_slice() == ["mesh.yaml"] {
+            return Some(Ok(Self::Mesh));
+        }
+        let is_yaml = name.ends_with(".yaml") || name.ends_with(".yml");
+        if parts.first() != Some(&"services") || !is_yaml || matches!(*name, "data.yaml" | "data.yml") {
+            return None;
+        }
+        let expected = "expected declarations at `services/<namespace>/<service>.yaml`";
+        let [_, namespace, file] = parts.as_slice() else { return Some(Err(expected.to_owned())) };
+        let Some(name) = file.strip_suffix(".yaml") else {
+            return Some(Err(format!("{expected}, got a name that ends in `.yml`")));
+        };
+        for (what, name) in [("namespace", namespace), ("service", &name)] {
+            if let Err(reason) = words::label(name) {
+                return Some(Err(format!("{expected}; the {what} `{name}`: {reason}")));
+            }
+        }
+        Some(Ok(Self::Service { namespace: (*namespace).to_owned(), name: name.to_owned() }))
+    }
+}
+
+impl Mesh {
+    /// Reads the files of a folder.
+    pub(crate) fn read(files: &[File]) -> Result<Self, Vec<Diagnostic>> {
+        let mut mesh = Self::default();
+        let mut findings = Vec::new();
+        for File { kind, source } in files {
+            let read = match kind {
+                FileKind::Service { namespace, name } => {
+                    parse::parse(source, namespace, name).map(|policy| mesh.services.push(policy))
+                }
+                FileKind::Mesh => settings(source).map(|aliases| mesh.trust_domain_aliases = aliases),
+            };
+            findings.extend(read.err().into_iter().flatten());
+        }
+        mesh.services.sort_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+        findings.extend(mesh.workloads().err().into_iter().flatten());
+        if findings.is_empty() { Ok(mesh) } else { Err(findings) }
+    }
+
+    /// Reads one declaration: `text` of the file `file`, for the service of its path.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn read_one(
+        file: &str,
+        text: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<ServicePolicy, Vec<Diagnostic>> {
+        for part in [namespace, name] {
+            if let Err(reason) = words::label(part) {
+                return Err(vec![Diagnostic::file(file, "declare_path", format!("`{part}`: {reason}"))]);
+            }
+        }
+        parse::parse(&Source::new(file, text), namespace, name)
+    }
+
+    /// The service of every workload, by namespace.
+    fn workloads(&self) -> Result<BTreeMap<&str, BTreeMap<&str, &str>>, Vec<Diagnostic>> {
+        let mut workloads: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
+        let mut findings = Vec::new();
+        for service in &self.services {
+            let own = workloads.entry(&service.namespace).or_default();
+            for workload in &service.workloads {
+                if let Some(before) = own.insert(workload, &service.name) {
+                    let message = format!(
+                        "expected each workload in one declaration, got `{workload}` in `{before}` and `{}`",
+                        service.name
+                    );
+                    let finding = Diagnostic::file(&service.file, "declare_workload", message);
+                    findings.push(finding.help("say in `spec.workloads` which service is which"));
+                }
+            }
+        }
+        if findings.is_empty() { Ok(workloads) } else { Err(findings) }
+    }
+
+    /// `data.sidegate`: what the library decides by.
+    ///
+    /// # Errors
+    /// Two services that claim one workload.
+    pub fn data(&self) -> Result<Value, Vec<Diagnostic>> {
+        let mut services: BTreeMap<&str, BTreeMap<&str, Document>> = BTreeMap::new();
+        for service in &self.services {
+            services.entry(&service.namespace).or_default().insert(&service.name, Document::new(service));
+        }
+        let aliases: BTreeMap<&str, bool> =
+            self.trust_domain_aliases.iter().map(|domain| (domain.as_str(), true)).collect();
+        let data = serde_json::json!({
+            "services": services,
+            "workloads": self.workloads()?,
+            "trust_domain_aliases": aliases,
+        });
+        Ok(Value::from(data))
+    }
+
+    /// What is no error, but is seldom meant: each with a code that a comment can take back.
+    pub fn review(&self) -> Vec<Diagnostic> {
+        super::review::review(self)
+    }
+
+    /// The Rego files that these declarations need, by their paths in a bundle.
+    pub fn modules(&self) -> Vec<(String, String)> {
+        library::modules(&self.services)
+    }
+}
+
+/// Reads `mesh.yaml`: other names of the trust domain.
+fn settings(source: &Source) -> Result<Vec<String>, Vec<Diagnostic>> {
+    let document = yaml::read(source).map_err(|finding| vec![finding])?;
+    let mut check = Checker::new(source);
+    let aliases =
+        check.fields(document, &["apiVersion", "kind", "spec"], "`mesh.yaml`").and_then(|mut fields| {
+            check.constant(&mut fields, "apiVersion", API_VERSION);
+            check.constant(&mut fields, "kind", "MeshPolicy");
+            let spec = check.required(&mut fields, "spec", "a map")?;
+            let mut spec = check.fields(spec, &["trustDomainAliases"], "`spec`")?;
+            let node = check.required(&mut spec, "trustDomainAliases", "other names of the trust domain")?;
+            Some(check.names(node, "trust domains", words::subdomain))
+        });
+    match aliases {
+        Some(aliases) if check.findings.is_empty() => Ok(aliases),
+        _ => Err(check.findings),
+    }
+}

@@ -1,0 +1,228 @@
+//! What is no error, but is seldom meant: rules that change nothing, callers that nobody is, doors that are
+//! wide open. Each has a code that a comment on the line before takes back: `# sidegate:ignore CODE reason`.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use sidegate_engine::words::nearest;
+
+use super::covers;
+use super::mesh::Mesh;
+use super::model::{HeaderTest, Rule, Segment, ServicePolicy, Target, Test, Who};
+use super::source::Place;
+use crate::diagnostics::Diagnostic;
+
+/// Codes that can be ignored.
+pub(crate) const CODES: [&str; 6] = [
+    "declare_broad",
+    "declare_dead",
+    "declare_nobody",
+    "declare_never",
+    "declare_shadowed",
+    "declare_unknown_caller",
+];
+
+/// What a comment begins with.
+const IGNORE: &str = "sidegate:ignore";
+
+/// Methods that change nothing (RFC 9110, section 9.2.1).
+const SAFE: [&str; 4] = ["GET", "HEAD", "OPTIONS", "TRACE"];
+
+/// Names that callers can have: services and workloads, by namespace.
+type Names<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
+
+/// Everything that is seldom meant, in the order of files and lines.
+pub(crate) fn review(mesh: &Mesh) -> Vec<Diagnostic> {
+    let mut names: Names<'_> = BTreeMap::new();
+    for service in &mesh.services {
+        let own = names.entry(&service.namespace).or_default();
+        own.insert(&service.name);
+        own.extend(service.workloads.iter().map(String::as_str));
+    }
+    let mut findings: Vec<Diagnostic> =
+        mesh.services.iter().flat_map(|service| of_service(service, &names)).collect();
+    findings.sort();
+    findings
+}
+
+struct Reviewer<'a> {
+    service: &'a ServicePolicy,
+    findings: Vec<Diagnostic>,
+    /// Lines after a comment, with the code that it names.
+    ignored: HashSet<(u32, &'a str)>,
+    used: HashSet<(u32, &'static str)>,
+}
+
+fn of_service(service: &ServicePolicy, names: &Names<'_>) -> Vec<Diagnostic> {
+    let mut review =
+        Reviewer { service, findings: Vec::new(), ignored: HashSet::new(), used: HashSet::new() };
+    review.comments();
+    if service.allow.is_empty() {
+        let message = format!("nobody may call `{}`: there is no `allow`", service.name);
+        review.note(
+            Place { line: 1, column: 1 },
+            "declare_nobody",
+            message,
+            "add `allow`, or say that it is meant so",
+        );
+    }
+    for (rules, is_allow) in [(&service.allow, true), (&service.deny, false)] {
+        for (at, rule) in rules.iter().enumerate() {
+            review.rule(rule, rules.get(..at).unwrap_or_default(), is_allow);
+            review.callers(rule, names);
+        }
+    }
+    let unused: Vec<(u32, &str)> = review
+        .ignored
+        .iter()
+        .filter(|(line, code)| !review.used.iter().any(|used| used == &(*line, *code)))
+        .copied()
+        .collect();
+    for (line, code) in unused {
+        let place = Place { line: line.saturating_sub(1), column: 1 };
+        let message = format!("nothing here is `{code}`");
+        review
+            .findings
+            .push(review.service.source.at(place, "declare_ignore", message).help("remove the comment"));
+    }
+    review.findings
+}
+
+impl<'a> Reviewer<'a> {
+    /// Reads the comments that take findings back.
+    fn comments(&mut self) {
+        for (line, number) in self.service.source.text.lines().zip(1_u32..) {
+            let Some(rest) = line.trim().strip_prefix('#').and_then(|text| text.trim().strip_prefix(IGNORE))
+            else {
+                continue;
+            };
+            let mut words = rest.split_whitespace();
+            let place = Place { line: number, column: 1 };
+            let (code, has_reason) = (words.next().unwrap_or_default(), words.next().is_some());
+            match CODES.iter().find(|known| **known == code) {
+                Some(code) if has_reason => {
+                    self.ignored.insert((number.saturating_add(1), code));
+                }
+                Some(_) => {
+                    let message = format!("expected a reason after `{code}`");
+                    self.findings.push(self.service.source.at(place, "declare_ignore", message));
+                }
+                None => {
+                    let message = format!("expected a code that can be ignored, got `{code}`");
+                    let help = format!("there are `{}`", CODES.join("`, `"));
+                    self.findings.push(self.service.source.at(place, "declare_ignore", message).help(help));
+                }
+            }
+        }
+    }
+
+    fn note(
+        &mut self,
+        place: Place,
+        code: &'static str,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        if self.ignored.contains(&(place.line, code)) {
+            self.used.insert((place.line, code));
+            return;
+        }
+        self.findings.push(self.service.source.at(place, code, message).help(help));
+    }
+
+    fn rule(&mut self, rule: &Rule, before: &[Rule], is_allow: bool) {
+        if let Some(earlier) = before.iter().find(|earlier| covers::rule(earlier, rule)) {
+            let message =
+                format!("this rule changes nothing: the one at line {} says it all", earlier.place.line);
+            self.note(rule.place, "declare_shadowed", message, "remove it, or make the other one narrower");
+        }
+        if let Some(reason) = never(rule, is_allow) {
+            self.note(
+                rule.place,
+                "declare_never",
+                format!("this rule never matches: {reason}"),
+                "remove one of the two",
+            );
+        }
+        if !is_allow {
+            return;
+        }
+        if let Some(deny) = self.service.deny.iter().find(|deny| covers::rule(deny, rule)) {
+            let message =
+                format!("this rule allows nothing: the deny at line {} takes it all back", deny.place.line);
+            self.note(rule.place, "declare_dead", message, "remove it, or make the deny narrower");
+        }
+        let open = rule
+            .from
+            .iter()
+            .flatten()
+            .find(|caller| matches!(caller.who, Who::Authenticated | Who::Anonymous));
+        let is_wide = rule.when.is_empty() && (rule.to.is_empty() || rule.to.iter().any(is_wide));
+        if let (Some(caller), true) = (open, is_wide) {
+            let who = if caller.who == Who::Anonymous { "everybody" } else { "everybody in the mesh" };
+            let message = format!("{who} may write everywhere");
+            let help = "name the callers, the paths, or methods that only read";
+            self.note(caller.place, "declare_broad", message, help);
+        }
+    }
+
+    fn callers(&mut self, rule: &Rule, names: &Names<'_>) {
+        for caller in rule.from.iter().flatten() {
+            let (namespace, account) = match &caller.who {
+                Who::ServiceAccount { trust_domain: None, namespace, service_account } => {
+                    (namespace, Some(service_account))
+                }
+                Who::Namespace { trust_domain: None, namespace } => (namespace, None),
+                _ => continue,
+            };
+            let (what, known, wanted) = match (names.get(namespace.as_str()), account) {
+                (None, _) => (format!("namespace `{namespace}`"), names.keys().copied().collect(), namespace),
+                (Some(own), Some(account)) if !own.contains(account.as_str()) => (
+                    format!("service `{namespace}/{account}`"),
+                    own.iter().copied().collect::<Vec<_>>(),
+                    account,
+                ),
+                _ => continue,
+            };
+            let help = match nearest(wanted, &known) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "declare it, or say why it is none of this folder's".to_owned(),
+            };
+            self.note(caller.place, "declare_unknown_caller", format!("no file declares {what}"), help);
+        }
+    }
+}
+
+/// Any path, and methods that change something.
+fn is_wide(target: &Target) -> bool {
+    let writes =
+        target.methods.is_empty() || target.methods.iter().any(|method| !SAFE.contains(&method.as_str()));
+    let everywhere = target.paths.is_empty()
+        || target.paths.iter().any(|path| {
+            path.is_open && path.segments.iter().all(|segment| matches!(segment, Segment::Any(_)))
+        });
+    writes && everywhere && target.grpc.is_empty() && target.hosts.is_empty()
+}
+
+/// Why a rule can match nothing. Of two values of one header, a deny takes each for itself.
+fn never(rule: &Rule, is_allow: bool) -> Option<String> {
+    let headers: Vec<(&String, &HeaderTest)> = rule
+        .when
+        .iter()
+        .filter_map(|condition| match &condition.test {
+            Test::Header(name, test) => Some((name, test)),
+            Test::Claim(..) | Test::Source(_) => None,
+        })
+        .collect();
+    headers.iter().enumerate().find_map(|(at, (name, test))| {
+        let against = headers.iter().take(at).find(|(other, before)| {
+            other == name
+                && match (before, test) {
+                    (HeaderTest::Absent, HeaderTest::Absent) => false,
+                    (HeaderTest::Absent, _) | (_, HeaderTest::Absent) => true,
+                    (HeaderTest::Exact(a), HeaderTest::Exact(b)) => is_allow && a != b,
+                    _ => false,
+                }
+        });
+        against.map(|_| format!("`{name}` cannot be both"))
+    })
+}
