@@ -5,6 +5,7 @@ use regorus::unstable::{Expr, Literal, LiteralStmt, Query, Rule, RuleAssign, Rul
 
 use super::module::{Module, Modules, Name, head};
 use super::terms::call_path;
+use super::within::{self, each};
 
 /// Paths below `data` that may be functions: what is called, and both sides of `with`.
 pub(crate) fn called(modules: &Modules, module: &Module) -> Vec<Vec<String>> {
@@ -17,7 +18,7 @@ pub(crate) fn called(modules: &Modules, module: &Module) -> Vec<Vec<String>> {
             found.push(path);
         }
     };
-    module.ast.policy.iter().for_each(|each| rule(each, &mut name));
+    module.ast.policy.iter().for_each(|found| rule(found, &mut name));
     found
 }
 
@@ -71,45 +72,12 @@ fn statement(stmt: &LiteralStmt, name: Visit<'_>) {
 }
 
 fn expr(term: &Expr, name: Visit<'_>) {
-    match term {
-        Expr::Call { fcn, params, .. } => {
+    each(term, &mut |part| {
+        if let Expr::Call { fcn, .. } = part {
             name(fcn);
-            params.iter().for_each(|param| expr(param, name));
         }
-        Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().for_each(|item| expr(item, name)),
-        Expr::Object { fields, .. } => fields.iter().for_each(|(_, key, value)| {
-            expr(key, name);
-            expr(value, name);
-        }),
-        Expr::ArrayCompr { term, query: inner, .. } | Expr::SetCompr { term, query: inner, .. } => {
-            expr(term, name);
+        if let Some(inner) = within::query(part) {
             query(inner, name);
         }
-        Expr::ObjectCompr { key, value, query: inner, .. } => {
-            expr(key, name);
-            expr(value, name);
-            query(inner, name);
-        }
-        Expr::UnaryExpr { expr: inner, .. } | Expr::RefDot { refr: inner, .. } => expr(inner, name),
-        Expr::RefBrack { refr, index, .. } => {
-            expr(refr, name);
-            expr(index, name);
-        }
-        Expr::BinExpr { lhs, rhs, .. }
-        | Expr::BoolExpr { lhs, rhs, .. }
-        | Expr::ArithExpr { lhs, rhs, .. }
-        | Expr::AssignExpr { lhs, rhs, .. } => {
-            expr(lhs, name);
-            expr(rhs, name);
-        }
-        Expr::Membership { key, value, collection, .. } => {
-            key.iter().chain([value, collection]).for_each(|term| expr(term, name));
-        }
-        Expr::Var { .. }
-        | Expr::String { .. }
-        | Expr::RawString { .. }
-        | Expr::Number { .. }
-        | Expr::Bool { .. }
-        | Expr::Null { .. } => {}
-    }
+    });
 }

@@ -9,6 +9,7 @@ mod scan;
 mod terms;
 mod tree;
 mod vars;
+mod within;
 
 pub(crate) use builtins::{opa_builtin, why_refused};
 pub(crate) use called::called;
@@ -18,3 +19,4 @@ pub(crate) use scan::huge_number;
 pub(crate) use terms::{RefArg, call_path, constant, flatten};
 pub(crate) use tree::{Clause, Kind, Node, Tree};
 pub(crate) use vars::{Names, declared, declared_in, direct, direct_in, free, free_in_stmt};
+pub(crate) use within::{each, query};

@@ -9,10 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{Expr, Literal, LiteralStmt, Query, Rule, RuleHead, Span};
 use serde::Serialize;
 
-use super::known::{each, query};
 use super::written::{position, statement, term};
 use crate::reference::Lines;
-use crate::rego::Modules;
+use crate::rego::{Modules, each, query};
 
 /// A place in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
