@@ -9,7 +9,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 pub(crate) fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for (name, content) in files {
-        bytes.extend(head(name.as_bytes(), content.len(), b'0'));
+        bytes.extend(head(name.as_bytes(), content.len() as u64, b'0'));
         bytes.extend_from_slice(content);
         bytes.resize(bytes.len().next_multiple_of(BLOCK), 0);
     }
@@ -17,7 +17,7 @@ pub(crate) fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
     bytes
 }
 
-fn head(name: &[u8], size: usize, kind: u8) -> Vec<u8> {
+fn head(name: &[u8], size: u64, kind: u8) -> Vec<u8> {
     let mut block = vec![0; BLOCK];
     block[..name.len()].copy_from_slice(name);
     block[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
