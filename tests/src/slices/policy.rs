@@ -81,7 +81,7 @@ const CONDITIONS: &[&str] = &[
     "one := 1; data.list[one] == input.n",
     "data.digits[1] == input.n",
     "i := 1; data.digits[i] == input.n",
-    "x := data.digits[input.n]; x > 0",
+    "x := data.list[input.n]; x > 0",
     "data.list[\"1\"] == input.n",
     "data.table[workload.name][1] == input.n",
     "row := data.table[workload.name]; row[0] == input.n",
