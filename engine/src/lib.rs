@@ -16,6 +16,7 @@ pub mod eval;
 pub mod grpc;
 pub mod input;
 pub mod limits;
+pub mod names;
 pub mod needs;
 pub mod plan;
 pub mod policy;

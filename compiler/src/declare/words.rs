@@ -3,16 +3,9 @@
 
 use std::net::IpAddr;
 
-use super::model::{GrpcMethod, HostPattern, Part, Segment, Template, Variable};
+use sidegate_engine::names::{is_label, is_subdomain};
 
-/// Letters that a DNS-1123 label may have.
-fn is_label(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&text.len())
-        && text.bytes().all(inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-}
+use super::model::{GrpcMethod, HostPattern, Part, Segment, Template, Variable};
 
 /// A namespace or a service: a DNS-1123 label.
 pub(crate) fn label(text: &str) -> Result<String, String> {
@@ -25,7 +18,7 @@ pub(crate) fn label(text: &str) -> Result<String, String> {
 
 /// A workload, a service account or a trust domain: DNS-1123 labels with dots between them.
 pub(crate) fn subdomain(text: &str) -> Result<String, String> {
-    if text.len() <= 253 && text.split('.').all(is_label) {
+    if is_subdomain(text) {
         return Ok(text.to_owned());
     }
     Err("expected lower-case letters, digits, `-` and `.`, each part beginning and ending with a letter or digit"

@@ -5,10 +5,7 @@ use std::str::FromStr;
 
 use regorus::Value;
 use serde::{Deserialize, Serialize};
-
-/// Longest label and longest name of Kubernetes (RFC 1123).
-const MAX_LABEL: usize = 63;
-const MAX_NAME: usize = 253;
+use sidegate_engine::names::{is_label, is_subdomain};
 
 /// A workload by its names in Kubernetes. No other names can be held.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -42,7 +39,7 @@ impl Workload {
         if !is_label(namespace) {
             return Err(WorkloadError::Namespace(namespace.to_owned()));
         }
-        if name.len() > MAX_NAME || !name.split('.').all(is_label) {
+        if !is_subdomain(name) {
             return Err(WorkloadError::Name(name.to_owned()));
         }
         Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
@@ -64,12 +61,6 @@ impl Workload {
         let fields = fields.map(|(key, value)| (Value::from(key), Value::from(value.as_str())));
         Value::from(std::collections::BTreeMap::from(fields))
     }
-}
-
-fn is_label(text: &str) -> bool {
-    let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let ends = text.bytes().next().is_some_and(plain) && text.bytes().next_back().is_some_and(plain);
-    ends && text.len() <= MAX_LABEL && text.bytes().all(|c| plain(c) || c == b'-')
 }
 
 impl FromStr for Workload {

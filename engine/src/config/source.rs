@@ -8,6 +8,7 @@ use super::error::ConfigError;
 use super::json::Node;
 use super::read::{Reader, text_value, value};
 use crate::attributes::Workload;
+use crate::names::{is_label, is_subdomain};
 
 /// Nanoseconds of a millisecond.
 const MS: i64 = 1_000_000;
@@ -200,20 +201,6 @@ fn named(
         return Ok(());
     }
     Err(ConfigError::identity(what, places, text))
-}
-
-/// A DNS-1123 label.
-fn is_label(text: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&text.len())
-        && text.bytes().all(is_inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-}
-
-/// A DNS-1123 subdomain: labels with dots between them.
-fn is_subdomain(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(is_label)
 }
 
 /// The inline bundle, decoded. White space is passed over: `base64` wraps its lines.

@@ -3,6 +3,7 @@
 use super::ConfigError;
 use super::json::{Node, shown};
 use super::read::{Reader, text_value, value};
+use crate::names::is_label;
 use crate::trust::{KeyError, Trust, TrustedKey};
 
 /// Most keys: each is a signature to check against, and rotation takes two.
@@ -94,20 +95,11 @@ fn namespaces(key: &mut Reader) -> Result<Vec<String>, ConfigError> {
     let namespace = |(at, node)| {
         let path = format!("{path}[{at}]");
         match node {
-            Node::Text(text) if text == "*" || is_dns_label(&text) => Ok(text),
+            Node::Text(text) if text == "*" || is_label(&text) => Ok(text),
             other => Err(value(&path, "a namespace (letters a to z, digits, `-`), or `*`", &other)),
         }
     };
     nodes.into_iter().enumerate().map(namespace).collect()
-}
-
-/// RFC 1123, as Kubernetes has it.
-fn is_dns_label(text: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&text.len())
-        && text.bytes().all(inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-')
 }
 
 fn required_text(reader: &mut Reader, key: &str, expected: &str) -> Result<String, ConfigError> {
