@@ -11,7 +11,7 @@
 
 mod policies;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Deserialize;
@@ -23,6 +23,11 @@ use sidegate_engine::eval::{Context, EvalError};
 use sidegate_engine::limits::Limits;
 use sidegate_engine::policy::Policy;
 use sidegate_engine::trust::Trust;
+
+#[path = "../../engine/tests/recorded/mod.rs"]
+mod recorded;
+
+use recorded::value;
 
 type Answer = Result<Value, EvalError>;
 
@@ -101,22 +106,6 @@ struct Recorded {
     rego: String,
     inputs: Vec<Json>,
     opa: Vec<BTreeMap<String, Json>>,
-}
-
-fn value(json: &Json) -> Value {
-    match json {
-        Json::Array(items) => Value::from(items.iter().map(value).collect::<Vec<_>>()),
-        Json::Object(fields) => match (fields.get("$set"), fields.get("$object")) {
-            (Some(Json::Array(items)), _) => Value::from(items.iter().map(value).collect::<BTreeSet<_>>()),
-            (_, Some(Json::Array(pairs))) => {
-                Value::from(pairs.iter().map(|p| (value(&p[0]), value(&p[1]))).collect::<BTreeMap<_, _>>())
-            }
-            _ => Value::from(
-                fields.iter().map(|(k, v)| (Value::from(k.as_str()), value(v))).collect::<BTreeMap<_, _>>(),
-            ),
-        },
-        other => Value::from(other.clone()),
-    }
 }
 
 #[test]

@@ -11,31 +11,19 @@
     reason = "a tool of the tests"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use serde_json::{Value as Json, json};
 use sidegate_engine::Value;
 use sidegate_engine::eval::{Builtin, Context};
 
+#[path = "../tests/recorded/mod.rs"]
+mod recorded;
+
+use recorded::value;
+
 /// As `engine/tests/builtins.rs` reads values.
-fn value(json: &Json) -> Value {
-    match json {
-        Json::Array(items) => Value::from(items.iter().map(value).collect::<Vec<_>>()),
-        Json::Object(fields) => match (fields.get("$set"), fields.get("$object")) {
-            (Some(Json::Array(items)), _) => Value::from(items.iter().map(value).collect::<BTreeSet<_>>()),
-            (_, Some(Json::Array(pairs))) => {
-                Value::from(pairs.iter().map(|p| (value(&p[0]), value(&p[1]))).collect::<BTreeMap<_, _>>())
-            }
-            _ => Value::from(
-                fields.iter().map(|(k, v)| (Value::from(k.as_str()), value(v))).collect::<BTreeMap<_, _>>(),
-            ),
-        },
-        // Whole numbers of any size.
-        Json::Number(number) => Value::from_numeric_string(number.as_str()).unwrap_or(Value::Undefined),
-        other => Value::from(other.clone()),
-    }
-}
 
 #[derive(Default)]
 struct Count {

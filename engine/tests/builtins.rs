@@ -7,12 +7,16 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails may panic")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value as Json;
 use sidegate_engine::Value;
 use sidegate_engine::eval::{Builtin, Context};
+
+mod recorded;
+
+use recorded::value;
 
 /// What OPA was told, too.
 const CONTEXT: Context = Context { now_ns: Some(1_767_323_045_678_901_000), seed: Some([0; 32]) };
@@ -33,24 +37,6 @@ struct Case {
 /// `null` is an answer, too.
 fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Json>, D::Error> {
     Json::deserialize(from).map(Some)
-}
-
-fn value(json: &Json) -> Value {
-    match json {
-        Json::Array(items) => Value::from(items.iter().map(value).collect::<Vec<_>>()),
-        Json::Object(fields) => match (fields.get("$set"), fields.get("$object")) {
-            (Some(Json::Array(items)), _) => Value::from(items.iter().map(value).collect::<BTreeSet<_>>()),
-            (_, Some(Json::Array(pairs))) => {
-                Value::from(pairs.iter().map(|p| (value(&p[0]), value(&p[1]))).collect::<BTreeMap<_, _>>())
-            }
-            _ => Value::from(
-                fields.iter().map(|(k, v)| (Value::from(k.as_str()), value(v))).collect::<BTreeMap<_, _>>(),
-            ),
-        },
-        // Whole numbers of any size.
-        Json::Number(number) => Value::from_numeric_string(number.as_str()).unwrap_or(Value::Undefined),
-        other => Value::from(other.clone()),
-    }
 }
 
 fn run(name: &str, case: &Case) -> Result<(), String> {
