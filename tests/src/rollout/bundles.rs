@@ -1,14 +1,14 @@
 //! Bundles for tests: policies that say which version they are, and archives taken apart and put together
 //! again.
 
-use std::io::{Read, Write};
+use std::io::Write;
 
 use flate2::Compression;
-use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use sidegate_compiler::{BuildOptions, Sources, build};
 use sidegate_engine::Value;
-use sidegate_engine::bundle::PLAN_FILE;
+use sidegate_engine::bundle::{self, PLAN_FILE};
+use sidegate_engine::limits::Limits;
 
 use super::refusals::DEPTH;
 
@@ -96,23 +96,8 @@ fn deep() -> String {
     format!("package envoy.authz\n\nimport rego.v1\n\nallow if r0\n\n{rules}r{DEPTH} if input.parsed_path\n")
 }
 
-/// The files of a bundle.
-pub fn unpack(bundle: &[u8]) -> Vec<(String, Vec<u8>)> {
-    let mut archive = tar::Archive::new(GzDecoder::new(bundle));
-    let entries = archive.entries().expect("a bundle of ours is a tar");
-    entries
-        .map(|entry| {
-            let mut entry = entry.expect("a whole entry");
-            let name = entry.path().expect("a path").to_string_lossy().into_owned();
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).expect("the bytes of an entry");
-            (name, bytes)
-        })
-        .collect()
-}
-
 /// A bundle of files.
-pub fn repack(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+fn repack(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
     for (name, bytes) in files {
         let mut header = tar::Header::new_ustar();
@@ -126,8 +111,8 @@ pub fn repack(files: &[(String, Vec<u8>)]) -> Vec<u8> {
 }
 
 /// The bundle with one file changed, or without it.
-pub fn change_file(bundle: &[u8], name: &str, change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) -> Vec<u8> {
-    let mut files = unpack(bundle);
+fn change_file(bundle: &[u8], name: &str, change: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) -> Vec<u8> {
+    let mut files = bundle::files(bundle, &Limits::default()).expect("a bundle of ours");
     let at = files.iter().position(|(found, _)| found == name).expect("the bundle has the file");
     let (name, bytes) = files.remove(at);
     if let Some(bytes) = change(bytes) {

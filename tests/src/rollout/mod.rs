@@ -8,7 +8,7 @@ mod refusals;
 mod site;
 mod trap;
 
-pub use self::bundles::{change_file, reading_bodies, repack, unpack, versioned};
+pub use self::bundles::{reading_bodies, versioned};
 pub use self::load::Load;
 pub use self::publisher::{Publisher, WORKLOAD};
 pub use self::refusals::{Refused, live_refusals};
