@@ -26,8 +26,10 @@ pub struct CaseFile {
     pub name: String,
     /// What these cases are about.
     pub about: String,
-    /// The policy's modules, by file name.
+    /// The policy's files by their paths: Rego, and declarations.
     pub policy: BTreeMap<String, String>,
+    /// The workload that the bundle is made for, `NAMESPACE/NAME`; all of the policy where there is none.
+    pub workload: Option<String>,
     /// A descriptor set of Protocol Buffers to build the policy with: a path below the repository's root.
     pub descriptors: Option<String>,
     /// The policy's data.
@@ -167,6 +169,7 @@ impl CaseFile {
             name: name.to_owned(),
             about: String::new(),
             policy: BTreeMap::new(),
+            workload: None,
             descriptors: None,
             data: empty_object(),
             entrypoint: entrypoint.to_owned(),
