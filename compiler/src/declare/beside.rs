@@ -314,7 +314,7 @@ fn is_open(rule: &Rule) -> bool {
         Rule::Default { value, .. } => is_true(value),
         Rule::Spec { head: RuleHead::Compr { assign, .. }, bodies, .. } => {
             assign.as_ref().is_none_or(|assign| is_true(&assign.value))
-                && (bodies.is_empty() || bodies.iter().any(|body| holds(body)))
+                && (bodies.is_empty() || bodies.iter().any(holds))
         }
         Rule::Spec { .. } => false,
     }
