@@ -1,6 +1,7 @@
 //! What a policy is built from: Rego, data and a manifest, in an OPA bundle's layout.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -97,7 +98,7 @@ impl Sources {
         let root = dir.display().to_string();
         let mut sources = Self { root: root.clone(), ..Self::from_parts(Vec::new(), Value::new_object()) };
         let mut findings = Vec::new();
-        let mut declarations = Vec::new();
+        let (mut declarations, mut data_files) = (Vec::new(), Vec::new());
         let walk = walkdir::WalkDir::new(dir).sort_by_file_name().follow_links(true);
         // Hidden folders (`.git`) are no policies.
         for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden_dir(entry)) {
@@ -108,7 +109,12 @@ impl Sources {
                         Ok(())
                     }
                     Some(Err(finding)) => Err(finding),
-                    None => sources.read_file(dir, entry.path(), tests),
+                    None => {
+                        if is_data(entry.file_name()) {
+                            data_files.push(entry.path().to_owned());
+                        }
+                        sources.read_file(dir, entry.path(), tests)
+                    }
                 },
                 Ok(_) => Ok(()),
                 Err(error) => Err(Diagnostic::file(
@@ -119,7 +125,8 @@ impl Sources {
             };
             findings.extend(result.err());
         }
-        if declarations.iter().any(|file| matches!(file.kind, FileKind::Service { .. })) {
+        if !declarations.is_empty() {
+            findings.extend(declare::misplaced_data(dir, &data_files));
             findings.extend(sources.declare(&declarations, tests).err().into_iter().flatten());
         }
         sources.finish(findings)
@@ -138,8 +145,9 @@ impl Sources {
     /// Adds what declarations say: data below `sidegate`, and the library that decides by them.
     /// Tests get all of it: they may ask for more than the declarations need.
     fn declare(&mut self, files: &[declare::File], tests: bool) -> Result<(), Vec<Diagnostic>> {
-        let mesh = Mesh::read(files)?;
+        let mut mesh = Mesh::read(files)?;
         self.modules.retain(|(_, text)| !declare::library::is_copy(text));
+        self.beside(&mut mesh)?;
         let one = |finding| vec![finding];
         self.own_names(&mesh).map_err(one)?;
         let data = Value::from(BTreeMap::from([(Value::from("sidegate"), mesh.data()?)]));
@@ -147,7 +155,9 @@ impl Sources {
             let message = format!("expected `data.{}` once, got it twice", path.join("."));
             one(Diagnostic::file(&self.root, "data_conflict", message))
         })?;
-        self.modules.extend(if tests { declare::library::all() } else { mesh.modules() });
+        // Nobody says here whose slice it is to be, so the rules of all may name the library.
+        let is_all = tests || self.modules.iter().any(|(_, text)| declare::names_library(text));
+        self.modules.extend(if is_all { declare::library::all() } else { mesh.modules() });
         self.declared = Some(mesh);
         Ok(())
     }
@@ -262,6 +272,10 @@ impl Sources {
         });
         merge(&mut self.data, &nested, &mut Vec::new()).map_err(|path| conflict(&path.join(".")))
     }
+}
+
+fn is_data(name: &OsStr) -> bool {
+    ["data.json", "data.yaml", "data.yml"].iter().any(|data| name == *data)
 }
 
 /// The declaration that a file is, if it is one.
