@@ -3,12 +3,15 @@
 //! A file is read strictly into a [`ServicePolicy`]; all of them make a mesh, whose data document the Rego
 //! library decides by, in OPA and in the plan alike.
 
-mod covers;
+pub(crate) mod covers;
+mod display;
 mod document;
 mod fields;
 pub(crate) mod library;
 mod mesh;
 mod model;
+mod names;
+pub(crate) mod overlaps;
 mod owners;
 mod parse;
 mod parse_from;
@@ -25,6 +28,7 @@ pub use model::{
     Caller, Condition, GrpcMethod, HeaderChanges, HeaderRules, HeaderTest, HostPattern, Part, Rule, Segment,
     ServicePolicy, Target, Template, Test, Variable, Who,
 };
+pub(crate) use names::Names;
 pub use owners::CodeOwners;
 pub use source::Place;
 pub(crate) use source::Source;
