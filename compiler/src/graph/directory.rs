@@ -24,7 +24,6 @@ pub(super) struct Card {
 }
 
 pub(super) struct Entry {
-    pub(super) node: usize,
     pub(super) name: String,
     /// Who may call it, in lines that fit.
     pub(super) lines: Vec<String>,
@@ -39,13 +38,19 @@ pub(super) fn cards(graph: &Graph, top: f64, width: f64) -> (Vec<Card>, f64, f64
             Limit::Some => "*",
             Limit::All => " (denied)",
         };
-        callers.entry(edge.to).or_default().push(format!("{}{mark}", graph.label(edge.from)));
+        let own = graph.kind(edge.to).and_then(Kind::namespace);
+        let name = match graph.kind(edge.from) {
+            // Of one's own namespace, the name is enough.
+            Some(Kind::Service { namespace, name }) if own == Some(namespace) => name.clone(),
+            _ => graph.label(edge.from),
+        };
+        callers.entry(edge.to).or_default().push(format!("{name}{mark}"));
     }
     let mut cards: Vec<Card> = Vec::new();
     for (node, at) in graph.nodes.iter().zip(0..) {
         let Kind::Service { namespace, name } = &node.kind else { continue };
         let list = callers.remove(&at).unwrap_or_else(|| vec!["nobody".to_owned()]);
-        let entry = Entry { node: at, name: name.clone(), lines: wrap(&list) };
+        let entry = Entry { name: name.clone(), lines: wrap(&list) };
         match cards.last_mut() {
             Some(card) if card.namespace == *namespace => card.entries.push(entry),
             _ => cards.push(Card {

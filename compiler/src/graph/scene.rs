@@ -28,6 +28,8 @@ pub(super) const LETTER: f64 = 8.1;
 pub(super) const SMALL_LETTER: f64 = 6.8;
 pub(super) const ROW: f64 = 26.0;
 pub(super) const HEAD: f64 = 44.0;
+/// A second line below a head.
+const MORE: f64 = 15.0;
 /// Left and right of a label.
 pub(super) const INSET: f64 = 16.0;
 const FOOT: f64 = 8.0;
@@ -44,6 +46,8 @@ pub(super) struct Scene {
 pub(super) struct Block {
     pub(super) title: String,
     pub(super) note: String,
+    /// How many of its services anyone may call, where no line says so.
+    pub(super) open: Option<String>,
     /// Which of the colours, if it is a namespace with services.
     pub(super) colour: Option<usize>,
     /// The nodes that its head stands for: everyone in it.
@@ -142,7 +146,8 @@ pub(super) fn number(count: usize) -> f64 {
 
 impl Block {
     pub(super) fn height(&self) -> f64 {
-        HEAD + ROW * number(self.rows.len()) + if self.rows.is_empty() { 0.0 } else { FOOT }
+        let more = if self.open.is_some() { MORE } else { 0.0 };
+        HEAD + more + ROW * number(self.rows.len()) + if self.rows.is_empty() { 0.0 } else { FOOT }
     }
 
     /// How far below the upper edge the middle of the head, or of a row, is.
@@ -156,7 +161,8 @@ impl Block {
                 + if row.is_service { 0.0 } else { SMALL_LETTER * count(Row::UNDECLARED) }
         });
         let head = LETTER * count(&self.title);
-        let note = SMALL_LETTER * count(&self.note);
+        let notes = std::iter::once(&self.note).chain(&self.open);
+        let note = notes.map(|note| SMALL_LETTER * count(note)).fold(0.0, f64::max);
         let widest = rows.fold(head.max(note), f64::max);
         let ports = std::iter::once(None).chain((0..self.rows.len()).map(Some)).map(Self::port);
         Item { width: (widest + 2.0 * INSET).max(120.0), height: self.height(), ports: ports.collect() }
@@ -172,7 +178,10 @@ impl Scene {
     pub(super) fn new(graph: &Graph, view: View) -> Self {
         let mut members: BTreeMap<Place, Vec<usize>> = BTreeMap::new();
         for (node, at) in graph.nodes.iter().zip(0..) {
-            members.entry(Place::of(&node.kind)).or_default().push(at);
+            let place = Place::of(&node.kind);
+            if view == View::Services || place != Place::Anyone {
+                members.entry(place).or_default().push(at);
+            }
         }
         let places: BTreeMap<usize, usize> = members
             .values()
@@ -180,13 +189,15 @@ impl Scene {
             .flat_map(|(nodes, place)| nodes.iter().map(move |node| (*node, place)))
             .collect();
         let place = |node: usize| places.get(&node).copied().unwrap_or_default();
-        let (lines, inside) = lines(graph, view, place);
+        let (lines, unseen) = lines(graph, view, place);
+        let inside = |at: usize| unseen.inside.get(&at).copied().unwrap_or(0);
+        let open = |at: usize| unseen.open.get(&at).map_or(0, BTreeSet::len);
         let mut colours = 0..;
         let boxes: Vec<Block> = members
             .iter()
             .zip(0..)
             .map(|((place, nodes), at)| {
-                block(graph, view, place, nodes, inside.get(&at).copied().unwrap_or(0), &mut colours)
+                block(graph, view, place, nodes, (inside(at), open(at)), &mut colours)
             })
             .collect();
         let port = |node: usize| {
@@ -205,9 +216,16 @@ impl Scene {
     }
 }
 
-/// The lines, and how many edges begin and end in the same box and have none.
-fn lines(graph: &Graph, view: View, place: impl Fn(usize) -> usize) -> (Vec<Line>, BTreeMap<usize, usize>) {
-    let mut inside: BTreeMap<usize, usize> = BTreeMap::new();
+/// What has no line between namespaces, by box: how many edges stay inside it, and which of its services anyone
+/// may call.
+#[derive(Default)]
+struct Unseen {
+    inside: BTreeMap<usize, usize>,
+    open: BTreeMap<usize, BTreeSet<usize>>,
+}
+
+fn lines(graph: &Graph, view: View, place: impl Fn(usize) -> usize) -> (Vec<Line>, Unseen) {
+    let mut unseen = Unseen::default();
     if view == View::Services {
         let line = |(edge, at): (&super::model::Edge, usize)| Line {
             from: edge.from,
@@ -215,14 +233,18 @@ fn lines(graph: &Graph, view: View, place: impl Fn(usize) -> usize) -> (Vec<Line
             edges: vec![at],
             limit: edge.limit,
         };
-        return (graph.edges.iter().zip(0..).map(line).collect(), inside);
+        return (graph.edges.iter().zip(0..).map(line).collect(), unseen);
     }
     let mut bundles: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
     for (edge, at) in graph.edges.iter().zip(0..) {
         match (place(edge.from), place(edge.to)) {
             (from, to) if from == to => {
-                let count = inside.entry(from).or_default();
+                let count = unseen.inside.entry(from).or_default();
                 *count = count.saturating_add(1);
+            }
+            // A line from anyone to nearly everything would say nothing, and hide the others.
+            (_, to) if matches!(graph.kind(edge.from), Some(Kind::Anonymous | Kind::Authenticated)) => {
+                unseen.open.entry(to).or_default().insert(edge.to);
             }
             ends => bundles.entry(ends).or_default().push(at),
         }
@@ -239,7 +261,7 @@ fn lines(graph: &Graph, view: View, place: impl Fn(usize) -> usize) -> (Vec<Line
         .into_iter()
         .map(|((from, to), edges)| Line { from, to, limit: limit(&edges), edges })
         .collect();
-    (lines, inside)
+    (lines, unseen)
 }
 
 fn block(
@@ -247,14 +269,14 @@ fn block(
     view: View,
     place: &Place,
     nodes: &[usize],
-    inside: usize,
+    (inside, open): (usize, usize),
     colours: &mut impl Iterator<Item = usize>,
 ) -> Block {
     let services = nodes.iter().filter(|node| graph.services.contains_key(node)).count();
     let many =
         |count: usize, one: &str, more: &str| format!("{count} {}", if count == 1 { one } else { more });
     let (title, note) = match place {
-        Place::Anyone => ("anyone".to_owned(), "named by no file".to_owned()),
+        Place::Anyone => ("anyone".to_owned(), "whoever it is".to_owned()),
         Place::TrustDomain(name) => (name.clone(), "trust domain".to_owned()),
         Place::Namespace(name) if services == 0 => (name.clone(), "no file declares it".to_owned()),
         Place::Namespace(name) => {
@@ -266,6 +288,7 @@ fn block(
     let mut block = Block {
         title: short(&title),
         note,
+        open: (open > 0).then(|| format!("anyone may call {open}")),
         colour: if services > 0 { colours.next() } else { None },
         heads: Vec::new(),
         rows: Vec::new(),

@@ -20,14 +20,16 @@ const DESCRIBED: usize = 2_000;
 
 /// A picture to stand on its own.
 pub fn svg(graph: &Graph, view: View) -> String {
-    let mut picture = Picture::new(graph, view);
+    let mut picture = Picture::new(graph, view, TOP);
     let style = format!("<style>\n{STYLE}</style>\n");
     picture.finish(&style, "role=\"img\" aria-labelledby=\"title desc\"")
 }
 
 /// The map in a page, which has style, title and description of its own.
 pub(super) fn map(graph: &Graph, view: View) -> String {
-    Picture::new(graph, view).finish("", "id=\"map\" role=\"group\" aria-label=\"map\"")
+    let shown = if view == View::Services { "services" } else { "namespaces" };
+    let attributes = format!("id=\"map\" data-view=\"{shown}\" role=\"group\" aria-label=\"map\"");
+    Picture::new(graph, view, 0.0).finish("", &attributes)
 }
 
 struct Picture<'g> {
@@ -74,18 +76,18 @@ fn weight(edges: usize) -> &'static str {
 }
 
 impl<'g> Picture<'g> {
-    fn new(graph: &'g Graph, view: View) -> Self {
+    fn new(graph: &'g Graph, view: View, top: f64) -> Self {
         let scene = Scene::new(graph, view);
         let mut picture = Self { graph, body: String::new(), width: 0.0, height: 0.0 };
         picture.width = scene.plan.width.max(760.0);
         let shift = (picture.width - scene.plan.width) / 2.0;
-        let _ = writeln!(picture.body, "<g transform=\"translate({shift:.1} {TOP})\">");
+        let _ = writeln!(picture.body, "<g transform=\"translate({shift:.1} {top})\">");
         picture.lines(&scene, view);
         for (place, block) in scene.boxes.iter().enumerate() {
             picture.block(&scene, place, block);
         }
         picture.body.push_str("</g>\n");
-        picture.height = TOP + scene.plan.height;
+        picture.height = top + scene.plan.height;
         picture.legend(view);
         if view == View::Listed {
             let top = picture.height + MARGIN;
@@ -111,12 +113,15 @@ impl<'g> Picture<'g> {
         }
         out.push_str(style);
         let _ = writeln!(out, "<rect class=\"ground\" width=\"{width:.0}\" height=\"{height:.0}\"/>");
-        let _ = writeln!(out, "<text class=\"title\" x=\"{MARGIN}\" y=\"34\">Who may call whom</text>");
-        let _ = writeln!(
-            out,
-            "<text class=\"small\" x=\"{MARGIN}\" y=\"53\">{}</text>",
-            xml(&self.graph.summary())
-        );
+        // In a page, the page has them.
+        if !style.is_empty() {
+            let _ = writeln!(out, "<text class=\"title\" x=\"{MARGIN}\" y=\"34\">Who may call whom</text>");
+            let _ = writeln!(
+                out,
+                "<text class=\"small\" x=\"{MARGIN}\" y=\"53\">{}</text>",
+                xml(&self.graph.summary())
+            );
+        }
         out.push_str(&self.body);
         out.push_str("</svg>\n");
         out
@@ -243,7 +248,11 @@ impl<'g> Picture<'g> {
         let width = scene.plan.widths.get(place).copied().unwrap_or_default();
         let height = block.height();
         let elsewhere = if block.colour.is_none() { " elsewhere" } else { "" };
-        let _ = writeln!(self.body, "<g class=\"block\" data-block=\"{place}\">");
+        let named = match block.colour {
+            Some(_) => format!(" data-namespace=\"{}\"", xml(&block.title)),
+            None => String::new(),
+        };
+        let _ = writeln!(self.body, "<g class=\"block\" data-block=\"{place}\"{named}>");
         let _ = writeln!(
             self.body,
             "<rect class=\"box{elsewhere}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" rx=\"6\"/>"
@@ -255,6 +264,9 @@ impl<'g> Picture<'g> {
         let _ = writeln!(self.body, "<g class=\"head\" data-nodes=\"{}\">", heads.join(" "));
         self.text("strong", x + INSET, y + 21.0, &block.title);
         self.text("small", x + INSET, y + 36.0, &block.note);
+        if let Some(open) = &block.open {
+            self.text("small", x + INSET, y + 51.0, open);
+        }
         self.body.push_str("</g>\n");
         for (row, at) in block.rows.iter().zip(0..) {
             self.row(x, y + Block::port(Some(at)), width, row);
@@ -324,10 +336,15 @@ impl<'g> Picture<'g> {
             x += width;
         }
         y += 24.0;
-        for note in [
-            "A line has the colour of the namespace that it leads to.",
-            "From a namespace's head: everyone in it. Dashed box: no file declares it.",
-        ] {
+        let mut notes = vec!["A line has the colour of the namespace that it leads to."];
+        notes.push(match view {
+            View::Services => "From a namespace's head: everyone in it. Dashed box: no file declares it.",
+            _ => "Dashed box: no file declares it. Calls of anyone are no lines.",
+        });
+        if view == View::Listed {
+            notes.push("Below: who may call each service. *: a deny takes some back.");
+        }
+        for note in notes {
             self.text("small", MARGIN, y, note);
             y += 17.0;
         }

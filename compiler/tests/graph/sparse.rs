@@ -6,8 +6,26 @@ use std::fmt::Write;
 /// Services of a namespace.
 const TEAM: usize = 10;
 const WORDS: [&str; 20] = [
-    "orders", "billing", "search", "identity", "shipping", "catalog", "pricing", "media", "reviews", "loyalty",
-    "support", "fraud", "ledger", "mail", "reports", "inventory", "partners", "campaigns", "sessions", "geo",
+    "orders",
+    "billing",
+    "search",
+    "identity",
+    "shipping",
+    "catalog",
+    "pricing",
+    "media",
+    "reviews",
+    "loyalty",
+    "support",
+    "fraud",
+    "ledger",
+    "mail",
+    "reports",
+    "inventory",
+    "partners",
+    "campaigns",
+    "sessions",
+    "geo",
 ];
 const PARTS: [&str; 10] =
     ["api", "worker", "store", "index", "events", "admin", "export", "cache", "gateway", "sync"];
