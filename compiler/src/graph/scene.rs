@@ -23,6 +23,10 @@ pub enum View {
     Namespaces,
 }
 
+/// More lines between namespaces than this, and than so many for each, are a thicket.
+const LINES: usize = 150;
+const LINES_PER_BOX: usize = 4;
+
 /// Width of a letter, at most: names are set in a fixed width, of which 0.6 em is usual.
 pub(super) const LETTER: f64 = 8.1;
 pub(super) const SMALL_LETTER: f64 = 6.8;
@@ -39,7 +43,10 @@ const LONGEST: usize = 63;
 pub(super) struct Scene {
     pub(super) boxes: Vec<Block>,
     pub(super) lines: Vec<Line>,
+    /// Where everything goes; nothing in a thicket.
     pub(super) plan: Plan,
+    /// Whether there are more lines than anyone can follow.
+    pub(super) is_thicket: bool,
 }
 
 /// A namespace, or what callers from elsewhere have in common.
@@ -211,8 +218,10 @@ impl Scene {
         };
         let wires: Vec<Wire> = lines.iter().map(ends).collect();
         let items: Vec<Item> = boxes.iter().map(Block::item).collect();
-        let plan = layout::plan(&items, &wires);
-        Self { boxes, lines, plan }
+        let is_thicket =
+            view != View::Services && lines.len() > LINES && lines.len() > boxes.len().saturating_mul(LINES_PER_BOX);
+        let plan = if is_thicket { Plan::default() } else { layout::plan(&items, &wires) };
+        Self { boxes, lines, plan, is_thicket }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The picture: SVG with text as text, light or dark as its reader likes it, without scripts and without
 //! anything from elsewhere.
 
+mod matrix;
+
 use std::fmt::Write;
 
 use super::directory::{self, CARD, Card, LINE, NAME, TITLE};
@@ -79,16 +81,11 @@ impl<'g> Picture<'g> {
     fn new(graph: &'g Graph, view: View, top: f64) -> Self {
         let scene = Scene::new(graph, view);
         let mut picture = Self { graph, body: String::new(), width: 0.0, height: 0.0 };
-        picture.width = scene.plan.width.max(760.0);
-        let shift = (picture.width - scene.plan.width) / 2.0;
-        let _ = writeln!(picture.body, "<g transform=\"translate({shift:.1} {top})\">");
-        picture.lines(&scene, view);
-        for (place, block) in scene.boxes.iter().enumerate() {
-            picture.block(&scene, place, block);
+        if scene.is_thicket {
+            picture.matrix(&scene, top);
+        } else {
+            picture.boxes(&scene, view, top);
         }
-        picture.body.push_str("</g>\n");
-        picture.height = top + scene.plan.height;
-        picture.legend(view);
         if view == View::Listed {
             let top = picture.height + MARGIN;
             let (cards, bottom, width) = directory::cards(graph, top, picture.width);
@@ -99,6 +96,20 @@ impl<'g> Picture<'g> {
             }
         }
         picture
+    }
+
+    /// Boxes, lines between them, and what they mean.
+    fn boxes(&mut self, scene: &Scene, view: View, top: f64) {
+        self.width = scene.plan.width.max(760.0);
+        let shift = (self.width - scene.plan.width) / 2.0;
+        let _ = writeln!(self.body, "<g transform=\"translate({shift:.1} {top})\">");
+        self.lines(scene, view);
+        for (place, block) in scene.boxes.iter().enumerate() {
+            self.block(scene, place, block);
+        }
+        self.body.push_str("</g>\n");
+        self.height = top + scene.plan.height;
+        self.legend(view);
     }
 
     fn finish(&mut self, style: &str, attributes: &str) -> String {

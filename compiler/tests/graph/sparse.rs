@@ -31,7 +31,7 @@ const PARTS: [&str; 10] =
     ["api", "worker", "store", "index", "events", "admin", "export", "cache", "gateway", "sync"];
 
 /// Namespace, name and text of every file.
-pub fn sparse(services: usize) -> Vec<(String, String, String)> {
+pub(crate) fn sparse(services: usize) -> Vec<(String, String, String)> {
     (0..services)
         .map(|at| {
             let (namespace, name) = named(at);
@@ -74,7 +74,7 @@ fn rules(at: usize, services: usize) -> String {
             if team > 0 {
                 callers.push(account((team - 1) / 2 * TEAM));
             }
-            if team % 5 == 0 {
+            if team.is_multiple_of(5) {
                 callers.push("{namespace: ops}".to_owned());
             }
         }
@@ -96,10 +96,10 @@ fn rules(at: usize, services: usize) -> String {
     if at % 50 == 4 {
         out.push_str("  - from: [{authenticated: true}]\n    to: [{grpc: [\"events.v1.Events/Publish\"]}]\n");
     }
-    if at % 60 == 0 {
+    if at.is_multiple_of(60) {
         out.push_str("  - from: [{serviceAccount: hooks/notify, trustDomain: partner.example}]\n    to: [{paths: [/hooks]}]\n");
     }
-    if at % 7 == 0 {
+    if at.is_multiple_of(7) {
         out.push_str("  deny: [{to: [{paths: [\"/v1/{kind}/locked\", \"/admin/{**}\"]}]}]\n");
     }
     out

@@ -1,6 +1,6 @@
 //! How high each thing of a column stands: as level with its lines as its neighbours let it.
 
-use super::{MARGIN, Net, Segment, at};
+use super::{End, MARGIN, Net, Segment, at};
 
 const PASSES: usize = 12;
 /// A lane that is not level catches the eye more than a box that is not.
@@ -8,7 +8,7 @@ const LANE_WEIGHT: f64 = 4.0;
 
 /// The upper edge of every cell.
 pub(super) fn heights(net: &Net, order: &[Vec<usize>]) -> Vec<f64> {
-    let mut lines: Vec<Vec<((usize, usize), (usize, usize))>> = vec![Vec::new(); net.cells.len()];
+    let mut lines: Vec<Vec<(End, End)>> = vec![Vec::new(); net.cells.len()];
     for Segment { left, right } in &net.segments {
         for (own, other) in [(left, right), (right, left)] {
             if let Some(list) = lines.get_mut(own.0) {
