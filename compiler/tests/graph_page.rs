@@ -33,7 +33,8 @@ struct Browser {
 /// The first of these programs that there is.
 fn program() -> String {
     let names = ["chromium", "chromium-browser", "google-chrome"];
-    let is_there = |name: &&&str| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
+    let is_there =
+        |name: &&&str| Command::new(name).arg("--version").output().is_ok_and(|out| out.status.success());
     let found = names.iter().find(is_there);
     found.expect("expected Chromium, found none in PATH; run: apt-get install chromium").to_string()
 }
@@ -221,7 +222,10 @@ fn two_hundred_services_are_searched_filtered_and_shown_one_by_one() {
     assert_eq!(browser.text("#details h2"), "billing/billing-api");
     // The map has namespaces only: the service is shown with its neighbours.
     assert_eq!(browser.ask("document.getElementById('tab-near').getAttribute('aria-selected')"), "true");
-    assert_eq!(browser.ask("document.querySelector('#panel-near .near.chosen').ariaLabel"), "billing/billing-api");
+    assert_eq!(
+        browser.ask("document.querySelector('#panel-near .near.chosen').ariaLabel"),
+        "billing/billing-api"
+    );
     let near = browser.ask("document.querySelectorAll('#panel-near .near').length").as_u64().unwrap();
     assert!(near > 5, "{near}");
     assert_eq!(browser.ask("complaints"), json!([]));
@@ -234,7 +238,10 @@ fn hostile_names_are_shown_and_do_nothing() {
     browser.ask("document.querySelectorAll('#services [role=option]')[1].click()");
     assert_eq!(browser.text("#details .facts"), format!("owner {HOSTILE}"));
     assert!(browser.text("#details").contains(HOSTILE));
-    assert_eq!(browser.ask("document.querySelectorAll('img, b, #details script, #panel-table script').length"), 0);
+    assert_eq!(
+        browser.ask("document.querySelectorAll('img, b, #details script, #panel-table script').length"),
+        0
+    );
     // Even markup that got in would be stopped.
     let stopped = "new Promise((done) => { document.addEventListener('securitypolicyviolation', () => done(true)); \
         const script = document.createElement('script'); script.textContent = 'window.ran = 1'; document.body.append(script); })";

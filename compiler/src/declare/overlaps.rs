@@ -91,8 +91,9 @@ fn target(deny: &Target, allow: &Target) -> bool {
 /// The paths of a target, those of its gRPC methods too.
 fn paths(target: &Target) -> Vec<Template> {
     let grpc = target.grpc.iter().map(|GrpcMethod { service, method }| {
-        let method = method.clone().map_or_else(|| Segment::Any(String::new()), Segment::Literal);
-        Template { segments: vec![Segment::Literal(service.clone()), method], is_open: false }
+        // A deny of every method is one of the bare service, too.
+        let parts = std::iter::once(service).chain(method);
+        Template { segments: parts.cloned().map(Segment::Literal).collect(), is_open: method.is_none() }
     });
     target.paths.iter().cloned().chain(grpc).collect()
 }

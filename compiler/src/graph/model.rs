@@ -31,6 +31,13 @@ pub enum Kind {
     Anonymous,
     /// Anyone who has one.
     Authenticated,
+    /// Whoever the Rego beside a service's declaration allows more than that does.
+    Rego {
+        /// The service's namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
     /// One identity, whole.
     Principal {
         /// A SPIFFE ID.
@@ -77,7 +84,13 @@ pub struct Service {
     pub owner: String,
     /// Its workloads.
     pub workloads: Vec<String>,
-    /// What `allow` and `deny` say, in this order.
+    /// Whether its denies are only counted, where the proxy lets a declaration say so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_shadow: bool,
+    /// Rego that has a say in it: its own, and that of the mesh-wide base.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rego: Vec<String>,
+    /// What `allow` and `deny` say, and then the denies of the mesh-wide base.
     pub rules: Vec<Rule>,
 }
 
@@ -86,7 +99,10 @@ pub struct Service {
 pub struct Rule {
     /// Whether it denies.
     pub is_deny: bool,
-    /// Where it stands in the service's file.
+    /// Whether it stands in `mesh.yaml`, and not in the service's own file.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_base: bool,
+    /// Where it stands in the file.
     pub line: u32,
     /// What it is called.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,7 +128,7 @@ pub struct Edge {
     /// The rules of `deny` that may take some of it back.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub denies: Vec<usize>,
-    /// Whether a deny takes something back.
+    /// Whether a deny, or Rego, takes something back.
     pub limit: Limit,
 }
 
@@ -146,6 +162,7 @@ impl Kind {
         match self {
             Self::Anonymous => "anyone without an identity".to_owned(),
             Self::Authenticated => "anyone with an identity".to_owned(),
+            Self::Rego { namespace, name } => format!("whoever the Rego of {namespace}/{name} allows"),
             Self::Principal { principal } => principal.clone(),
             Self::TrustDomain { trust_domain } => format!("everyone of {trust_domain}"),
             Self::Namespace { trust_domain, namespace } => {
@@ -164,6 +181,7 @@ impl Kind {
         match self {
             Self::Anonymous => "anonymous".to_owned(),
             Self::Authenticated => "authenticated".to_owned(),
+            Self::Rego { namespace, name } => format!("rego:{namespace}/{name}"),
             Self::Principal { principal } => format!("principal:{principal}"),
             Self::TrustDomain { trust_domain } => format!("trust-domain:{trust_domain}"),
             Self::Namespace { trust_domain, namespace } => {
@@ -179,6 +197,13 @@ impl Kind {
     /// Whether a file declares it.
     pub fn is_service(&self) -> bool {
         matches!(self, Self::Service { .. })
+    }
+}
+
+impl Service {
+    /// Where a rule stands, as in `services/pay/payments.yaml:12`.
+    pub fn place(&self, rule: &Rule) -> String {
+        format!("{}:{}", if rule.is_base { "mesh.yaml" } else { &self.file }, rule.line)
     }
 }
 

@@ -218,8 +218,9 @@ impl Scene {
         };
         let wires: Vec<Wire> = lines.iter().map(ends).collect();
         let items: Vec<Item> = boxes.iter().map(Block::item).collect();
-        let is_thicket =
-            view != View::Services && lines.len() > LINES && lines.len() > boxes.len().saturating_mul(LINES_PER_BOX);
+        let is_thicket = view != View::Services
+            && lines.len() > LINES
+            && lines.len() > boxes.len().saturating_mul(LINES_PER_BOX);
         let plan = if is_thicket { Plan::default() } else { layout::plan(&items, &wires) };
         Self { boxes, lines, plan, is_thicket }
     }

@@ -43,11 +43,14 @@ struct Picture<'g> {
 
 /// An edge in words, with the rules behind it.
 fn words(graph: &Graph, edge: &Edge) -> String {
-    let file = graph.services.get(&edge.to).map(|service| service.file.as_str()).unwrap_or_default();
+    let Some(service) = graph.services.get(&edge.to) else { return String::new() };
     let mut out = format!("{} → {}", graph.label(edge.from), graph.label(edge.to));
     for rule in graph.rules(edge) {
         let deny = if rule.is_deny { "but not: " } else { "" };
-        let _ = write!(out, "\n{deny}{} ({}, {file}:{})", rule.what(), rule.title(), rule.line);
+        let _ = write!(out, "\n{deny}{} ({}, {})", rule.what(), rule.title(), service.place(rule));
+    }
+    if !service.rego.is_empty() {
+        let _ = write!(out, "\nRego has a say: {}", service.rego.join(", "));
     }
     if edge.limit == Limit::All {
         out.push_str("\nnothing is left of it");
@@ -299,9 +302,9 @@ impl<'g> Picture<'g> {
             let _ = writeln!(self.body, "<title>{}</title>", xml(&label));
         }
         self.text("", x + INSET, middle + 4.5, &row.label);
-        if !row.is_service {
-            let after = x + INSET + LETTER * count(&row.label) + SMALL_LETTER;
-            self.text("small", after, middle + 4.5, Row::UNDECLARED.trim());
+        if let Some(note) = row.note {
+            let after = x + INSET + LETTER * count(&row.label) + 2.0 * SMALL_LETTER;
+            self.text("small", after, middle + 4.5, note);
         }
         self.body.push_str("</g>\n");
     }
@@ -325,8 +328,8 @@ impl<'g> Picture<'g> {
     fn legend(&mut self, view: View) {
         let mut items = vec![
             (Limit::Nothing, "w1", "may call"),
-            (Limit::Some, "w1", "a deny takes some back"),
-            (Limit::All, "w1", "a deny takes all back"),
+            (Limit::Some, "w1", "some of it is denied"),
+            (Limit::All, "w1", "all of it is denied"),
         ];
         if view != View::Services {
             items.push((Limit::Nothing, "w2", "2 to 4"));
@@ -353,7 +356,7 @@ impl<'g> Picture<'g> {
             _ => "Dashed box: no file declares it. Calls of anyone are no lines.",
         });
         if view == View::Listed {
-            notes.push("Below: who may call each service. *: a deny takes some back.");
+            notes.push("Below: who may call each service. *: some of it is denied.");
         }
         for note in notes {
             self.text("small", MARGIN, y, note);

@@ -20,7 +20,8 @@ impl Picture<'_> {
         let mut places: Vec<usize> = scene.lines.iter().flat_map(|line| [line.from, line.to]).collect();
         places.sort_unstable();
         places.dedup();
-        let title = |place: &usize| scene.boxes.get(*place).map(|block| block.title.as_str()).unwrap_or_default();
+        let title =
+            |place: &usize| scene.boxes.get(*place).map(|block| block.title.as_str()).unwrap_or_default();
         let longest = places.iter().map(title).map(count).fold(0.0, f64::max) * SMALL_LETTER;
         let (left, high) = (MARGIN + longest + 12.0, top + longest + 46.0);
         let size = CELL * number(places.len());
@@ -59,15 +60,22 @@ impl Picture<'_> {
             self.body.push_str("</g>\n");
         }
         self.text("small", left, top + 14.0, "Rows may call columns. The larger a mark, the more calls.");
-        self.text("small", left, top + 30.0, "Hollow: a deny takes some back. Cross: all of it.");
+        self.text("small", left, top + 30.0, "Hollow: some of it is denied. Cross: all of it.");
     }
 
     /// A box's name at all four sides, so that no row is followed far.
-    fn names(&mut self, scene: &Scene, place: usize, (x, y): (f64, f64), (left, high, size): (f64, f64, f64)) {
+    fn names(
+        &mut self,
+        scene: &Scene,
+        place: usize,
+        (x, y): (f64, f64),
+        (left, high, size): (f64, f64, f64),
+    ) {
         let Some(block) = scene.boxes.get(place) else { return };
         let (middle, base) = (x + CELL / 2.0 + 4.0, y + CELL / 2.0 + 4.0);
         let title = xml(&block.title);
-        let named = if block.colour.is_some() { format!(" data-namespace=\"{title}\"") } else { String::new() };
+        let named =
+            if block.colour.is_some() { format!(" data-namespace=\"{title}\"") } else { String::new() };
         let heads: Vec<String> = block.heads.iter().map(ToString::to_string).collect();
         let _ = writeln!(
             self.body,
