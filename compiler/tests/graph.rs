@@ -148,7 +148,7 @@ fn an_account_is_the_service_of_its_name_or_workload() {
         ),
         (
             "b",
-            "y",
+            "z",
             "  allow: [{from: [{serviceAccount: a/x-batch}, {serviceAccount: a/x, trustDomain: td}]}]\n",
         ),
     ];
@@ -160,9 +160,9 @@ fn an_account_is_the_service_of_its_name_or_workload() {
     let ends: Vec<(String, String)> = edges(&graph).into_iter().map(|(from, to, _)| (from, to)).collect();
     let wanted = [
         ("account:a/none", "service:a/x"),
-        ("account:a/x@td", "service:b/y"),
+        ("account:a/x@td", "service:b/z"),
         ("namespace:b", "service:a/x"),
-        ("service:a/x", "service:b/y"),
+        ("service:a/x", "service:b/z"),
     ];
     assert_eq!(ends, wanted.map(|(from, to)| (from.to_owned(), to.to_owned())));
 }

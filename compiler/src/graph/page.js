@@ -27,6 +27,7 @@
     const all = nodes[edge.to].service.rules;
     return { allow: edge.rules.map((at) => all[at]), deny: (edge.denies || []).map((at) => all[at]) };
   };
+  const place = (rule, { file }) => `${rule.is_base ? "mesh.yaml" : file}:${rule.line}${rule.name ? ` ${rule.name}` : ""}`;
   const what = (rule) => (rule.to.length ? rule.to : ["everything"]).map((to) =>
     rule.when && rule.when.length ? `${to}, when ${rule.when.join(" and ")}` : to);
   const words = new Map();
@@ -114,13 +115,12 @@
   }
   const note = (edge) => ({ some: "partly denied", all: "denied" })[edge.limit] || "";
   function rule(one, at) {
-    const { file } = nodes[at].service;
     const who = one.from.length ? one.from : ["everyone"];
     const item = make("li", one.is_deny ? { class: "deny" } : {},
       make("div", { class: "who" }, make("span", { class: "word" }, one.is_deny ? "deny" : "allow"),
         ...who.map((name) => make("span", { class: "chip" }, name))));
     item.append(...what(one).map((text) => make("div", { class: "what" }, text)));
-    item.append(make("div", { class: "where" }, `${file}:${one.line}${one.name ? ` ${one.name}` : ""}`));
+    item.append(make("div", { class: "where" }, place(one, nodes[at].service)));
     return item;
   }
   function section(title, found, end) {
@@ -141,6 +141,8 @@
       const names = service.workloads.filter((name) => `${namespace}/${name}` !== label);
       out.push(make("p", { class: "facts" }, `owner ${service.owner}`), make("p", { class: "facts where" }, service.file));
       if (names.length) out.push(make("p", { class: "facts" }, `workloads ${service.workloads.join(", ")}`));
+      if (service.is_shadow) out.push(make("p", { class: "facts" }, "only tried: mode shadow"));
+      if (service.rego) out.push(make("p", { class: "facts where" }, `Rego has a say: ${service.rego.join(", ")}`));
       out.push(...section("May be called by", into[chosen], "from"));
       if (!into[chosen].length) out.push(make("p", { class: "note" }, "Nobody may call it."));
     }
@@ -308,7 +310,7 @@
         ...deny.flatMap((one) => what(one).map((text) => make("div", { class: "denied" }, `not ${text}`))));
       if (edge.limit === "all") may.prepend(make("div", { class: "denied" }, "denied:"));
       const where = [...allow, ...deny].map((one) =>
-        make("div", {}, `${nodes[edge.to].service.file}:${one.line}${one.name ? ` ${one.name}` : ""}`));
+        make("div", {}, place(one, nodes[edge.to].service)));
       return make("tr", {}, make("td", { class: "name" }, nodes[edge.from].label), make("td", {}, chip(edge.to)), may,
         make("td", { class: "where" }, ...where));
     }));

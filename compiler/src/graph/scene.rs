@@ -65,7 +65,8 @@ pub(super) struct Block {
 pub(super) struct Row {
     pub(super) label: String,
     pub(super) node: usize,
-    pub(super) is_service: bool,
+    /// What is to be known of it: that no file declares it, or that its declaration is only tried.
+    pub(super) note: Option<&'static str>,
 }
 
 /// A line: one edge, or all between two namespaces.
@@ -98,7 +99,7 @@ impl View {
 impl Place {
     fn of(kind: &Kind) -> Self {
         match kind {
-            Kind::Anonymous | Kind::Authenticated => Self::Anyone,
+            Kind::Anonymous | Kind::Authenticated | Kind::Rego { .. } => Self::Anyone,
             Kind::Principal { principal } => {
                 let rest = principal.strip_prefix("spiffe://").unwrap_or(principal);
                 Self::TrustDomain(rest.split('/').next().unwrap_or(rest).to_owned())
@@ -120,6 +121,7 @@ fn row(kind: &Kind) -> Option<String> {
     Some(match kind {
         Kind::Anonymous => "without an identity".to_owned(),
         Kind::Authenticated => "with an identity".to_owned(),
+        Kind::Rego { namespace, name } => format!("by the Rego of {namespace}/{name}"),
         Kind::Principal { principal } => {
             let path = principal.strip_prefix("spiffe://").and_then(|rest| rest.split_once('/'));
             format!("/{}", path.map_or(principal.as_str(), |(_, path)| path))
@@ -164,8 +166,7 @@ impl Block {
 
     fn item(&self) -> Item {
         let rows = self.rows.iter().map(|row| {
-            LETTER * count(&row.label)
-                + if row.is_service { 0.0 } else { SMALL_LETTER * count(Row::UNDECLARED) }
+            LETTER * count(&row.label) + row.note.map_or(0.0, |note| SMALL_LETTER * (count(note) + 2.0))
         });
         let head = LETTER * count(&self.title);
         let notes = std::iter::once(&self.note).chain(&self.open);
@@ -174,11 +175,6 @@ impl Block {
         let ports = std::iter::once(None).chain((0..self.rows.len()).map(Some)).map(Self::port);
         Item { width: (widest + 2.0 * INSET).max(120.0), height: self.height(), ports: ports.collect() }
     }
-}
-
-impl Row {
-    /// What stands behind an account that no file declares.
-    pub(super) const UNDECLARED: &'static str = "  no file";
 }
 
 impl Scene {
@@ -253,7 +249,12 @@ fn lines(graph: &Graph, view: View, place: impl Fn(usize) -> usize) -> (Vec<Line
                 *count = count.saturating_add(1);
             }
             // A line from anyone to nearly everything would say nothing, and hide the others.
-            (_, to) if matches!(graph.kind(edge.from), Some(Kind::Anonymous | Kind::Authenticated)) => {
+            (_, to)
+                if matches!(
+                    graph.kind(edge.from),
+                    Some(Kind::Anonymous | Kind::Authenticated | Kind::Rego { .. })
+                ) =>
+            {
                 unseen.open.entry(to).or_default().insert(edge.to);
             }
             ends => bundles.entry(ends).or_default().push(at),
@@ -307,9 +308,12 @@ fn block(
         let label = graph.kind(*node).and_then(row);
         match label {
             Some(label) if view == View::Services => {
-                // Callers from elsewhere need no mark: their box has it.
-                let is_service = graph.services.contains_key(node) || services == 0;
-                block.rows.push(Row { label: short(&label), node: *node, is_service });
+                let note = match graph.services.get(node) {
+                    Some(service) => service.is_shadow.then_some("shadow"),
+                    // Callers from elsewhere need no mark: their box has it.
+                    None => (services > 0).then_some("no file"),
+                };
+                block.rows.push(Row { label: short(&label), node: *node, note });
             }
             _ => block.heads.push(*node),
         }

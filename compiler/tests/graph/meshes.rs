@@ -45,15 +45,24 @@ pub(crate) fn hostile() -> Mesh {
     let quoted = serde_json::to_string(HOSTILE).unwrap();
     let long = "long-".repeat(12);
     let spec = format!(
-        "  allow:\n  - name: {quoted}\n    from: [{{serviceAccount: {long}x/{long}y}}, {{namespace: pay}}, {{anonymous: true}}, \
+        "  allow:\n  - from: [{{serviceAccount: {long}x/{long}y}}, {{namespace: pay}}, {{anonymous: true}}, \
          {{authenticated: true}}, {{trustDomain: a.example}}, {{namespace: b, trustDomain: a.example}}, \
          {{principal: \"spiffe://td/{}\"}}]\n    when: [{{claim: sub, exact: {quoted}}}, {{header: x-a, exact: {quoted}}}]\n  \
          - from: [{{serviceAccount: shop/web}}]\n    to: [{{paths: [/a]}}]\n  \
-         deny:\n  - name: {quoted}\n    from: [{{serviceAccount: shop/web}}]\n",
+         deny:\n  - from: [{{serviceAccount: shop/web}}]\n",
         "part/".repeat(60) + "end"
     );
     let service = |namespace: &str, name: &str| {
-        (namespace.to_owned(), name.to_owned(), file(namespace, name, HOSTILE, &spec))
+        (namespace.to_owned(), name.to_owned(), file(namespace, name, "team", &spec))
     };
-    mesh([service("shop", "web"), service("shop", &format!("{long}s")), service("pay", "charges")])
+    let mut mesh =
+        mesh([service("shop", "web"), service("shop", &format!("{long}s")), service("pay", "charges")]);
+    // What the parser does not let through today.
+    for service in &mut mesh.services {
+        service.owner = HOSTILE.to_owned();
+        for rule in service.allow.iter_mut().chain(&mut service.deny) {
+            rule.name = Some(HOSTILE.to_owned());
+        }
+    }
+    mesh
 }
