@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Finds or installs what building, the demo and the tests need, and says what it does.
 #   scripts/setup.sh demo    the wasm toolchain and the newest Envoy
-#   scripts/setup.sh test    that, the oldest supported Envoy, Node and wasm-bindgen's test runner
+#   scripts/setup.sh test    that, the oldest supported Envoy, Node, Chromium and wasm-bindgen's test runner
 #   scripts/setup.sh differential  the wasm toolchain, the newest Envoy, and OPA with its Envoy plugin (Go)
 #   scripts/setup.sh wasm    the wasm toolchain alone, silent where it is there
 # Everything goes to $SIDEGATE_CACHE (default ~/.cache/sidegate), keyed by version; only rustup's target
@@ -147,6 +147,19 @@ setup_node() {
     say "node: $(node --version)"
 }
 
+setup_browser() {
+    local name
+    for name in chromium chromium-browser google-chrome; do
+        if have $name; then
+            say "browser: $($name --version)"
+            return
+        fi
+    done
+    apt_install chromium || die "expected Chromium (tests look at \`sidegate graph\`'s pages with it), found none" \
+        "install Chromium, and run again"
+    say "browser: $(chromium --version)"
+}
+
 setup_wasm_bindgen() {
     local version dir build
     version=$(locked_version wasm-bindgen)
@@ -209,6 +222,7 @@ case $part in
         setup_envoy "$ENVOY_NEWEST"
         setup_envoy "$ENVOY_OLDEST"
         setup_node
+        setup_browser
         setup_wasm_bindgen
         ;;
     differential)

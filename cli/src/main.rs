@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{build, check, eval, init, inspect, publish, test, verify};
+use commands::{build, check, eval, graph, init, inspect, publish, test, verify};
 use output::{Answer, Failure};
 
 /// Builds, checks and asks Sidegate's policy bundles.
@@ -29,6 +29,7 @@ enum Command {
     Inspect(inspect::Args),
     Verify(verify::Args),
     Eval(eval::Args),
+    Graph(graph::Args),
     Init(init::Args),
     Test(test::Args),
     Publish(Box<publish::Args>),
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args, &mut out),
         Command::Verify(args) => verify::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
+        Command::Graph(args) => graph::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),
         Command::Publish(args) => publish::run(&args, &mut out),

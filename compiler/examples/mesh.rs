@@ -1,6 +1,15 @@
-//! `mesh DIR SERVICES`: writes a mesh of that many declarations, 20 callers each, for `make bench-check`.
+//! `mesh DIR SERVICES [sparse]`: writes a mesh of that many declarations, 20 callers each, for `make bench-check`;
+//! or as few as the services of a company have, to look at.
 
-#![allow(clippy::unwrap_used, clippy::exit, reason = "a tool of the benchmarks: what fails may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::exit,
+    clippy::indexing_slicing,
+    reason = "a tool of the benchmarks: what fails may panic"
+)]
+
+#[path = "../tests/graph/sparse.rs"]
+mod sparse;
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,6 +26,14 @@ fn main() {
         std::process::exit(2);
     };
     let services: usize = services.parse().unwrap();
+    if args.next().is_some_and(|word| word == "sparse") {
+        for (namespace, name, text) in sparse::sparse(services) {
+            let folder = dir.join("services").join(namespace);
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(folder.join(format!("{name}.yaml")), text).unwrap();
+        }
+        return;
+    }
     for at in 0..services {
         let namespace = format!("ns{}", at % NAMESPACES);
         let callers = (0..CALLERS).map(|caller| (at * 31 + caller * 97 + 1) % services);

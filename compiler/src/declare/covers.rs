@@ -4,7 +4,12 @@ use super::model::{Caller, GrpcMethod, HostPattern, Rule, Segment, Target, Templ
 
 /// Whether everything that `inner` matches is matched by `outer`, too; `false` where that is not plain to see.
 pub(crate) fn rule(outer: &Rule, inner: &Rule) -> bool {
-    let from = match (&outer.from, &inner.from) {
+    for_callers(outer, inner, inner.from.as_deref())
+}
+
+/// The same of what `inner` says of some of its callers; `None` is everybody.
+pub(crate) fn for_callers(outer: &Rule, inner: &Rule, callers: Option<&[Caller]>) -> bool {
+    let from = match (&outer.from, callers) {
         (None, _) => true,
         (Some(_), None) => false,
         (Some(outer), Some(inner)) => inner.iter().all(|one| outer.iter().any(|all| caller(all, one))),

@@ -5,13 +5,16 @@
 
 mod base;
 mod beside;
-mod covers;
+pub(crate) mod covers;
+mod display;
 mod document;
 mod document_headers;
 mod fields;
 pub(crate) mod library;
 mod mesh;
 mod model;
+mod names;
+pub(crate) mod overlaps;
 mod owned_data;
 mod owners;
 mod parse;
@@ -32,6 +35,7 @@ pub use model::{
     Caller, Condition, GrpcMethod, HeaderChanges, HeaderRules, HeaderTest, HostPattern, Mode, Part, Rule,
     Segment, ServicePolicy, Target, Template, Test, Variable, Who,
 };
+pub(crate) use names::Names;
 pub(crate) use owned_data::misplaced_data;
 pub use owners::CodeOwners;
 pub use source::Place;

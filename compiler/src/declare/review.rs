@@ -1,7 +1,7 @@
 //! What is no error, but is seldom meant: rules that change nothing, callers that nobody is, doors that are
 //! wide open. Each has a code that a comment on the line before takes back: `# sidegate:ignore CODE reason`.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use sidegate_engine::words::nearest;
 
@@ -9,6 +9,8 @@ use super::beside::Beside;
 use super::covers;
 use super::mesh::Mesh;
 use super::model::{HeaderTest, Rule, Segment, ServicePolicy, Target, Test, Who};
+use super::names::Names;
+use super::source::Place;
 use super::source::{Place, Source};
 use crate::diagnostics::Diagnostic;
 
@@ -31,17 +33,9 @@ const IGNORE: &str = "sidegate:ignore";
 /// Methods that change nothing (RFC 9110, section 9.2.1).
 const SAFE: [&str; 4] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 
-/// Names that callers can have: services and workloads, by namespace.
-type Names<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
-
 /// Everything that is seldom meant, in the order of files and lines.
 pub(crate) fn review(mesh: &Mesh) -> Vec<Diagnostic> {
-    let mut names: Names<'_> = BTreeMap::new();
-    for service in &mesh.services {
-        let own = names.entry(&service.namespace).or_default();
-        own.insert(&service.name);
-        own.extend(service.workloads.iter().map(String::as_str));
-    }
+    let names = Names::of(mesh);
     let mut findings: Vec<Diagnostic> =
         mesh.services.iter().flat_map(|service| of_service(mesh, service, &names)).collect();
     findings.extend(of_base(mesh, &names));
@@ -248,13 +242,13 @@ impl<'a> Reviewer<'a> {
                 Who::Namespace { trust_domain: None, namespace } => (namespace, None),
                 _ => continue,
             };
-            let (what, known, wanted) = match (names.get(namespace.as_str()), account) {
-                (None, _) => (format!("namespace `{namespace}`"), names.keys().copied().collect(), namespace),
-                (Some(own), Some(account)) if !own.contains(account.as_str()) => (
-                    format!("service `{namespace}/{account}`"),
-                    own.iter().copied().collect::<Vec<_>>(),
-                    account,
-                ),
+            let (what, known, wanted) = match account {
+                _ if !names.has_namespace(namespace) => {
+                    (format!("namespace `{namespace}`"), names.namespaces(), namespace)
+                }
+                Some(account) if names.service(namespace, account).is_none() => {
+                    (format!("service `{namespace}/{account}`"), names.accounts(namespace), account)
+                }
                 _ => continue,
             };
             let help = match nearest(wanted, &known) {
