@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{build, check, eval, init, inspect, publish, test, verify};
+use commands::{build, check, eval, import, init, inspect, publish, test, verify};
 use output::{Answer, Failure};
 
 /// Builds, checks and asks Sidegate's policy bundles.
@@ -30,6 +30,7 @@ enum Command {
     Verify(verify::Args),
     Eval(eval::Args),
     Init(init::Args),
+    Import(import::Args),
     Test(test::Args),
     Publish(Box<publish::Args>),
 }
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
+        Command::Import(args) => import::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),
         Command::Publish(args) => publish::run(&args, &mut out),
     };

@@ -9,6 +9,7 @@ mod build;
 pub mod declare;
 mod descriptors;
 mod diagnostics;
+pub mod import;
 mod lower;
 pub mod publish;
 mod recompile;

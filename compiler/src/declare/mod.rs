@@ -16,7 +16,7 @@ mod parse_headers;
 mod review;
 mod source;
 mod variants;
-mod words;
+pub(crate) mod words;
 mod yaml;
 
 pub use mesh::Mesh;
@@ -26,5 +26,7 @@ pub use model::{
     ServicePolicy, Target, Template, Test, Variable, Who,
 };
 pub use owners::CodeOwners;
+pub(crate) use parse_headers::FORGEABLE;
 pub use source::Place;
 pub(crate) use source::Source;
+pub(crate) use yaml::plain_kind;
