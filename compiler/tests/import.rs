@@ -18,7 +18,7 @@ mod declare;
 mod import;
 
 use declare::generate::Random;
-use import::model::{self, Mesh, Request, Strict};
+use import::model::{self, Mesh, Reading, Request};
 use import::{generate, requests, sides};
 
 const REQUESTS: usize = 100;
@@ -38,7 +38,7 @@ struct Counts {
     refused: u64,
 }
 
-type Decide = fn(&Mesh, &Request, Strict) -> bool;
+type Decide = fn(&Mesh, &Request, Reading) -> bool;
 
 /// Every difference between the model and declarations, of the policies of these seeds.
 fn differences(seeds: std::ops::Range<u64>, decide: Decide) -> (Counts, Vec<String>) {
@@ -57,8 +57,9 @@ fn differences(seeds: std::ops::Range<u64>, decide: Decide) -> (Counts, Vec<Stri
         let carried = mesh.without_refused(&imported);
         for _ in 0..REQUESTS {
             let request = requests::request(&mut random, &mesh);
-            let istio = decide(&mesh, &request, Strict::No);
-            let wanted = decide(&carried, &request, Strict::Yes);
+            let readings = [Reading::Each, Reading::Joined].map(|reading| decide(&mesh, &request, reading));
+            let istio = readings == [true, true];
+            let wanted = decide(&carried, &request, Reading::Declared);
             let got = sides::is_allowed(&policy, &mesh, &request);
             counts.pairs += 1;
             counts.allowed += u64::from(got);
@@ -79,7 +80,7 @@ fn differences(seeds: std::ops::Range<u64>, decide: Decide) -> (Counts, Vec<Stri
 
 #[test]
 fn nobody_is_let_in_whom_istio_keeps_out() {
-    let (first, count) = (setting("SIDEGATE_IMPORT_SEED", 1), setting("SIDEGATE_IMPORTS", 600));
+    let (first, count) = (setting("SIDEGATE_IMPORT_SEED", 1), setting("SIDEGATE_IMPORTS", 200));
     let half = first + count / 2;
     let halves = std::thread::scope(|scope| {
         let workers = [first..half, half..first + count]
@@ -99,31 +100,30 @@ fn nobody_is_let_in_whom_istio_keeps_out() {
     let shown: Vec<&str> = failures.iter().take(5).map(|failure| failure.as_str()).collect();
     assert!(failures.is_empty(), "{} differ\n{}", failures.len(), shown.join("\n"));
     assert!(counts.allowed * 20 > counts.pairs, "both answers must be tried: {counts:?}");
-    assert!(counts.whole * 5 > count, "most policies must be such as can be said: {counts:?}");
+    assert!(counts.whole * 8 > count, "most policies must be such as can be said: {counts:?}");
 }
 
 /// A comparison that cannot fail shows nothing: a model that is wrong in one point is found out.
 #[test]
 fn a_wrong_model_is_found_out() {
-    fn forgets_denies(mesh: &Mesh, request: &Request, strict: Strict) -> bool {
+    fn forgets_denies(mesh: &Mesh, request: &Request, reading: Reading) -> bool {
         let policies = mesh.policies.iter().filter(|policy| policy["spec"]["action"] != "DENY");
         let mesh = Mesh { policies: policies.cloned().collect(), ..mesh.clone() };
-        model::is_allowed(&mesh, request, strict)
+        model::is_allowed(&mesh, request, reading)
     }
-    fn forgets_addresses(mesh: &Mesh, request: &Request, strict: Strict) -> bool {
-        model::is_allowed(mesh, &Request { address: "10.1.2.3".to_owned(), ..request.clone() }, strict)
+    fn forgets_addresses(mesh: &Mesh, request: &Request, reading: Reading) -> bool {
+        model::is_allowed(mesh, &Request { address: "10.1.2.3".to_owned(), ..request.clone() }, reading)
     }
-    fn forgets_aliases(mesh: &Mesh, request: &Request, strict: Strict) -> bool {
-        model::is_allowed(&Mesh { own: mesh.own[..1].to_vec(), ..mesh.clone() }, request, strict)
+    fn forgets_aliases(mesh: &Mesh, request: &Request, reading: Reading) -> bool {
+        model::is_allowed(&Mesh { own: mesh.own[..1].to_vec(), ..mesh.clone() }, request, reading)
     }
-    fn forgets_claims(mesh: &Mesh, request: &Request, strict: Strict) -> bool {
-        model::is_allowed(mesh, &Request { claims: None, ..request.clone() }, strict)
+    fn forgets_claims(mesh: &Mesh, request: &Request, reading: Reading) -> bool {
+        model::is_allowed(mesh, &Request { claims: None, ..request.clone() }, reading)
     }
-    fn has_no_narrowings(mesh: &Mesh, request: &Request, _: Strict) -> bool {
-        model::is_allowed(mesh, request, Strict::No)
+    fn has_no_narrowings(mesh: &Mesh, request: &Request, _: Reading) -> bool {
+        model::is_allowed(mesh, request, Reading::Each)
     }
     for wrong in [forgets_denies, forgets_addresses, forgets_aliases, forgets_claims, has_no_narrowings] {
-        let (_, failures) = differences(1..61, wrong);
-        assert!(!failures.is_empty());
+        assert!((1..100).any(|seed| !differences(seed..seed + 1, wrong).1.is_empty()));
     }
 }

@@ -54,13 +54,16 @@ impl Authority {
     /// A certificate whose first URI SAN is `spiffe`. It also names localhost, so that curl accepts it for
     /// a server on the loopback.
     pub fn identity(&self, name: &str, spiffe: &str) -> Identity {
+        self.identity_of(name, &[spiffe])
+    }
+
+    /// The same with these URI SANs.
+    pub fn identity_of(&self, name: &str, uris: &[&str]) -> Identity {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.subject_alt_names = vec![
-            SanType::URI(spiffe.try_into().unwrap()),
-            SanType::DnsName("localhost".try_into().unwrap()),
-            SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()),
-        ];
+        params.subject_alt_names = uris.iter().map(|uri| SanType::URI((*uri).try_into().unwrap())).collect();
+        params.subject_alt_names.push(SanType::DnsName("localhost".try_into().unwrap()));
+        params.subject_alt_names.push(SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()));
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
@@ -81,7 +84,7 @@ impl Authority {
             .with_client_auth_cert(chain, key_der)
             .unwrap();
         Identity {
-            spiffe: spiffe.to_owned(),
+            spiffe: uris.first().copied().unwrap_or_default().to_owned(),
             cert: path("cert"),
             key: path("key"),
             ca: self.dir.join("ca.pem"),

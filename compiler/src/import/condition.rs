@@ -181,13 +181,13 @@ fn header(value: &str, effect: Effect, notes: &mut Notes) -> Result<HeaderTest, 
     if text.contains('!') && effect == Effect::Allow {
         return Err("a policy reads `!` for other characters, too");
     }
-    if is_prefix && text.contains(',') {
+    // Envoy compares each value by itself, older ones all of them joined by commas.
+    if text.contains(',') {
         return Err("a comma parts the values of a header");
     }
-    notes.insert(match (is_prefix, effect) {
-        (true, Effect::Allow) => Narrowing::HeaderPrefix,
-        (false, Effect::Allow) => return Ok(HeaderTest::Exact(text.to_owned())),
-        (_, Effect::Deny) => Narrowing::HeaderDeny,
+    notes.insert(match effect {
+        Effect::Allow => Narrowing::Header,
+        Effect::Deny => Narrowing::HeaderDeny,
     });
     Ok(if is_prefix { HeaderTest::Prefix(text.to_owned()) } else { HeaderTest::Exact(text.to_owned()) })
 }

@@ -8,9 +8,6 @@ use crate::declare::{HostPattern, Place, Target, Template, words};
 
 const NOT: &str = "a declaration says what is meant, not what is not";
 const PART: &str = "declarations compare whole segments: `/a/*` can be said, `/a*` and `*a` cannot";
-const STAR: &str =
-    "in Envoy `{*}` and `{**}` match no `*` of a path, in a declaration they do; `/a/*` can be said";
-
 /// The target of an operation and the ports that conditions add; a target without keys is everything.
 pub(super) fn target(operation: &Operation, effect: Effect, notes: &mut Notes) -> Result<Target, Reason> {
     let Operation { hosts, not_hosts, ports, not_ports, methods, not_methods, paths, not_paths } = operation;
@@ -61,7 +58,7 @@ fn paths(values: &[String], effect: Effect, notes: &mut Notes) -> Result<Vec<Tem
     }
     let mut templates = Vec::new();
     for value in values {
-        templates.push(path(value, effect)?);
+        templates.push(path(value)?);
     }
     if effect == Effect::Deny && !templates.is_empty() {
         notes.insert(Narrowing::Path);
@@ -69,16 +66,13 @@ fn paths(values: &[String], effect: Effect, notes: &mut Notes) -> Result<Vec<Tem
     Ok(once(templates))
 }
 
-fn path(value: &str, effect: Effect) -> Result<Template, Reason> {
+fn path(value: &str) -> Result<Template, Reason> {
     let refused = |why| Reason::Value { field: "paths", value: value.to_owned(), why };
     let plain = |text: &str| {
         words::template(text)
             .map_err(|_| refused("no path that a declaration can name, or that any allow matches"))
     };
     if value.contains("{*}") || value.contains("{**}") {
-        if effect == Effect::Allow {
-            return Err(refused(STAR));
-        }
         return plain(&value.replace("{*}", "{any}"));
     }
     if value.contains(['{', '}']) {

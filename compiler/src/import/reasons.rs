@@ -67,8 +67,8 @@ pub(super) enum Narrowing {
     TrustDomain,
     /// Istio compares the beginning of the name.
     Form,
-    /// Istio looks at the beginning of all values, joined.
-    HeaderPrefix,
+    /// Envoy takes one value of several.
+    Header,
     /// Denied whatever the port and with a dot at the end.
     Host,
     /// Denied as a service may read them.
@@ -89,7 +89,7 @@ impl Narrowing {
         match self {
             Self::TrustDomain => "callers of other trust domains than the mesh's own are not let in",
             Self::Form => "only principals of the form `spiffe://TD/ns/NS/sa/SA` are let in",
-            Self::HeaderPrefix => "of several values of the header, each has to begin so",
+            Self::Header => "of several values of the header, one that fits is not enough",
             Self::Host => "the host is denied with any port, and with a dot at its end, too",
             Self::Path => {
                 "the path is denied in any case, encoded, and with or without a slash at its end, too"

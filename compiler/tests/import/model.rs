@@ -1,8 +1,8 @@
 //! What AuthorizationPolicies mean: every rule is gone through, as istiod writes them and Envoy's RBAC filter reads
 //! them. Written from their sources, and without the importer.
 //!
-//! `Strict::Yes` is the same with all that docs/import.md says is let in less: it has to be what a declaration
-//! decides. `Strict::No` is Istio: nobody may be let in whom it keeps out.
+//! `Reading::Declared` is the same with all that docs/import.md says is let in less: it has to be what a declaration
+//! decides. The others are Istio: nobody may be let in whom it keeps out.
 
 use std::net::IpAddr;
 
@@ -33,10 +33,15 @@ pub(crate) struct Mesh {
     pub(crate) is_own_only: bool,
 }
 
+/// Who reads the policies.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Strict {
-    Yes,
-    No,
+pub(crate) enum Reading {
+    /// A declaration.
+    Declared,
+    /// An Envoy that compares each value of a header.
+    Each,
+    /// An older one, which compares all of them, joined by commas.
+    Joined,
 }
 
 /// How one rule is looked at.
@@ -47,6 +52,7 @@ struct Look<'l> {
     namespace: &'l str,
     is_deny: bool,
     is_strict: bool,
+    reading: Reading,
 }
 
 fn texts(value: &Json) -> Vec<String> {
@@ -54,8 +60,8 @@ fn texts(value: &Json) -> Vec<String> {
 }
 
 /// Whether the workload lets the request in.
-pub(crate) fn is_allowed(mesh: &Mesh, request: &Request, strict: Strict) -> bool {
-    let is_strict = strict == Strict::Yes;
+pub(crate) fn is_allowed(mesh: &Mesh, request: &Request, reading: Reading) -> bool {
+    let is_strict = reading == Reading::Declared;
     if is_strict && (read_path(bare_strict(&request.path)).is_none() || request.names.len() > 1) {
         return false;
     }
@@ -70,7 +76,7 @@ pub(crate) fn is_allowed(mesh: &Mesh, request: &Request, strict: Strict) -> bool
             continue;
         }
         let namespace = policy["metadata"]["namespace"].as_str().unwrap();
-        let look = Look { mesh, request, namespace, is_deny, is_strict };
+        let look = Look { mesh, request, namespace, is_deny, is_strict, reading };
         let matches = policy["spec"]["rules"].as_array().into_iter().flatten().any(|rule| look.rule(rule));
         match is_deny {
             true if matches => return false,
@@ -267,13 +273,18 @@ impl Look<'_> {
             .map(|(_, value)| value.as_str())
             .collect();
         let joined = (!values.is_empty()).then(|| values.join(","));
-        let is_it = strings::header(value, joined.as_deref());
-        let Some(joined) = joined.filter(|_| self.is_strict && value != "*") else { return is_it };
-        let mut parts = joined.split(',').map(str::trim);
-        match (self.is_deny, value.ends_with('*')) {
-            (true, _) => is_it || parts.any(|part| strings::simple(value, part)),
-            (false, true) => parts.all(|part| strings::simple(value, part)),
-            (false, false) => is_it,
+        let is_joined = strings::header(value, joined.as_deref());
+        let mut each = values.iter();
+        let mut parts = joined.iter().flat_map(|joined| joined.split(',')).map(str::trim);
+        match (self.reading, self.is_deny) {
+            (Reading::Each, _) => each.any(|one| strings::header(value, Some(one))),
+            (Reading::Joined, _) => is_joined,
+            (Reading::Declared, _) if value == "*" => is_joined,
+            (Reading::Declared, true) => is_joined || parts.any(|part| strings::simple(value, part)),
+            (Reading::Declared, false) if value.ends_with('*') => {
+                joined.is_some() && parts.all(|part| strings::simple(value, part))
+            }
+            (Reading::Declared, false) => is_joined,
         }
     }
 

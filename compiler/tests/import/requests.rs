@@ -58,6 +58,9 @@ fn mentioned(value: &Json, key: &str, found: &mut Vec<String>) {
     }
 }
 
+/// Every character that a segment of a plain path can have, but letters and digits.
+const ALL: &str = "a!$&'()*+,=:@-._~%20z";
+
 fn path(random: &mut Random, mesh: &Mesh) -> String {
     let mut known = Vec::new();
     mesh.policies.iter().for_each(|policy| mentioned(policy, "paths", &mut known));
@@ -67,8 +70,8 @@ fn path(random: &mut Random, mesh: &Mesh) -> String {
         _ if known.is_empty() => random.text(&PATHS),
         _ => random.pick(&known),
     };
-    let rest = random.text(&["", "x", "x/y", "x/", "charges", "a*b", "%41", "ki/x"]);
-    let one = random.text(&["1", "charges", "a.b", "x*", "", "%c3%a9"]);
+    let rest = random.text(&["", "x", "x/y", "x/", "charges", "a*b", "%41", "ki/x", ALL, "1/ki/x"]);
+    let one = random.text(&["1", "charges", "a.b", "x*", "", "%c3%a9", ALL]);
     let mut path = pattern.replace("{**}", &rest).replace("{*}", &one);
     if let Some(before) = path.strip_suffix('*') {
         path = format!("{before}{rest}");

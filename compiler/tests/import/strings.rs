@@ -33,10 +33,7 @@ pub(crate) fn path(pattern: &str, path: &str) -> bool {
     if !pattern.contains("{*}") && !pattern.contains("{**}") {
         return simple(pattern, path);
     }
-    let literal = "a-zA-Z0-9\\-._~%!$&'()+,;:@=";
-    let pattern = regex::escape(pattern)
-        .replace("\\{\\*\\*\\}", &format!("[{literal}/]*"))
-        .replace("\\{\\*\\}", &format!("[{literal}]+"));
+    let pattern = regex::escape(pattern).replace("\\{\\*\\*\\}", ".*").replace("\\{\\*\\}", "[^/]+");
     full(&pattern, path)
 }
 
