@@ -165,10 +165,7 @@ fn compare(version: &str, reading: Reading) {
             let count = identities.len();
             let names = request.names.clone();
             let identity = (!names.is_empty()).then(|| {
-                let make = || {
-                    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                    authority.identity_of(&format!("caller-{count}"), &names)
-                };
+                let make = || authority.identity_of(&format!("caller-{count}"), &names);
                 &*identities.entry(names.clone()).or_insert_with(make)
             });
             let mut connection = match connections.remove(&names) {
