@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
-use sidegate_compiler::declare;
 use sidegate_compiler::import::{Imported, ItemKind, Labels, Options, Status, import};
 use sidegate_compiler::{BuildOptions, Sources, build};
 use sidegate_engine::Value;
@@ -62,14 +61,21 @@ pub(crate) fn side(mesh: &Mesh) -> Side {
 }
 
 fn load(mesh: &Mesh, text: &str) -> Policy {
-    let service = declare::Mesh::read_one("httpbin.yaml", text, "foo", "httpbin")
-        .unwrap_or_else(|findings| panic!("{text}\n{findings:#?}"));
-    let declared = declare::Mesh { services: vec![service], trust_domain_aliases: mesh.own[1..].to_vec() };
-    let mut data = declared.data().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let service = dir.path().join("services/foo/httpbin.yaml");
+    std::fs::create_dir_all(service.parent().unwrap()).unwrap();
+    std::fs::write(service, text).unwrap();
+    if mesh.own.len() > 1 {
+        let spec = json!({"trustDomainAliases": mesh.own[1..]});
+        let settings = json!({"apiVersion": "sidegate.io/v1alpha1", "kind": "MeshPolicy", "spec": spec});
+        std::fs::write(dir.path().join("mesh.yaml"), settings.to_string()).unwrap();
+    }
+    let mut sources = Sources::read_dir(dir.path()).unwrap_or_else(|findings| panic!("{text}\n{findings}"));
+    // Whose rules count; a slice would say the same at the price of two more compilations.
     let workload = Value::from(json!({"namespace": "foo", "name": "httpbin"}));
-    data.as_object_mut().unwrap().insert(Value::from("workload"), workload);
-    let sources =
-        Sources::from_parts(declared.modules(), Value::from(BTreeMap::from([("sidegate".into(), data)])));
+    let mut sidegate = sources.data[&Value::from("sidegate")].clone();
+    sidegate.as_object_mut().unwrap().insert(Value::from("workload"), workload);
+    sources.data.as_object_mut().unwrap().insert(Value::from("sidegate"), sidegate);
     let built = build(&sources, &BuildOptions::default()).unwrap_or_else(|error| panic!("{text}\n{error}"));
     let (limits, workload) = (Limits::default(), Workload::default());
     let opened = Trust::nothing_required().bundle(&built.bundle, &limits, &workload).unwrap();
