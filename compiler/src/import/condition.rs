@@ -116,11 +116,11 @@ fn request_principals(values: &[String], effect: Effect, notes: &mut Notes) -> R
     let mut all = Vec::new();
     for value in values {
         let refused = |why| Reason::Value { field: "requestPrincipals", value: value.clone(), why };
-        let (issuer, subject) =
-            value.rsplit_once('/').ok_or_else(|| refused("expected an issuer, `/` and a subject"))?;
         if value.contains('*') {
             return Err(refused(CLAIM));
         }
+        let (issuer, subject) =
+            value.rsplit_once('/').ok_or_else(|| refused("expected an issuer, `/` and a subject"))?;
         if issuer.is_empty() || subject.is_empty() {
             return Err(refused("expected an issuer, `/` and a subject"));
         }

@@ -144,8 +144,15 @@ fn write(imported: &mut Imported, args: &PolicyArgs, has_mesh: bool) -> Result<b
     };
     let mut is_whole = true;
     for service in &mut imported.services {
-        let Status::Written { file, text, .. } = &service.status else { continue };
-        let path = args.output.join(file);
+        let path = args.output.join(format!("services/{}/{}.yaml", service.namespace, service.name));
+        let (file, text) = match &mut service.status {
+            Status::Written { file, text, .. } => (file, text),
+            Status::Refused { reason } if path.exists() => {
+                reason.push_str("; the declaration that is there is left as it is, so look at it");
+                continue;
+            }
+            Status::Refused { .. } => continue,
+        };
         if path.exists() && !args.force {
             let reason = format!("`{file}` is there already, and is left as it is; `--force` writes over it");
             service.status = Status::Refused { reason };
@@ -154,13 +161,13 @@ fn write(imported: &mut Imported, args: &PolicyArgs, has_mesh: bool) -> Result<b
         }
         let folder = path.parent().unwrap_or(&args.output);
         fs::create_dir_all(folder).map_err(|error| wrong(folder, error))?;
-        fs::write(&path, text).map_err(|error| wrong(&path, error))?;
+        fs::write(&path, &*text).map_err(|error| wrong(&path, error))?;
     }
     let is_any = imported.services.iter().any(|service| matches!(service.status, Status::Written { .. }));
     if is_any && !has_mesh && !args.trust_domain_alias.is_empty() {
         let path = args.output.join("mesh.yaml");
         let text = text::mesh(&args.trust_domain_alias);
-        fs::write(&path, text).map_err(|error| wrong(&path, error))?;
+        fs::write(&path, &*text).map_err(|error| wrong(&path, error))?;
     }
     Ok(is_whole)
 }

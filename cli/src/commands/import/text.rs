@@ -23,15 +23,16 @@ pub(super) fn print(imported: &Imported, dir: &Path, out: &mut dyn Write) -> io:
                 wrapped(out, &format!("{namespace}/{name}: not written: "), reason, 2)?
             }
         }
+        let is_written = matches!(status, Status::Written { .. });
         for item in items {
-            print_item(item, out)?;
+            print_item(item, is_written, out)?;
         }
     }
     if !policies.is_empty() {
         writeln!(out, "Policies beside services:")?;
     }
     for item in policies {
-        print_item(item, out)?;
+        print_item(item, true, out)?;
     }
     for line in odd {
         wrapped(out, "note: ", line, 2)?;
@@ -52,9 +53,10 @@ pub(super) fn print(imported: &Imported, dir: &Path, out: &mut dyn Write) -> io:
     )
 }
 
-fn print_item(item: &Item, out: &mut dyn Write) -> io::Result<()> {
+fn print_item(item: &Item, is_written: bool, out: &mut dyn Write) -> io::Result<()> {
     let Item { file, policy, rule, kind, reason, narrowed } = item;
     let word = match kind {
+        ItemKind::Carried if !is_written => "dropped ",
         ItemKind::Carried if narrowed.is_empty() => "carried ",
         ItemKind::Carried => "narrower",
         ItemKind::Refused => "refused ",
@@ -65,7 +67,7 @@ fn print_item(item: &Item, out: &mut dyn Write) -> io::Result<()> {
     if !reason.is_empty() {
         wrapped(out, "            ", reason, 12)?;
     }
-    for text in narrowed {
+    for text in narrowed.iter().filter(|_| is_written) {
         wrapped(out, "            ", text, 12)?;
     }
     Ok(())
