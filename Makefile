@@ -16,6 +16,7 @@ DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
+	istio-rbac imports \
 	demo demo-rollout bench bench-budget bench-check bench-publish bench-rollout noop clean
 
 help: ## this list
@@ -110,6 +111,15 @@ declarations: ## the library for declarations in a real OPA, against plan and mo
 	$(OPA) check --strict policies/lib
 	$(OPA) test policies/lib
 	@$(CARGO) run -q --locked -p sidegate-compiler --example declarations -- $(OPA) $(or $(COUNT),1000) $(or $(SEED),1)
+
+istio-rbac: ## writes anew what istiod makes of made-up AuthorizationPolicies (needs Go); SETS=n
+	@command -v go >/dev/null || { echo "istio-rbac: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
+	@$(CARGO) run -q --locked -p sidegate-compiler --example policies -- 1 $(or $(SETS),60) > $(TARGET_DIR)/policies.jsonl
+	@cd tests/istio/rbac && go run . < $(abspath $(TARGET_DIR))/policies.jsonl > ../rbac.new && mv ../rbac.new ../rbac.jsonl
+
+imports: ## AuthorizationPolicies made up, as declarations and by a model of Istio; COUNT=n SEED=n
+	@SIDEGATE_IMPORTS=$(or $(COUNT),1500) SIDEGATE_IMPORT_SEED=$(or $(SEED),1) $(CARGO) test -q --locked \
+		-p sidegate-compiler --test import -- nobody --nocapture
 
 opa-bundles: ## bundles signed here loaded by OPA, signed by OPA trusted here, changed ones refused by both (needs Go)
 	@command -v go >/dev/null || { echo "opa-bundles: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{build, check, eval, graph, init, inspect, publish, test, verify};
+use commands::{build, check, eval, graph, import, init, inspect, publish, test, verify};
 use output::{Answer, Failure};
 
 /// Builds, checks and asks Sidegate's policy bundles.
@@ -31,6 +31,7 @@ enum Command {
     Eval(eval::Args),
     Graph(graph::Args),
     Init(init::Args),
+    Import(import::Args),
     Test(test::Args),
     Publish(Box<publish::Args>),
 }
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Graph(args) => graph::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
+        Command::Import(args) => import::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),
         Command::Publish(args) => publish::run(&args, &mut out),
     };

@@ -23,7 +23,7 @@ mod parse_headers;
 mod review;
 mod source;
 mod variants;
-mod words;
+pub(crate) mod words;
 mod yaml;
 
 pub use base::{Base, Widen};
@@ -38,5 +38,7 @@ pub use model::{
 pub(crate) use names::Names;
 pub(crate) use owned_data::misplaced_data;
 pub use owners::CodeOwners;
+pub(crate) use parse_headers::FORGEABLE;
 pub use source::Place;
 pub(crate) use source::Source;
+pub(crate) use yaml::plain_kind;

@@ -19,19 +19,19 @@ impl Random {
         usize::try_from(self.next() % bound as u64).unwrap()
     }
 
-    pub(super) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())].clone()
     }
 
-    pub(super) fn text(&mut self, from: &[&str]) -> String {
+    pub(crate) fn text(&mut self, from: &[&str]) -> String {
         self.pick(from).to_owned()
     }
 
-    pub(super) fn chance(&mut self, percent: usize) -> bool {
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    fn some<T>(&mut self, most: usize, mut one: impl FnMut(&mut Self) -> T) -> Vec<T> {
+    pub(crate) fn some<T>(&mut self, most: usize, mut one: impl FnMut(&mut Self) -> T) -> Vec<T> {
         (0..1 + self.below(most)).map(|_| one(self)).collect()
     }
 }
