@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{build, check, eval, init, inspect, publish, test, verify};
+use commands::{build, check, eval, init, inspect, publish, suggest, test, verify};
 use output::{Answer, Failure};
 
 /// Builds, checks and asks Sidegate's policy bundles.
@@ -32,6 +32,7 @@ enum Command {
     Init(init::Args),
     Test(test::Args),
     Publish(Box<publish::Args>),
+    Suggest(Box<suggest::Args>),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Init(args) => init::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),
         Command::Publish(args) => publish::run(&args, &mut out),
+        Command::Suggest(args) => suggest::run(&args, &mut out),
     };
     let result = result.and_then(|answer| out.flush().map(|()| answer).map_err(Failure::from));
     match result {

@@ -7,6 +7,7 @@ pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod publish;
 pub(crate) mod sarif;
+pub(crate) mod suggest;
 pub(crate) mod test;
 pub(crate) mod verify;
 

@@ -15,6 +15,7 @@ mod parse_from;
 mod parse_headers;
 mod review;
 mod source;
+pub mod suggest;
 mod variants;
 mod words;
 mod yaml;
