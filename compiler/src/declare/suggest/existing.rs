@@ -70,26 +70,36 @@ pub(super) fn literal(path: &str) -> Template {
     }
 }
 
-/// A declaration, and its rules without conditions.
+/// What there is about a service: its declaration, if it has one, and the mesh-wide base.
 pub(super) struct Existing<'m> {
-    policy: &'m ServicePolicy,
+    mesh: &'m Mesh,
+    policy: Option<&'m ServicePolicy>,
+    /// The declaration's rules without conditions.
     bare: Vec<Rule>,
+    /// Whether Rego allows more than the declaration does.
+    is_widened: bool,
 }
 
 impl<'m> Existing<'m> {
-    pub(super) fn new(policy: &'m ServicePolicy) -> Self {
-        Self { policy, bare: policy.allow.iter().map(without_conditions).collect() }
+    pub(super) fn new(mesh: &'m Mesh, policy: Option<&'m ServicePolicy>) -> Self {
+        let bare = policy.into_iter().flat_map(|policy| policy.allow.iter().map(without_conditions));
+        let is_widened = policy.is_some_and(|policy| {
+            policy.rego.as_ref().is_some_and(|rego| rego.allow.is_some()) && mesh.may_widen(policy)
+        });
+        Self { mesh, policy, bare: bare.collect(), is_widened }
     }
 
-    /// What it says of a caller who asks for a path by a method, or for a method of gRPC.
+    /// What it says of a caller who asks for a path by a method, or for a method of gRPC. A deny that compares the
+    /// path otherwise than word for word may be overlooked: what is suggested then is denied as before.
     pub(super) fn judge(&self, names: &[Who], method: Option<&str>, path: &str) -> Verdict {
         let asked = asked(names, method, path);
         let is_said =
             |rules: &[Rule]| rules.iter().any(|rule| asked.iter().any(|asked| covers::rule(rule, asked)));
         match () {
-            () if is_said(&self.policy.deny) => Verdict::Denied,
-            () if is_said(&self.policy.allow) => Verdict::Allowed,
-            () if is_said(&self.bare) => Verdict::Conditional,
+            () if is_said(&self.mesh.base.deny) => Verdict::Denied,
+            () if self.policy.is_some_and(|policy| is_said(&policy.deny)) => Verdict::Denied,
+            () if self.policy.is_some_and(|policy| is_said(&policy.allow)) => Verdict::Allowed,
+            () if self.is_widened || is_said(&self.bare) => Verdict::Conditional,
             () => Verdict::Silent,
         }
     }

@@ -5,6 +5,8 @@
 //! same method; methods and paths are never multiplied with each other. What cannot be suggested is counted by
 //! its [`Reason`].
 
+mod access;
+mod decision;
 mod existing;
 mod general;
 mod left;

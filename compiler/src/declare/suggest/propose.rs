@@ -86,7 +86,7 @@ pub(super) fn propose(
     left: &mut Left,
 ) -> Proposed {
     let mut allowed = 0;
-    let existing = policy.map(Existing::new);
+    let existing = Existing::new(mesh, policy);
     let mut asked: BTreeMap<Who, Asked> = BTreeMap::new();
     let callers: BTreeMap<_, _> = service.callers.iter().collect();
     for (caller, methods) in callers {
@@ -94,9 +94,7 @@ pub(super) fn propose(
         let who = existing::who(mesh, &service.domain, caller.as_deref(), options.by_namespace);
         for (method, group) in methods {
             let mut sift = |path: &str, seen: Seen| {
-                let verdict = existing
-                    .as_ref()
-                    .map_or(Verdict::Silent, |own| own.judge(&names, method.as_deref(), path));
+                let verdict = existing.judge(&names, method.as_deref(), path);
                 let reason = match (verdict, &who) {
                     (Verdict::Allowed, _) => {
                         allowed += seen.count;
