@@ -102,10 +102,7 @@ enum ServiceBy {
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
     let folder = args.existing.clone().or_else(|| args.output.clone().filter(|dir| dir.is_dir()));
-    let mesh = match &folder {
-        Some(dir) => Sources::read_dir(dir).map_err(Failure::Findings)?.declared.unwrap_or_default(),
-        None => Mesh::default(),
-    };
+    let mesh = folder.as_deref().map(declared).transpose()?.unwrap_or_default();
     let owners = args.codeowners.as_deref().map(read_owners).transpose()?;
     let mut suggester = Suggester::new(options(args), &mesh);
     let mut cut_off = Vec::new();
@@ -139,6 +136,15 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
         }
     }
     Ok(if args.strict && has_problems { Answer::No } else { Answer::Yes })
+}
+
+/// What a folder declares. It may be empty: this is how it begins.
+fn declared(dir: &Path) -> Result<Mesh, Failure> {
+    match Sources::read_dir(dir) {
+        Ok(sources) => Ok(sources.declared.unwrap_or_default()),
+        Err(findings) if findings.iter().all(|finding| finding.code == "source_empty") => Ok(Mesh::default()),
+        Err(findings) => Err(Failure::Findings(findings)),
+    }
 }
 
 fn options(args: &Args) -> Options {

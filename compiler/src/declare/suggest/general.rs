@@ -12,6 +12,8 @@ pub(super) struct Found {
     /// As it is written in a declaration.
     pub(super) text: String,
     pub(super) kind: Kind,
+    /// Whether it stands for more paths than are kept.
+    pub(super) more: bool,
     pub(super) seen: Seen,
     /// The paths that it stands for, the most frequent first.
     pub(super) paths: Vec<(String, u64)>,
@@ -189,7 +191,7 @@ impl Found {
         let mut paths: Vec<(String, u64)> =
             group.iter().map(|path| (path.text.to_owned(), path.seen.count)).collect();
         paths.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        Self { text, kind, seen, paths }
+        Self { text, kind, more: false, seen, paths }
     }
 }
 

@@ -50,8 +50,11 @@ pub struct Item {
     /// As a declaration has it.
     #[serde(rename = "template")]
     pub text: String,
-    /// Different paths that it stands for; of very many, those that were kept.
+    /// Different paths that it stands for.
     pub paths: usize,
+    /// Whether there are more: of very many not all are kept.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
     /// The most frequent of them.
     pub examples: Vec<String>,
     /// How often, and when.
@@ -155,6 +158,7 @@ fn templates(asked: Asked, options: &Options, left: &mut Left) -> Items {
                 .map(|(text, seen)| Found {
                     text: text.clone(),
                     kind: Kind::Literal,
+                    more: false,
                     seen,
                     paths: vec![(text, seen.count)],
                 })
@@ -167,7 +171,10 @@ fn templates(asked: Asked, options: &Options, left: &mut Left) -> Items {
                 .iter_mut()
                 .find(|found| words::template(&found.text).is_ok_and(|own| covers::template(&own, &like)))
             {
-                Some(found) => found.seen.add(seen),
+                Some(found) => {
+                    found.seen.add(seen);
+                    found.more = true;
+                }
                 None => left.add(Reason::NoRoom, seen.count, || None, &shape),
             }
         }
@@ -218,17 +225,18 @@ fn targets(items: Items) -> Vec<Target> {
     for (text, found) in items {
         let mut methods = Vec::new();
         let (mut seen, mut paths) = (Seen::NEVER, BTreeMap::<String, u64>::new());
-        let mut kind = Kind::Literal;
+        let (mut kind, mut more) = (Kind::Literal, false);
         // gRPC has no method here; a text of it is never one of a path, which begins with a slash.
         for (method, found) in found {
             methods.extend(method);
             seen.add(found.seen);
             kind = found.kind;
+            more |= found.more;
             for (path, count) in found.paths {
                 *paths.entry(path).or_default() += count;
             }
         }
-        targets.entry(methods).or_default().push(Item::new(text, kind, seen, paths));
+        targets.entry(methods).or_default().push(Item { more, ..Item::new(text, kind, seen, paths) });
     }
     targets.into_iter().map(|(methods, items)| Target { methods, items }).collect()
 }
@@ -239,7 +247,7 @@ impl Item {
         let mut paths: Vec<(String, u64)> = paths.into_iter().collect();
         paths.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let examples = paths.into_iter().take(EXAMPLES).map(|(path, _)| path).collect();
-        Self { text, paths: count, examples, when: seen.when(), seen, kind }
+        Self { text, paths: count, more: false, examples, when: seen.when(), seen, kind }
     }
 }
 
@@ -267,7 +275,8 @@ impl Rule {
         for (own, other) in items.zip(to.into_iter().flat_map(|target| target.items)) {
             own.seen.add(other.seen);
             own.when = own.seen.when();
-            // How many are the same is not known any more; so many there are at least.
+            // How many are the same is not known any more.
+            own.more |= own.kind != Kind::Literal || other.more;
             own.paths = own.paths.max(other.paths);
             let mut seen: BTreeSet<String> = own.examples.iter().cloned().collect();
             let more = other.examples.into_iter().filter(|path| seen.insert(path.clone()));

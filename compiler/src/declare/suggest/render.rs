@@ -10,7 +10,7 @@ use crate::declare::parse::{API_VERSION, KIND};
 use crate::declare::yaml::plain_kind;
 
 /// How wide comments get.
-const WIDTH: usize = 110;
+const WIDTH: usize = 100;
 
 /// A whole declaration.
 pub(super) fn file(namespace: &str, name: &str, owner: Option<&str>, rules: &[Rule]) -> String {
@@ -19,6 +19,11 @@ pub(super) fn file(namespace: &str, name: &str, owner: Option<&str>, rules: &[Ru
     let mut text = "# yaml-language-server: $schema=../../schema/servicepolicy.json\n".to_owned();
     let _ = writeln!(text, "# Suggested from traffic: {}.", when(&seen.when()));
     text.push_str("# What was seen is not what is meant: read every rule, and take out what nobody needs.\n");
+    if rules.iter().flat_map(|rule| &rule.to).flat_map(|to| &to.items).any(|item| item.kind == Kind::FewIds) {
+        text.push_str(
+            "# `an id?` marks paths that seem to have ids, of which too few were seen for a template.\n",
+        );
+    }
     let _ = writeln!(text, "apiVersion: {API_VERSION}\nkind: {KIND}");
     let _ = writeln!(text, "metadata: {{name: {}, namespace: {}}}\nspec:", scalar(name), scalar(namespace));
     if owner.is_none() {
@@ -66,11 +71,14 @@ fn item(text: &mut String, item: &Item) {
     let _ = match item.kind {
         Kind::Literal => writeln!(text, "      - {quoted} # {requests}"),
         Kind::FewIds => {
-            writeln!(text, "      - {quoted} # {requests}; an id? too few were seen for a template")
+            writeln!(text, "      - {quoted} # {requests}; an id?")
         }
         Kind::Variable | Kind::Open => {
-            let most = count(u64::try_from(item.paths).unwrap_or(u64::MAX), "path");
-            let mut comment = format!("      # {requests}, at least {most}:");
+            let most = count(
+                u64::try_from(item.paths).unwrap_or(u64::MAX),
+                if item.more { "or more path" } else { "path" },
+            );
+            let mut comment = format!("      # {requests}, {most}:");
             for (example, at) in item.examples.iter().zip(0..) {
                 if at > 0 && comment.len() + example.len() > WIDTH {
                     comment.push_str(" …");
