@@ -25,6 +25,8 @@ fn documented() -> Value {
 
 fn ask(method: &str, target: &str, kind: Option<&str>) -> Request {
     let mut headers = vec![(b"host".to_vec(), b"charges.pay:8080".to_vec())];
+    // What a caller may write to be logged as something else.
+    headers.push((b"x-envoy-original-path".to_vec(), b"/forged".to_vec()));
     headers.extend(kind.map(|kind| (b"content-type".to_vec(), kind.as_bytes().to_vec())));
     Request { method: method.to_owned(), target: target.as_bytes().to_vec(), headers, body: None }
 }
