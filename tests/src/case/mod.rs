@@ -26,8 +26,10 @@ pub struct CaseFile {
     pub name: String,
     /// What these cases are about.
     pub about: String,
-    /// The policy's modules, by file name.
+    /// The policy's files by their paths: Rego, and declarations.
     pub policy: BTreeMap<String, String>,
+    /// The workload that the bundle is made for, `NAMESPACE/NAME`; all of the policy where there is none.
+    pub workload: Option<String>,
     /// A descriptor set of Protocol Buffers to build the policy with: a path below the repository's root.
     pub descriptors: Option<String>,
     /// The policy's data.
@@ -58,6 +60,9 @@ pub struct RequestCase {
     pub name: String,
     /// `namespace/service-account` of an mTLS caller; absent for a caller in plaintext.
     pub from: Option<String>,
+    /// URI SANs of the caller's certificate after its first.
+    #[serde(default)]
+    pub more_uri_sans: Vec<String>,
     /// The method.
     #[serde(default = "get")]
     pub method: String,
@@ -82,6 +87,8 @@ pub struct RequestCase {
     pub metadata: Option<Value>,
     /// What is to become of it.
     pub want: Want,
+    /// What becomes of it in an Envoy that does not have what it takes yet.
+    pub before: Option<Before>,
     /// Why regorus's interpreter cannot be asked this; the other paths still are.
     pub not_in_interpreter: Option<String>,
 }
@@ -118,6 +125,16 @@ pub struct Want {
     pub dynamic_metadata: Option<String>,
 }
 
+/// What is wanted of Envoys before a version.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Before {
+    /// The first version that has what it takes: `1.38`.
+    envoy: String,
+    /// What is wanted of those before.
+    want: Want,
+}
+
 /// All values of one header.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
@@ -152,6 +169,7 @@ impl CaseFile {
             name: name.to_owned(),
             about: String::new(),
             policy: BTreeMap::new(),
+            workload: None,
             descriptors: None,
             data: empty_object(),
             entrypoint: entrypoint.to_owned(),
@@ -170,7 +188,9 @@ impl CaseFile {
         file.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         for request in file.all() {
             request.to_wire().map_err(|e| at(&format!("`{}`: {e}", request.name)))?;
-            request.want.check().map_err(|e| at(&format!("`{}`: {e}", request.name)))?;
+            for want in std::iter::once(&request.want).chain(request.before.iter().map(|old| &old.want)) {
+                want.check().map_err(|e| at(&format!("`{}`: {e}", request.name)))?;
+            }
         }
         Ok(file)
     }
@@ -205,6 +225,20 @@ impl CaseFile {
 pub fn plugin_configuration(bundle: &[u8], entrypoint: &str) -> Value {
     let inline = base64::engine::general_purpose::STANDARD.encode(bundle);
     json!({"version": 1, "bundle": {"inline": inline}, "entrypoint": entrypoint, "verify": {"required": false}})
+}
+
+impl RequestCase {
+    /// The request with what is wanted of Envoy `version`.
+    pub fn of_envoy(&self, version: &str) -> Self {
+        let numbers = |text: &str| -> Vec<u32> { text.split('.').filter_map(|n| n.parse().ok()).collect() };
+        let mut request = self.clone();
+        if let Some(Before { envoy, want }) = &self.before
+            && numbers(version) < numbers(envoy)
+        {
+            request.want = want.clone();
+        }
+        request
+    }
 }
 
 impl Want {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use regorus::Value;
+use serde_json::json;
 use sidegate_compiler::{BuildOptions, Sources, reference};
 use sidegate_engine::actions::{Actions, HeaderOp, metadata_text};
 use sidegate_engine::attributes::{Attributes, Body, Workload};
@@ -46,6 +47,7 @@ pub fn build(file: &CaseFile) -> Result<Vec<u8>, String> {
     let options = BuildOptions {
         entrypoints: vec![file.entrypoint.clone()],
         revision: Some(file.name.clone()),
+        workload: workload(file)?,
         ..BuildOptions::default()
     };
     sidegate_compiler::build(&sources(file)?, &options).map(|built| built.bundle).map_err(|e| e.to_string())
@@ -58,7 +60,8 @@ pub fn build(file: &CaseFile) -> Result<Vec<u8>, String> {
 pub fn interpreter(file: &CaseFile) -> Result<Native, String> {
     // The messages that a bodies' reader needs are in the bundle, which the interpreter does without.
     let messages = evaluator(file, &build(file)?)?.messages();
-    let judge = Judge::Interpreter { sources: sources(file)?, entrypoint: file.entrypoint.clone() };
+    let judge =
+        Judge::Interpreter { sources: sources_of_workload(file)?, entrypoint: file.entrypoint.clone() };
     let mut native = Native::new(file, judge);
     native.builder = native.builder.with_messages(messages);
     Ok(native)
@@ -137,12 +140,38 @@ impl Native {
 }
 
 fn sources(file: &CaseFile) -> Result<Sources, String> {
-    let modules = file.policy.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
-    let data = Value::from_json_str(&file.data.to_string()).map_err(|e| e.to_string())?;
-    let mut sources = Sources::from_parts(modules, data);
+    let dir = tempfile::TempDir::new().map_err(|e| e.to_string())?;
+    let data = file.data.to_string();
+    for (path, text) in file.policy.iter().chain([(&"data.json".to_owned(), &data)]) {
+        let path = dir.path().join(path);
+        let folder = path.parent().unwrap_or(dir.path());
+        std::fs::create_dir_all(folder)
+            .and_then(|()| std::fs::write(&path, text))
+            .map_err(|e| e.to_string())?;
+    }
+    let mut sources = Sources::read_dir(dir.path()).map_err(|e| e.to_string())?;
     if let Some(path) = &file.descriptors {
         let bytes = std::fs::read(root().join(path)).map_err(|e| format!("could not read {path}: {e}"))?;
         sources.descriptors = vec![("descriptors.pb".to_owned(), bytes)];
+    }
+    Ok(sources)
+}
+
+fn workload(file: &CaseFile) -> Result<Option<sidegate_compiler::Workload>, String> {
+    file.workload.as_deref().map(|name| name.parse().map_err(|e| format!("{e}"))).transpose()
+}
+
+/// What a slice has at `data.sidegate.workload`, for what is not cut.
+fn sources_of_workload(file: &CaseFile) -> Result<Sources, String> {
+    let mut sources = sources(file)?;
+    if let Some(workload) = workload(file)? {
+        let names = Value::from(json!({"namespace": workload.namespace(), "name": workload.name()}));
+        let mut sidegate = sources.data["sidegate"].clone();
+        if sidegate == Value::Undefined {
+            sidegate = Value::new_object();
+        }
+        sidegate.as_object_mut().map_err(|e| e.to_string())?.insert("workload".into(), names);
+        sources.data.as_object_mut().map_err(|e| e.to_string())?.insert("sidegate".into(), sidegate);
     }
     Ok(sources)
 }
@@ -176,11 +205,11 @@ fn attributes(request: &RequestCase, headers: Headers) -> Attributes {
         context: Context { now_ns: Some(1_767_323_045_678_901_000), seed: Some([0; 32]) },
         ..Attributes::default()
     };
-    if let Some(principal) = request.principal() {
+    if request.from.is_some() {
         attributes.mtls = Some(true);
         attributes.tls_version = Some(b"TLSv1.3".to_vec());
         attributes.requested_server_name = Some(b"localhost".to_vec());
-        attributes.peer_uri_sans = vec![principal.into_bytes()];
+        attributes.peer_uri_sans = request.uri_sans().into_iter().map(String::into_bytes).collect();
         attributes.local_uri_san = Some(certs::spiffe(SERVICE.0, SERVICE.1).into_bytes());
     }
     attributes
