@@ -14,10 +14,9 @@
 #[allow(dead_code, reason = "the other tests of declarations use the rest")]
 mod declare;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
-use sidegate_compiler::Sources;
 use sidegate_compiler::declare::Mesh;
 use sidegate_compiler::declare::suggest::{Options, Suggester, Suggestions};
 
