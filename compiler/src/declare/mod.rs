@@ -22,6 +22,7 @@ mod parse_from;
 mod parse_headers;
 mod review;
 mod source;
+pub mod suggest;
 mod variants;
 pub(crate) mod words;
 mod yaml;
