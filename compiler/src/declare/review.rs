@@ -10,7 +10,6 @@ use super::covers;
 use super::mesh::Mesh;
 use super::model::{HeaderTest, Rule, Segment, ServicePolicy, Target, Test, Who};
 use super::names::Names;
-use super::source::Place;
 use super::source::{Place, Source};
 use crate::diagnostics::Diagnostic;
 
