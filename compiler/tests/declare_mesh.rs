@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use boon::{Compiler, Schemas};
-use sidegate_compiler::Sources;
 use sidegate_compiler::declare::Mesh;
+use sidegate_compiler::{BuildOptions, Sources, build};
 use tempfile::TempDir;
 
 const HEAD: &str = "apiVersion: sidegate.io/v1alpha1\nkind: MeshPolicy\n";
@@ -164,6 +164,11 @@ fn what_stands_where_it_must_not_is_refused() {
             "3:1 declare_rego",
         ),
         ("mesh/policy.rego", "package mesh\n\nallow if input.x\n", "3:1 declare_rego"),
+        (
+            "services/pay/charges/policy.rego",
+            "package services.pay.charges\n\n# METADATA\n# entrypoint: true\ndeny := true\n",
+            "1:1 declare_rego",
+        ),
         ("services/pay/charges/policy.rego", "package services.pay.charges\n\nallow {\n", "3:7 rego_parse"),
         // Data of another, and data that look like rules.
         ("data.json", "{\"services\": {\"pay\": {\"charges\": {\"vip\": []}}}}", "0:0 declare_data"),
@@ -218,4 +223,32 @@ fn what_is_seldom_meant_is_said() {
         format!("{HEAD}spec: {{deny: [{{from: [{{namespace: pay}}]}}, {{from: [{{namespace: pay}}]}}]}}\n");
     let found = warnings(&[declared, ("mesh.yaml", &base)]);
     assert_eq!(found, ["mesh.yaml:3:43 declare_shadowed", "charges.yaml:4:29 declare_dead"]);
+}
+
+/// What the Rego names of the library is there, though nothing of the declaration needs it: also by way of another's.
+#[test]
+fn the_library_is_whole_where_rego_names_it() {
+    let other = PAY.replace("charges", "other");
+    let third = PAY.replace("charges", "third");
+    let dir = folder(&[
+        ("services/pay/charges.yaml", PAY),
+        ("services/pay/other.yaml", &other),
+        ("services/pay/third.yaml", &third),
+        (
+            "services/pay/charges/policy.rego",
+            "package services.pay.charges\n\ndeny if data.services.pay.other.flag\n",
+        ),
+        (
+            "services/pay/other/policy.rego",
+            "package services.pay.other\n\nflag if data.sidegate.authz.claims.sub == \"x\"\n\ndeny if flag\n",
+        ),
+        ("services/pay/third/policy.rego", "package services.pay.third\n\ndeny if input.sidegate.x\n"),
+    ]);
+    let sources = Sources::read_dir(dir.path()).unwrap();
+    let reads_claims = |workload: &str| {
+        let workload = Some(format!("pay/{workload}").parse().unwrap());
+        let built = build(&sources, &BuildOptions { workload, ..BuildOptions::default() }).unwrap();
+        built.entries[0].reads.iter().any(|read| read.contains("jwt_authn"))
+    };
+    assert_eq!(["charges", "other", "third"].map(reads_claims), [true, true, false]);
 }

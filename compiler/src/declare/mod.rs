@@ -11,6 +11,7 @@ mod document;
 mod document_headers;
 mod fields;
 pub(crate) mod library;
+mod library_users;
 mod mesh;
 mod model;
 mod names;
@@ -28,8 +29,8 @@ pub(crate) mod words;
 mod yaml;
 
 pub use base::{Base, Widen};
-pub(crate) use beside::names_library;
 pub use beside::{Beside, Defined};
+pub(crate) use library_users::names_library;
 pub use mesh::Mesh;
 pub(crate) use mesh::{File, FileKind};
 pub use model::{
