@@ -1,4 +1,5 @@
-//! Random declarations, decided by a real OPA with the library, by the plan, and by the model of the tests.
+//! Random declarations, decided by a real OPA with the library, by the plan, by the model of the tests, and by
+//! what explains decisions.
 //!
 //! `declarations OPA [DECLARATIONS [SEED]]`; `make declarations` finds OPA.
 
@@ -85,11 +86,12 @@ fn main() {
             let data = sides::json_of(&sources.data);
             let questions: Vec<Json> = asked_for.iter().map(model::Request::input).collect();
             cases.push(json!({"sidegate": data["sidegate"], "questions": questions}));
-            asked.push((seed, declaration, asked_for, sides::plan(&sources)));
+            let service = sides::service(&declaration);
+            asked.push((seed, declaration, service, asked_for, sides::plan(&sources)));
         }
         let answers = ask(opa, &json!(cases));
         assert_eq!(answers.len(), asked.len(), "every declaration has answers");
-        for ((seed, declaration, requests, policy), answers) in asked.iter().zip(answers) {
+        for ((seed, declaration, service, requests, policy), answers) in asked.iter().zip(answers) {
             assert_eq!(answers.len(), requests.len(), "every request has an answer");
             for (request, opa) in requests.iter().zip(answers) {
                 let input = request.input();
@@ -101,10 +103,11 @@ fn main() {
                 let wanted = model::decide(declaration, request);
                 compared += 1;
                 allowed += u64::from(wanted["allowed"] == true);
-                if planned.as_ref() != Ok(&opa) || wanted != opa {
+                let judged = sides::judge(service, declaration, request).is_allowed;
+                if planned.as_ref() != Ok(&opa) || wanted != opa || opa["allowed"] != judged {
                     let yaml = declaration.yaml();
                     failures.push(format!(
-                        "--- seed {seed}\n{yaml}{input}\nOPA {opa}\nplan {planned:?}\nmodel {wanted}"
+                        "--- seed {seed}\n{yaml}{input}\nOPA {opa}\nplan {planned:?}\nmodel {wanted}\njudge {judged}"
                     ));
                 }
             }

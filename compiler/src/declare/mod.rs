@@ -6,6 +6,7 @@
 mod covers;
 mod document;
 mod fields;
+mod judge;
 pub(crate) mod library;
 mod mesh;
 mod model;
@@ -19,6 +20,7 @@ mod variants;
 mod words;
 mod yaml;
 
+pub use judge::{Answer, Effect, Judged, OddPath, Part as RulePart, Request, Verdict, judge};
 pub use mesh::Mesh;
 pub(crate) use mesh::{File, FileKind};
 pub use model::{

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
-use sidegate_compiler::declare::Mesh;
+use sidegate_compiler::declare::{self, Mesh, ServicePolicy};
 use sidegate_compiler::{BuildOptions, Sources, build};
 use sidegate_engine::Value;
 use sidegate_engine::attributes::Workload;
@@ -11,15 +11,47 @@ use sidegate_engine::limits::Limits;
 use sidegate_engine::policy::Policy;
 use sidegate_engine::trust::Trust;
 
-use super::model::Declaration;
+use super::model::{self, Declaration};
 
 pub(crate) const ENTRYPOINT: &str = "sidegate/authz/decision";
 
+/// The declaration, read from a file.
+pub(crate) fn service(declaration: &Declaration) -> ServicePolicy {
+    let yaml = declaration.yaml();
+    Mesh::read_one("charges.yaml", &yaml, "pay", "charges")
+        .unwrap_or_else(|findings| panic!("{yaml}\n{findings:#?}"))
+}
+
+/// The request, as those who explain decisions take it.
+pub(crate) fn asked(request: &model::Request) -> declare::Request {
+    let model::Request { principal, uris, own, method, path, host, port, headers, claims, address } =
+        request.clone();
+    declare::Request {
+        principal,
+        uri_sans: uris,
+        own_principal: own,
+        method,
+        path,
+        host,
+        port,
+        headers,
+        claims,
+        source: address,
+    }
+}
+
+/// What those who explain decisions say.
+pub(crate) fn judge(
+    service: &ServicePolicy,
+    declaration: &Declaration,
+    request: &model::Request,
+) -> declare::Verdict {
+    declare::judge(service, &declaration.aliases, &asked(request))
+}
+
 /// What a folder with this one declaration is built from, for the workload that it is about.
 pub(crate) fn sources(declaration: &Declaration) -> Sources {
-    let yaml = declaration.yaml();
-    let policy = Mesh::read_one("charges.yaml", &yaml, "pay", "charges")
-        .unwrap_or_else(|findings| panic!("{yaml}\n{findings:#?}"));
+    let policy = service(declaration);
     let mesh = Mesh { services: vec![policy], trust_domain_aliases: declaration.aliases.clone() };
     let mut data = mesh.data().unwrap();
     let workload = Value::from(json!({"namespace": "pay", "name": "charges"}));
