@@ -5,6 +5,7 @@
 
 mod covers;
 mod document;
+mod explain;
 mod fields;
 mod judge;
 pub(crate) mod library;
@@ -20,6 +21,7 @@ mod variants;
 mod words;
 mod yaml;
 
+pub use explain::{Addition, Explanation, Reason, caller_words, explain, name_words};
 pub use judge::{Answer, Effect, Judged, OddPath, Part as RulePart, Request, Verdict, judge};
 pub use mesh::Mesh;
 pub(crate) use mesh::{File, FileKind};

@@ -11,7 +11,7 @@ mod target;
 
 use super::model::{Rule, ServicePolicy};
 
-pub(crate) use caller::Callers;
+pub(crate) use caller::{Callers, Identity};
 pub use path::OddPath;
 pub(crate) use path::{ReadPath, fold_literal};
 pub use request::Request;
