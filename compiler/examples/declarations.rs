@@ -86,12 +86,12 @@ fn main() {
             let data = sides::json_of(&sources.data);
             let questions: Vec<Json> = asked_for.iter().map(model::Request::input).collect();
             cases.push(json!({"sidegate": data["sidegate"], "questions": questions}));
-            let service = sides::service(&declaration);
-            asked.push((seed, declaration, service, asked_for, sides::plan(&sources)));
+            let mesh = sides::mesh(&declaration);
+            asked.push((seed, declaration, mesh, asked_for, sides::plan(&sources)));
         }
         let answers = ask(opa, &json!(cases));
         assert_eq!(answers.len(), asked.len(), "every declaration has answers");
-        for ((seed, declaration, service, requests, policy), answers) in asked.iter().zip(answers) {
+        for ((seed, declaration, mesh, requests, policy), answers) in asked.iter().zip(answers) {
             assert_eq!(answers.len(), requests.len(), "every request has an answer");
             for (request, opa) in requests.iter().zip(answers) {
                 let input = request.input();
@@ -103,7 +103,7 @@ fn main() {
                 let wanted = model::decide(declaration, request);
                 compared += 1;
                 allowed += u64::from(wanted["allowed"] == true);
-                let judged = sides::judge(service, declaration, request).is_allowed;
+                let judged = sides::judge(mesh, request).is_allowed;
                 if planned.as_ref() != Ok(&opa) || wanted != opa || opa["allowed"] != judged {
                     let yaml = declaration.yaml();
                     failures.push(format!(

@@ -127,7 +127,9 @@ impl Sources {
         if files.is_empty() {
             return Ok(None);
         }
-        Mesh::read(&files).map(|mesh| Some(Cow::Owned(mesh))).map_err(Diagnostics::new)
+        let mut mesh = Mesh::read(&files).map_err(Diagnostics::new)?;
+        self.beside(&mut mesh).map_err(Diagnostics::new)?;
+        Ok(Some(Cow::Owned(mesh)))
     }
 
     /// The texts of the declarations that a workload is decided by.
@@ -169,7 +171,7 @@ impl Sources {
             };
             findings.extend(result.err());
         }
-        if declarations.iter().any(|file| matches!(file.kind, FileKind::Service { .. })) {
+        if !declarations.is_empty() {
             let inside = |file: &declare::File| (file.kind.path(), file.source.text.clone());
             sources.declarations = declarations.iter().map(inside).collect();
             findings.extend(sources.declare(&declarations, tests).err().into_iter().flatten());
@@ -190,8 +192,9 @@ impl Sources {
     /// Adds what declarations say: data below `sidegate`, and the library that decides by them.
     /// Tests get all of it: they may ask for more than the declarations need.
     fn declare(&mut self, files: &[declare::File], tests: bool) -> Result<(), Vec<Diagnostic>> {
-        let mesh = Mesh::read(files)?;
+        let mut mesh = Mesh::read(files)?;
         self.modules.retain(|(_, text)| !declare::library::is_copy(text));
+        self.beside(&mut mesh)?;
         let one = |finding| vec![finding];
         self.own_names(&mesh).map_err(one)?;
         let data = Value::from(BTreeMap::from([(Value::from("sidegate"), mesh.data()?)]));
@@ -199,7 +202,9 @@ impl Sources {
             let message = format!("expected `data.{}` once, got it twice", path.join("."));
             one(Diagnostic::file(&self.root, "data_conflict", message))
         })?;
-        self.modules.extend(if tests { declare::library::all() } else { mesh.modules() });
+        // Nobody says here whose slice it is to be, so the rules of all may name the library.
+        let is_all = tests || self.modules.iter().any(|(_, text)| declare::names_library(text));
+        self.modules.extend(if is_all { declare::library::all() } else { mesh.modules() });
         self.declared = Some(mesh);
         Ok(())
     }

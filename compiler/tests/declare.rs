@@ -46,7 +46,7 @@ fn differences(
     for seed in seeds {
         let mut random = Random(seed);
         let declaration = generate::declaration(&mut random);
-        let (sources, service) = (sources(&declaration), sides::service(&declaration));
+        let (sources, mesh) = (sources(&declaration), sides::mesh(&declaration));
         // A slice costs three compilations; every tenth shows that it is the same.
         let policy = if seed % 10 == 0 { slice(&sources) } else { plan(&sources) };
         let mut reference = Reference::new(&sources).unwrap();
@@ -60,7 +60,7 @@ fn differences(
                 Some(true) => counts.allowed += 1,
                 _ => counts.denied += 1,
             }
-            let judged = sides::judge(&service, &declaration, &request);
+            let judged = sides::judge(&mesh, &request);
             let is_judged = Some(judged.is_allowed) == wanted["allowed"].as_bool();
             if planned.as_ref() != Ok(&wanted) || interpreted.as_ref() != Ok(&wanted) || !is_judged {
                 failures.push(format!(

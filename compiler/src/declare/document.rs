@@ -4,21 +4,49 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::base::Base;
+use super::beside::Beside;
+use super::document_headers::Headers;
 use super::model::{
-    Caller, Condition, GrpcMethod, HeaderChanges, HeaderRules, HeaderTest, HostPattern, Part, Rule, Segment,
-    ServicePolicy, Target, Template, Test, Who,
+    Caller, Condition, GrpcMethod, HeaderTest, HostPattern, Mode, Rule, Segment, ServicePolicy, Target,
+    Template, Test, Who,
 };
 
 /// `data.sidegate.services[namespace][name]`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Document {
     owner: String,
+    /// `shadow`; nothing where decisions are enforced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rego: Option<Rego>,
     #[serde(skip_serializing_if = "Option::is_none")]
     allow: Option<Side>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deny: Option<Side>,
     #[serde(skip_serializing_if = "Option::is_none")]
     headers: Option<Headers>,
+}
+
+/// `data.sidegate.base`: what holds for every service.
+#[derive(Debug, Serialize)]
+pub(crate) struct BaseDocument {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rego: Option<Rego>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deny: Option<Side>,
+}
+
+/// What Rego beside the declaration has a say in.
+#[derive(Debug, Serialize)]
+struct Rego {
+    /// `narrow` or `widen`, where it defines `allow`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow: Option<&'static str>,
+    /// `true`, where it defines `deny`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    deny: bool,
 }
 
 /// The rules of one effect. A clause is a rule with one of its targets; the tables of paths say which clauses
@@ -96,25 +124,6 @@ enum Check {
     Source { networks: Vec<String> },
 }
 
-#[derive(Debug, Serialize)]
-struct Headers {
-    request: Changes,
-    response: Changes,
-}
-
-#[derive(Debug, Serialize)]
-struct Changes {
-    set: BTreeMap<String, Vec<Piece>>,
-    remove: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Piece {
-    Text(String),
-    Variable(&'static str),
-}
-
 /// Which of the two a side is: denies are compared with paths as a service might read them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Effect {
@@ -124,30 +133,54 @@ enum Effect {
 
 impl Document {
     /// The document of a declaration.
-    pub(crate) fn new(policy: &ServicePolicy) -> Self {
+    pub(crate) fn new(policy: &ServicePolicy, may_widen: bool) -> Self {
         let ServicePolicy {
             file: _,
             namespace: _,
             name: _,
             owner,
             owner_place: _,
+            mode,
             workloads: _,
             allow,
             deny,
             headers,
+            rego,
             source: _,
         } = policy;
-        let side = |rules: &[Rule], effect| (!rules.is_empty()).then(|| Side::new(rules, effect));
         Self {
             owner: owner.clone(),
-            allow: side(allow, Effect::Allow),
-            deny: side(deny, Effect::Deny),
+            mode: (*mode == Mode::Shadow).then_some("shadow"),
+            rego: rego.as_ref().and_then(|rego| Rego::new(rego, may_widen)),
+            allow: Side::of(allow, Effect::Allow),
+            deny: Side::of(deny, Effect::Deny),
             headers: (!headers.is_empty()).then(|| Headers::new(headers)),
         }
     }
 }
 
+impl BaseDocument {
+    /// What the base says; `None` where it says nothing.
+    pub(crate) fn new(base: &Base) -> Option<Self> {
+        let rego = base.rego.as_ref().and_then(|rego| Rego::new(rego, false));
+        let deny = Side::of(&base.deny, Effect::Deny);
+        (rego.is_some() || deny.is_some()).then_some(Self { rego, deny })
+    }
+}
+
+impl Rego {
+    fn new(rego: &Beside, may_widen: bool) -> Option<Self> {
+        let allow = rego.allow.as_ref().map(|_| if may_widen { "widen" } else { "narrow" });
+        let deny = rego.deny.is_some();
+        (allow.is_some() || deny).then_some(Self { allow, deny })
+    }
+}
+
 impl Side {
+    fn of(rules: &[Rule], effect: Effect) -> Option<Self> {
+        (!rules.is_empty()).then(|| Self::new(rules, effect))
+    }
+
     fn new(rules: &[Rule], effect: Effect) -> Self {
         let mut side = Self::default();
         let mut shapes = Shapes::default();
@@ -337,24 +370,5 @@ impl Check {
             }
             Test::Source(networks) => Self::Source { networks },
         }
-    }
-}
-
-impl Headers {
-    fn new(rules: &HeaderRules) -> Self {
-        let HeaderRules { request, response } = rules;
-        Self { request: Changes::new(request), response: Changes::new(response) }
-    }
-}
-
-impl Changes {
-    fn new(changes: &HeaderChanges) -> Self {
-        let HeaderChanges { set, remove } = changes;
-        let piece = |part: &Part| match part {
-            Part::Text(text) => Piece::Text(text.clone()),
-            Part::Variable(variable) => Piece::Variable(variable.name()),
-        };
-        let set = set.iter().map(|(name, parts)| (name.clone(), parts.iter().map(piece).collect()));
-        Self { set: set.collect(), remove: remove.clone() }
     }
 }

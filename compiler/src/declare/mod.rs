@@ -3,8 +3,11 @@
 //! A file is read strictly into a [`ServicePolicy`]; all of them make a mesh, whose data document the Rego
 //! library decides by, in OPA and in the plan alike.
 
+mod base;
+mod beside;
 mod covers;
 mod document;
+mod document_headers;
 mod explain;
 mod fields;
 mod judge;
@@ -21,13 +24,16 @@ mod variants;
 mod words;
 mod yaml;
 
+pub use base::{Base, Widen};
+pub(crate) use beside::names_library;
+pub use beside::{Beside, Defined};
 pub use explain::{Addition, Explanation, Reason, caller_words, explain, name_words};
 pub use judge::{Answer, Effect, Judged, OddPath, Part as RulePart, Request, Verdict, judge};
 pub use mesh::Mesh;
 pub(crate) use mesh::{File, FileKind};
 pub use model::{
-    Caller, Condition, GrpcMethod, HeaderChanges, HeaderRules, HeaderTest, HostPattern, Part, Rule, Segment,
-    ServicePolicy, Target, Template, Test, Variable, Who,
+    Caller, Condition, GrpcMethod, HeaderChanges, HeaderRules, HeaderTest, HostPattern, Mode, Part, Rule,
+    Segment, ServicePolicy, Target, Template, Test, Variable, Who,
 };
 pub use owners::CodeOwners;
 pub use source::Place;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
-use sidegate_compiler::declare::{self, Mesh, ServicePolicy};
+use sidegate_compiler::declare::{self, Mesh};
 use sidegate_compiler::{BuildOptions, Sources, build};
 use sidegate_engine::Value;
 use sidegate_engine::attributes::Workload;
@@ -15,11 +15,12 @@ use super::model::{self, Declaration};
 
 pub(crate) const ENTRYPOINT: &str = "sidegate/authz/decision";
 
-/// The declaration, read from a file.
-pub(crate) fn service(declaration: &Declaration) -> ServicePolicy {
+/// The mesh of this one declaration, read from a file.
+pub(crate) fn mesh(declaration: &Declaration) -> Mesh {
     let yaml = declaration.yaml();
-    Mesh::read_one("charges.yaml", &yaml, "pay", "charges")
-        .unwrap_or_else(|findings| panic!("{yaml}\n{findings:#?}"))
+    let policy = Mesh::read_one("charges.yaml", &yaml, "pay", "charges")
+        .unwrap_or_else(|findings| panic!("{yaml}\n{findings:#?}"));
+    Mesh { services: vec![policy], trust_domain_aliases: declaration.aliases.clone(), ..Mesh::default() }
 }
 
 /// The request, as those who explain decisions take it.
@@ -41,18 +42,13 @@ pub(crate) fn asked(request: &model::Request) -> declare::Request {
 }
 
 /// What those who explain decisions say.
-pub(crate) fn judge(
-    service: &ServicePolicy,
-    declaration: &Declaration,
-    request: &model::Request,
-) -> declare::Verdict {
-    declare::judge(service, &declaration.aliases, &asked(request))
+pub(crate) fn judge(mesh: &Mesh, request: &model::Request) -> declare::Verdict {
+    declare::judge(mesh, &mesh.services[0], &asked(request))
 }
 
 /// What a folder with this one declaration is built from, for the workload that it is about.
 pub(crate) fn sources(declaration: &Declaration) -> Sources {
-    let policy = service(declaration);
-    let mesh = Mesh { services: vec![policy], trust_domain_aliases: declaration.aliases.clone() };
+    let mesh = mesh(declaration);
     let mut data = mesh.data().unwrap();
     let workload = Value::from(json!({"namespace": "pay", "name": "charges"}));
     data.as_object_mut().unwrap().insert(Value::from("workload"), workload);

@@ -6,6 +6,7 @@ mod write;
 use serde::Serialize;
 
 use super::judge::{Answer, Effect, Judged, OddPath, Part, Request, Verdict, judge};
+use super::mesh::Mesh;
 use super::model::{Rule, ServicePolicy};
 use super::source::{Place, Source};
 
@@ -50,9 +51,9 @@ pub struct Reason {
 }
 
 /// Explains what a declaration says to a request.
-pub fn explain(service: &ServicePolicy, aliases: &[String], request: &Request) -> Explanation {
-    let verdict = judge(service, aliases, request);
-    let reason = |judged: &&Judged| reason(service, judged, request);
+pub fn explain(mesh: &Mesh, service: &ServicePolicy, request: &Request) -> Explanation {
+    let verdict = judge(mesh, service, request);
+    let reason = |judged: &&Judged| reason(mesh, service, judged, request);
     let decided: Vec<Reason> = verdict.decided().iter().map(reason).collect();
     let is_denied = verdict.deny.iter().any(|judged| judged.holds) && verdict.odd.is_none();
     let nearest = match verdict.is_allowed || verdict.odd.is_some() || is_denied {
@@ -68,7 +69,7 @@ pub fn explain(service: &ServicePolicy, aliases: &[String], request: &Request) -
             None,
             Some("deny beats allow: to allow this, make the deny narrower (`from`, `to`, `when`)".to_owned()),
         ),
-        (None, false) => match write::addition(service, aliases, request) {
+        (None, false) => match write::addition(service, &mesh.trust_domain_aliases, request) {
             Ok(addition) => (Some(addition), None),
             Err(why) => (None, Some(why)),
         },
@@ -76,15 +77,16 @@ pub fn explain(service: &ServicePolicy, aliases: &[String], request: &Request) -
     Explanation { odd: verdict.odd.clone(), verdict, decided, nearest, addition, advice }
 }
 
-fn rule<'s>(service: &'s ServicePolicy, judged: &Judged) -> Option<&'s Rule> {
-    match judged.effect {
-        Effect::Allow => service.allow.get(judged.rule),
-        Effect::Deny => service.deny.get(judged.rule),
+fn rule<'s>(mesh: &'s Mesh, service: &'s ServicePolicy, judged: &Judged) -> Option<&'s Rule> {
+    match (judged.effect, judged.is_base) {
+        (Effect::Allow, _) => service.allow.get(judged.rule),
+        (Effect::Deny, true) => mesh.base.deny.get(judged.rule),
+        (Effect::Deny, false) => service.deny.get(judged.rule),
     }
 }
 
-fn reason(service: &ServicePolicy, judged: &Judged, request: &Request) -> Reason {
-    let rule = rule(service, judged);
+fn reason(mesh: &Mesh, service: &ServicePolicy, judged: &Judged, request: &Request) -> Reason {
+    let rule = rule(mesh, service, judged);
     let place = rule.map_or(Place::default(), |rule| place(rule, judged));
     let misses = judged.misses.iter().filter(|(_, answer)| match (judged.holds, answer) {
         // Of a deny that holds: what it takes for yes because nobody knows.
@@ -96,7 +98,8 @@ fn reason(service: &ServicePolicy, judged: &Judged, request: &Request) -> Reason
             words::miss(rule?, judged.target, *part, *answer, judged.effect, request)
         })
         .collect();
-    at(&service.source, place, judged.effect, rule.and_then(|rule| rule.name.clone()), because)
+    let source = mesh.base.source.as_ref().filter(|_| judged.is_base).unwrap_or(&service.source);
+    at(source, place, judged.effect, rule.and_then(|rule| rule.name.clone()), because)
 }
 
 fn at(source: &Source, place: Place, effect: Effect, name: Option<String>, because: Vec<String>) -> Reason {

@@ -9,6 +9,7 @@ mod path;
 mod request;
 mod target;
 
+use super::mesh::Mesh;
 use super::model::{Rule, ServicePolicy};
 
 pub(crate) use caller::{Callers, Identity};
@@ -62,6 +63,8 @@ pub enum Part {
 pub struct Judged {
     /// Whether it is an allow or a deny.
     pub effect: Effect,
+    /// Whether it is a deny of the mesh-wide base.
+    pub is_base: bool,
     /// Which one of them.
     pub rule: usize,
     /// Whether it matches: then it lets in, or keeps out.
@@ -81,7 +84,7 @@ pub struct Verdict {
     pub odd: Option<OddPath>,
     /// Every rule of `allow`, in its order.
     pub allow: Vec<Judged>,
-    /// Every rule of `deny`, in its order.
+    /// Every rule of `deny`, in its order; those of the mesh-wide base first.
     pub deny: Vec<Judged>,
 }
 
@@ -109,15 +112,17 @@ impl Answer {
     }
 }
 
-/// Judges a request by a declaration; `aliases` are the other names of the mesh's trust domain.
-pub fn judge(service: &ServicePolicy, aliases: &[String], request: &Request) -> Verdict {
-    let callers = Callers::new(aliases, request);
+/// Judges a request by a declaration and by what holds in all of the mesh. Rego beside it is not asked.
+pub fn judge(mesh: &Mesh, service: &ServicePolicy, request: &Request) -> Verdict {
+    let callers = Callers::new(&mesh.trust_domain_aliases, request);
     let path = request.read_path();
     let side = |rules: &[Rule], effect| -> Vec<Judged> {
         rules.iter().enumerate().map(|(at, rule)| one(at, rule, effect, &callers, request, &path)).collect()
     };
     let allow = side(&service.allow, Effect::Allow);
-    let deny = side(&service.deny, Effect::Deny);
+    let base =
+        side(&mesh.base.deny, Effect::Deny).into_iter().map(|judged| Judged { is_base: true, ..judged });
+    let deny: Vec<Judged> = base.chain(side(&service.deny, Effect::Deny)).collect();
     let holds = |side: &[Judged]| side.iter().any(|judged| judged.holds);
     Verdict { is_allowed: path.is_ok() && holds(&allow) && !holds(&deny), odd: path.err(), allow, deny }
 }
@@ -151,7 +156,7 @@ fn one(
         }
     }
     let holds = misses.iter().all(|(_, answer)| answer.counts(effect));
-    Judged { effect, rule: at, holds, target, misses }
+    Judged { effect, is_base: false, rule: at, holds, target, misses }
 }
 
 impl Verdict {
