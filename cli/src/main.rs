@@ -5,13 +5,14 @@
 mod commands;
 mod output;
 mod signing;
+mod wrap;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{build, check, eval, init, inspect, publish, test, verify};
+use commands::{build, check, eval, explain, init, inspect, publish, test, verify};
 use output::{Answer, Failure};
 
 /// Builds, checks and asks Sidegate's policy bundles.
@@ -29,6 +30,7 @@ enum Command {
     Inspect(inspect::Args),
     Verify(verify::Args),
     Eval(eval::Args),
+    Explain(Box<explain::Args>),
     Init(init::Args),
     Test(test::Args),
     Publish(Box<publish::Args>),
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(&args, &mut out),
         Command::Verify(args) => verify::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
+        Command::Explain(args) => explain::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),
         Command::Publish(args) => publish::run(&args, &mut out),

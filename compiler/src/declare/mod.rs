@@ -3,8 +3,10 @@
 //! A file is read strictly into a [`ServicePolicy`]; all of them make a mesh, whose data document the Rego
 //! library decides by, in OPA and in the plan alike.
 
+mod ask;
 mod base;
 mod beside;
+mod changes;
 mod covers;
 mod document;
 mod document_headers;
@@ -24,9 +26,14 @@ mod variants;
 mod words;
 mod yaml;
 
+pub use ask::policy_of;
 pub use base::{Base, Widen};
 pub(crate) use beside::names_library;
 pub use beside::{Beside, Defined};
+pub use changes::{
+    Access, CallerClass, ChangeKind, Example, Methods, Note, Plan, RuleRef, ServiceChange, State, access,
+    plan,
+};
 pub use explain::{Addition, Explanation, Reason, caller_words, explain, name_words};
 pub use judge::{Answer, Effect, Judged, OddPath, Part as RulePart, Request, Verdict, judge};
 pub use mesh::Mesh;

@@ -43,7 +43,11 @@ pub(super) fn samples(templates: &[(Effect, &Template)]) -> Option<Vec<ReadPath>
                 }
                 count = count.saturating_add(1);
                 let longer = |before: &[String], one: String| before.iter().cloned().chain([one]).collect();
-                next.push(State { plain: longer(&state.plain, plain), folded: longer(&state.folded, folded), alive });
+                next.push(State {
+                    plain: longer(&state.plain, plain),
+                    folded: longer(&state.folded, folded),
+                    alive,
+                });
             }
         }
         if count > MAX_STATES {
@@ -99,7 +103,9 @@ fn symbols(templates: &[(Effect, &Template)], state: &State, depth: usize) -> Ve
     // What a deny takes for its own, and no allow does.
     for text in &denied {
         let spellings = [text.clone(), text.to_ascii_uppercase(), encoded(text)];
-        let other = spellings.into_iter().find(|other| !allowed.contains(other) && fold_literal(other) == *text || other.contains('%'));
+        let other = spellings
+            .into_iter()
+            .find(|other| !allowed.contains(other) && fold_literal(other) == *text || other.contains('%'));
         symbols.extend(other.map(|other| (other, text.clone())));
     }
     let mut fresh = "x".to_owned();

@@ -10,6 +10,7 @@ use super::mesh::Mesh;
 use super::model::{Rule, ServicePolicy};
 use super::source::{Place, Source};
 
+pub(crate) use words::test_words;
 pub use words::{caller_words, name_words};
 pub use write::Addition;
 

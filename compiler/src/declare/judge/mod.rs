@@ -13,10 +13,11 @@ use super::mesh::Mesh;
 use super::model::{Rule, ServicePolicy};
 
 pub(crate) use caller::{Callers, Identity};
+pub(crate) use condition::holds as condition_holds;
 pub use path::OddPath;
 pub(crate) use path::{ReadPath, fold_literal};
 pub use request::Request;
-pub(crate) use target::{Asked, grpc_template, matches_template};
+pub(crate) use target::{Asked, grpc_template, host_is, is_grpc, matches_template, method_is, port_is};
 
 /// What is known about a question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

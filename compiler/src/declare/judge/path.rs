@@ -68,6 +68,13 @@ impl ReadPath {
     }
 }
 
+impl ReadPath {
+    /// The path as it came.
+    pub(crate) fn text(&self) -> String {
+        format!("/{}", self.plain.join("/"))
+    }
+}
+
 fn decode(path: &str) -> Result<String, OddPath> {
     let mut bytes = path.bytes();
     let mut decoded = Vec::new();

@@ -1,0 +1,241 @@
+//! Differences as lines that people read: who, with which methods, which paths, by which rule.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::callers::CallerClass;
+use super::clauses::Clause;
+use super::compare::{Taken, speaks};
+use super::explore::{Explored, Found};
+use super::values::Method;
+use super::{Access, Example, Methods, RuleRef, Seen, State};
+use crate::declare::covers;
+use crate::declare::explain::test_words;
+use crate::declare::judge::{Effect, Request};
+use crate::declare::model::{Segment, Template};
+
+/// What a line says, but for its callers and paths.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    gains: bool,
+    rule: RuleRef,
+    methods: Methods,
+    grpc: bool,
+    when: Vec<String>,
+    in_part: bool,
+    uncertain: bool,
+}
+
+/// A caller, and whether the proxy knows its own trust domain.
+type Caller = (CallerClass, bool);
+
+/// The lines of a service.
+#[derive(Default)]
+pub(super) struct Lines {
+    /// Callers and paths of each line, the paths by the callers.
+    lines: BTreeMap<(Key, BTreeSet<String>), (BTreeSet<Caller>, Option<Example>)>,
+}
+
+/// The rules that clauses are of.
+pub(super) struct Rules<'a> {
+    pub(super) taken: &'a [Taken<'a>],
+    /// Numbers of the clauses that are explored.
+    pub(super) used: &'a [usize],
+    pub(super) seen: [Seen<'a>; 2],
+    /// A request of the callers.
+    pub(super) base: &'a Request,
+}
+
+impl Rules<'_> {
+    /// The first rule of this state that has the clause and speaks of the caller.
+    fn of(&self, clause: usize, effect: Effect, state: State) -> Option<RuleRef> {
+        let id = self.used.get(clause)?;
+        let is_it = |taken: &&Taken<'_>| {
+            let Taken { rule, reference, clauses } = taken;
+            reference.effect == effect
+                && reference.state == state
+                && clauses.binary_search(id).is_ok()
+                && speaks(rule, reference, self.seen, self.base)
+        };
+        self.taken.iter().find(is_it).map(|taken| taken.reference.clone())
+    }
+}
+
+impl Lines {
+    /// The lines of a group of callers.
+    pub(super) fn add(
+        &mut self,
+        callers: &[Caller],
+        clauses: &[&Clause],
+        explored: &Explored,
+        rules: &Rules<'_>,
+    ) {
+        let mut paths: BTreeMap<Key, (BTreeSet<String>, Option<Example>)> = BTreeMap::new();
+        for found in &explored.found {
+            let Some(clause) = clauses.get(found.clause) else { continue };
+            let allow = found.allow.and_then(|allow| clauses.get(allow)).copied();
+            // An allow of the new state lets in, one of the old state did; with denies it is the other way round.
+            let state = match (found.gains, clause.effect) {
+                (true, Effect::Allow) | (false, Effect::Deny) => State::New,
+                (true, Effect::Deny) | (false, Effect::Allow) => State::Old,
+            };
+            let Some(rule) = rules.of(found.clause, clause.effect, state) else { continue };
+            let shown = shown(clause, allow);
+            let grpc = clause.is_grpc || allow.is_some_and(|allow| allow.is_grpc);
+            let key = Key {
+                gains: found.gains,
+                rule,
+                methods: methods(found, clause, allow, &explored.methods),
+                grpc,
+                when: when(clause, allow),
+                in_part: found.in_part,
+                uncertain: found.is_bounded,
+            };
+            let (paths, example) = paths.entry(key).or_default();
+            paths
+                .extend(shown.map(|template| if grpc { grpc_words(template) } else { template.to_string() }));
+            if shown.is_none() {
+                paths.insert(String::new());
+            }
+            if example.is_none() {
+                *example = found.example.as_ref().map(Example::new);
+            }
+        }
+        for (key, (paths, example)) in paths {
+            let (all, kept) = self.lines.entry((key, paths)).or_insert_with(|| (BTreeSet::new(), example));
+            let _ = kept;
+            all.extend(callers.iter().cloned());
+        }
+    }
+
+    /// Lines for all rules, where nothing was compared.
+    pub(super) fn give_up(&mut self, taken: &[Taken<'_>]) {
+        for Taken { reference, .. } in taken {
+            let gains = (reference.effect == Effect::Allow) == (reference.state == State::New);
+            let key = Key {
+                gains,
+                rule: reference.clone(),
+                methods: Methods::Any,
+                grpc: false,
+                when: Vec::new(),
+                in_part: false,
+                uncertain: true,
+            };
+            let callers = BTreeSet::from([(CallerClass::Others, true)]);
+            self.lines.insert((key, BTreeSet::from([String::new()])), (callers, None));
+        }
+    }
+
+    /// Gains and losses, each in the order of the rules.
+    pub(super) fn finish(self, own: &str) -> (Vec<Access>, Vec<Access>) {
+        let (mut gains, mut loses) = (Vec::new(), Vec::new());
+        for ((key, paths), (callers, example)) in self.lines {
+            let Key { gains: is_gain, rule, methods, grpc, when, in_part, uncertain } = key;
+            let paths = if paths.contains("") { Vec::new() } else { paths.into_iter().collect() };
+            let (callers, knows) = simple(callers, own);
+            let mut when = when;
+            if !knows {
+                when.push("the proxy does not know its own trust domain".to_owned());
+            }
+            let access = Access { callers, methods, paths, grpc, when, in_part, uncertain, rule, example };
+            if is_gain { gains.push(access) } else { loses.push(access) }
+        }
+        (gains, loses)
+    }
+}
+
+/// The callers, without what goes without saying; and whether it is so though the proxy knows its trust domain.
+fn simple(callers: BTreeSet<Caller>, own: &str) -> (Vec<CallerClass>, bool) {
+    let known: BTreeSet<&CallerClass> =
+        callers.iter().filter(|(_, knows)| *knows).map(|(class, _)| class).collect();
+    let knows = !known.is_empty();
+    let kept: BTreeSet<CallerClass> = if knows {
+        known.into_iter().cloned().collect()
+    } else {
+        callers.iter().map(|(class, _)| class.clone()).collect()
+    };
+    // The names of a namespace that are no service accounts need no word beside those that are, and so on: a
+    // class goes where a wider one of the same line is there.
+    let is_said = |class: &CallerClass| match class {
+        CallerClass::OddNames { trust_domain } => {
+            kept.contains(&CallerClass::OthersOfTrustDomain { trust_domain: trust_domain.clone() })
+        }
+        CallerClass::Elsewhere { .. } => kept.contains(&CallerClass::Others),
+        _ => false,
+    };
+    let mut shown: Vec<CallerClass> = kept.iter().filter(|class| !is_said(class)).cloned().collect();
+    // This mesh's own first.
+    shown.sort_by_key(|class| !class.is_of(own));
+    (shown, knows)
+}
+
+/// The template that is narrower, of a deny and of what it is compared with.
+fn shown<'c>(clause: &'c Clause, allow: Option<&'c Clause>) -> Option<&'c Template> {
+    match (clause.path.as_ref(), allow.and_then(|allow| allow.path.as_ref())) {
+        (Some(deny), Some(allow)) if covers::template(deny, allow) => Some(allow),
+        (None, path) | (path, _) => path,
+    }
+}
+
+fn when(clause: &Clause, allow: Option<&Clause>) -> Vec<String> {
+    let mut said = Vec::new();
+    for clause in [Some(clause), allow].into_iter().flatten() {
+        if !clause.hosts.is_empty() {
+            let hosts: Vec<String> = clause.hosts.iter().map(ToString::to_string).collect();
+            said.push(format!("host {}", hosts.join(" or ")));
+        }
+        if !clause.ports.is_empty() {
+            let ports: Vec<String> = clause.ports.iter().map(ToString::to_string).collect();
+            said.push(format!("port {}", ports.join(" or ")));
+        }
+        said.extend(clause.when.iter().map(test_words));
+    }
+    said.dedup();
+    said
+}
+
+fn methods(found: &Found, clause: &Clause, allow: Option<&Clause>, all: &BTreeSet<Method>) -> Methods {
+    let named = clause.method.as_ref().or_else(|| allow.and_then(|allow| allow.method.as_ref()));
+    if let Some(method) = named {
+        return Methods::These(vec![method.clone()]);
+    }
+    let names = |set: &BTreeSet<Method>| -> BTreeSet<String> {
+        set.iter()
+            .filter_map(|method| match method {
+                Method::Named(name) => Some(name.clone()),
+                Method::Lower(_) | Method::Other(_) => None,
+            })
+            .collect()
+    };
+    let (all, own) = (names(all), names(&found.methods));
+    let has_other = found.methods.iter().any(|method| !matches!(method, Method::Named(_)));
+    if found.is_bounded || has_other && all == own {
+        return Methods::Any;
+    }
+    match has_other {
+        true => Methods::AnyBut(all.difference(&own).cloned().collect()),
+        false => Methods::These(own.into_iter().collect()),
+    }
+}
+
+/// `package.Service/Method` of the path of its calls.
+fn grpc_words(template: &Template) -> String {
+    let words: Vec<&str> = template
+        .segments
+        .iter()
+        .map(|segment| match segment {
+            Segment::Literal(text) => text.as_str(),
+            Segment::Any(_) => "*",
+        })
+        .collect();
+    words.join("/")
+}
+
+impl Example {
+    fn new(request: &Request) -> Self {
+        Self {
+            method: request.method.clone().unwrap_or_default(),
+            path: request.path.clone().unwrap_or_default(),
+            input: request.input(),
+        }
+    }
+}
