@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use commands::{build, check, eval, explain, init, inspect, publish, test, verify};
+use commands::{build, check, eval, explain, init, inspect, plan, publish, test, verify};
 use output::{Answer, Failure};
 
 /// Builds, checks and asks Sidegate's policy bundles.
@@ -31,6 +31,7 @@ enum Command {
     Verify(verify::Args),
     Eval(eval::Args),
     Explain(Box<explain::Args>),
+    Plan(plan::Args),
     Init(init::Args),
     Test(test::Args),
     Publish(Box<publish::Args>),
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
+        Command::Plan(args) => plan::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),
         Command::Publish(args) => publish::run(&args, &mut out),

@@ -6,6 +6,7 @@ pub(crate) mod eval;
 pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod inspect;
+pub(crate) mod plan;
 pub(crate) mod publish;
 pub(crate) mod sarif;
 pub(crate) mod test;

@@ -20,6 +20,7 @@ mod owners;
 mod parse;
 mod parse_from;
 mod parse_headers;
+mod replay;
 mod review;
 mod source;
 mod variants;
@@ -43,5 +44,6 @@ pub use model::{
     Segment, ServicePolicy, Target, Template, Test, Variable, Who,
 };
 pub use owners::CodeOwners;
+pub use replay::{Replay, ReplayExample, ReplayGroup, replay};
 pub use source::Place;
 pub(crate) use source::Source;

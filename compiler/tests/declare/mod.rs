@@ -2,7 +2,7 @@
 
 pub(crate) mod generate;
 pub(crate) mod model;
-mod paths;
+pub(crate) mod paths;
 pub(crate) mod requests;
 pub(crate) mod sides;
 mod write;

@@ -11,7 +11,6 @@ use sidegate_compiler::{Sources, Workload};
 use sidegate_engine::Value;
 use sidegate_engine::bundle;
 use sidegate_engine::limits::Limits;
-use sidegate_engine::policy::Policy;
 
 use crate::output::{Answer, Failure, Format, json, read};
 use asked::Asked;

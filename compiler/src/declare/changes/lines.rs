@@ -130,42 +130,52 @@ impl Lines {
         let (mut gains, mut loses) = (Vec::new(), Vec::new());
         for ((key, paths), (callers, example)) in self.lines {
             let Key { gains: is_gain, rule, methods, grpc, when, in_part, uncertain } = key;
-            let paths = if paths.contains("") { Vec::new() } else { paths.into_iter().collect() };
-            let (callers, knows) = simple(callers, own);
-            let mut when = when;
-            if !knows {
-                when.push("the proxy does not know its own trust domain".to_owned());
+            let paths: Vec<String> =
+                if paths.contains("") { Vec::new() } else { paths.into_iter().collect() };
+            let known: BTreeSet<&CallerClass> =
+                callers.iter().filter(|(_, knows)| *knows).map(|(class, _)| class).collect();
+            let others: BTreeSet<&CallerClass> =
+                callers.iter().map(|(class, _)| class).filter(|class| !known.contains(class)).collect();
+            for (classes, knows) in [(known, true), (others, false)] {
+                if classes.is_empty() {
+                    continue;
+                }
+                let mut when = when.clone();
+                when.extend((!knows).then(|| "the proxy does not know its own trust domain".to_owned()));
+                let access = Access {
+                    callers: simple(&classes, own),
+                    methods: methods.clone(),
+                    paths: paths.clone(),
+                    grpc,
+                    when,
+                    in_part,
+                    uncertain,
+                    rule: rule.clone(),
+                    example: example.clone(),
+                };
+                if is_gain { gains.push(access) } else { loses.push(access) }
             }
-            let access = Access { callers, methods, paths, grpc, when, in_part, uncertain, rule, example };
-            if is_gain { gains.push(access) } else { loses.push(access) }
         }
         (gains, loses)
     }
 }
 
-/// The callers, without what goes without saying; and whether it is so though the proxy knows its trust domain.
-fn simple(callers: BTreeSet<Caller>, own: &str) -> (Vec<CallerClass>, bool) {
-    let known: BTreeSet<&CallerClass> =
-        callers.iter().filter(|(_, knows)| *knows).map(|(class, _)| class).collect();
-    let knows = !known.is_empty();
-    let kept: BTreeSet<CallerClass> = if knows {
-        known.into_iter().cloned().collect()
-    } else {
-        callers.iter().map(|(class, _)| class.clone()).collect()
-    };
+/// The callers, without what goes without saying.
+fn simple(kept: &BTreeSet<&CallerClass>, own: &str) -> Vec<CallerClass> {
     // The names of a namespace that are no service accounts need no word beside those that are, and so on: a
     // class goes where a wider one of the same line is there.
     let is_said = |class: &CallerClass| match class {
         CallerClass::OddNames { trust_domain } => {
-            kept.contains(&CallerClass::OthersOfTrustDomain { trust_domain: trust_domain.clone() })
+            kept.contains(&&CallerClass::OthersOfTrustDomain { trust_domain: trust_domain.clone() })
         }
-        CallerClass::Elsewhere { .. } => kept.contains(&CallerClass::Others),
+        CallerClass::Elsewhere { .. } => kept.contains(&&CallerClass::Others),
         _ => false,
     };
-    let mut shown: Vec<CallerClass> = kept.iter().filter(|class| !is_said(class)).cloned().collect();
+    let mut shown: Vec<CallerClass> =
+        kept.iter().filter(|class| !is_said(class)).map(|class| (*class).clone()).collect();
     // This mesh's own first.
     shown.sort_by_key(|class| !class.is_of(own));
-    (shown, knows)
+    shown
 }
 
 /// The template that is narrower, of a deny and of what it is compared with.

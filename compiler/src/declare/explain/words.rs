@@ -2,7 +2,7 @@
 
 use crate::declare::judge::{Answer, Effect, Identity, Part, Request};
 use crate::declare::model::{
-    Condition, GrpcMethod, HeaderTest, HostPattern, Rule, Segment, Target, Template, Test, Who,
+    Condition, GrpcMethod, HeaderTest, HostPattern, Rule, Segment, Template, Test, Who,
 };
 
 /// Things that are listed before "and so on".
@@ -211,12 +211,5 @@ impl std::fmt::Display for HostPattern {
             Self::Exact(name) => f.write_str(name),
             Self::Suffix(suffix) => write!(f, "*{suffix}"),
         }
-    }
-}
-
-impl Target {
-    /// Whether it says nothing about hosts and ports.
-    pub(crate) fn is_everywhere(&self) -> bool {
-        self.hosts.is_empty() && self.ports.is_empty()
     }
 }

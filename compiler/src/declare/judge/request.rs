@@ -106,3 +106,30 @@ impl Request {
         Json::Object(input)
     }
 }
+
+impl Request {
+    /// The request that an input of OPA's Envoy plugin is about.
+    pub fn from_input(input: &Json) -> Self {
+        let text = |path: &str| input.pointer(path).and_then(Json::as_str).map(str::to_owned);
+        let http = "/attributes/request/http";
+        let headers = input.pointer(&format!("{http}/headers")).and_then(Json::as_object);
+        let headers = headers.into_iter().flatten().filter(|(name, _)| !name.starts_with(':'));
+        let headers = headers.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+        let port = input.pointer("/attributes/destination/address/socketAddress/portValue");
+        let uris = input.pointer("/sidegate/source/uri_sans").and_then(Json::as_array);
+        let uris = uris.map(|uris| uris.iter().filter_map(Json::as_str).map(str::to_owned).collect());
+        let payload = "/attributes/metadataContext/filterMetadata/envoy.filters.http.jwt_authn/payload";
+        Self {
+            principal: text("/attributes/source/principal"),
+            uri_sans: uris,
+            own_principal: text("/attributes/destination/principal"),
+            method: text(&format!("{http}/method")),
+            path: text(&format!("{http}/path")),
+            host: text(&format!("{http}/host")),
+            port: port.and_then(Json::as_u64).and_then(|port| u16::try_from(port).ok()),
+            headers: headers.collect(),
+            claims: input.pointer(payload).cloned(),
+            source: text("/attributes/source/address/socketAddress/address"),
+        }
+    }
+}
