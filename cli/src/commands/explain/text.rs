@@ -126,6 +126,7 @@ fn headers(result: &Value, out: &mut dyn Write) -> Result<(), Failure> {
     if lines.is_empty() {
         return Ok(());
     }
+    lines.sort();
     writeln!(out, "\nHeaders")?;
     for line in lines {
         wrapped(out, "  ", 4, &line)?;

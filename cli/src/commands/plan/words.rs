@@ -43,12 +43,11 @@ pub(super) fn remarks(access: &Access, gains: bool) -> Vec<String> {
         said.push("perhaps: there are too many combinations to compare, so take it for so".to_owned());
     } else if access.in_part {
         let example = access.example.as_ref();
-        let example = example
-            .map(|example| format!(", for instance {} {}", example.method, example.path))
-            .unwrap_or_default();
+        let example =
+            example.map(|example| format!(" ({} {})", example.method, example.path)).unwrap_or_default();
         said.push(match gains {
-            true => format!("in part: some of it was allowed before{example}"),
-            false => format!("in part: some of it is still allowed{example}"),
+            true => format!("in part{example}: some of it was allowed before"),
+            false => format!("in part{example}: some of it is still allowed"),
         });
     }
     said

@@ -16,6 +16,15 @@ pub enum CallerClass {
         /// Its principal.
         principal: String,
     },
+    /// All service accounts of a namespace.
+    Namespace {
+        /// Trust domain.
+        trust_domain: String,
+        /// Namespace.
+        namespace: String,
+    },
+    /// Everybody with an identity.
+    Authenticated,
     /// A service account of every trust domain that no rule names.
     Elsewhere {
         /// Namespace.
@@ -53,11 +62,28 @@ impl CallerClass {
             Self::One { principal } => {
                 principal.strip_prefix("spiffe://").is_some_and(|rest| rest.split('/').next() == Some(own))
             }
-            Self::OthersOfNamespace { trust_domain, .. }
+            Self::Namespace { trust_domain, .. }
+            | Self::OthersOfNamespace { trust_domain, .. }
             | Self::OthersOfTrustDomain { trust_domain }
             | Self::OddNames { trust_domain } => trust_domain == own,
-            Self::Elsewhere { .. } | Self::Others | Self::Anonymous => false,
+            Self::Authenticated | Self::Elsewhere { .. } | Self::Others | Self::Anonymous => false,
         }
+    }
+
+    /// The same of another trust domain, which is another name of this one.
+    fn renamed(&self, domain: &str) -> Option<Self> {
+        let (trust_domain, named) = (domain.to_owned(), self.clone());
+        Some(match named {
+            Self::One { principal } => {
+                let Identity { namespace, service_account, .. } = Identity::of(&principal)?;
+                Self::One { principal: format!("spiffe://{domain}/ns/{namespace}/sa/{service_account}") }
+            }
+            Self::Namespace { namespace, .. } => Self::Namespace { trust_domain, namespace },
+            Self::OthersOfNamespace { namespace, .. } => Self::OthersOfNamespace { trust_domain, namespace },
+            Self::OthersOfTrustDomain { .. } => Self::OthersOfTrustDomain { trust_domain },
+            Self::OddNames { .. } => Self::OddNames { trust_domain },
+            Self::Authenticated | Self::Elsewhere { .. } | Self::Others | Self::Anonymous => return None,
+        })
     }
 
     /// The class as people would say it, in a mesh of this trust domain.
@@ -75,6 +101,10 @@ impl CallerClass {
             }
             Self::Elsewhere { namespace, service_account: None } => {
                 format!("others of {namespace} of any other trust domain")
+            }
+            Self::Authenticated => "anybody with an identity".to_owned(),
+            Self::Namespace { trust_domain, namespace } => {
+                format!("namespace {namespace}{}", of(trust_domain))
             }
             Self::OthersOfNamespace { trust_domain, namespace } => {
                 format!("any other of namespace {namespace}{}", of(trust_domain))
@@ -194,4 +224,62 @@ pub(super) fn samples<'r>(
         found.into_iter().map(|(principal, class)| Sample { class, principal: Some(principal) }).collect();
     samples.push(Sample { class: CallerClass::Anonymous, principal: None });
     samples
+}
+
+/// Callers in as few words as say the same: `all` are all classes that there are, `aliases` names that both states
+/// have for the trust domain `own`.
+pub(super) fn simple(
+    classes: &BTreeSet<&CallerClass>,
+    all: &BTreeSet<CallerClass>,
+    own: &str,
+    aliases: &BTreeSet<&str>,
+) -> Vec<CallerClass> {
+    let mut kept: BTreeSet<CallerClass> = classes.iter().map(|class| (*class).clone()).collect();
+    let has_all = |is: &dyn Fn(&CallerClass) -> bool| {
+        all.iter().filter(|class| is(class)).all(|class| classes.contains(class))
+    };
+    if classes.len() > 1 && has_all(&|class| *class != CallerClass::Anonymous) {
+        kept.retain(|class| *class == CallerClass::Anonymous);
+        kept.insert(CallerClass::Authenticated);
+    }
+    let namespaces: Vec<(String, String)> = kept
+        .iter()
+        .filter_map(|class| match class {
+            CallerClass::OthersOfNamespace { trust_domain, namespace } => {
+                Some((trust_domain.clone(), namespace.clone()))
+            }
+            _ => None,
+        })
+        .collect();
+    for (trust_domain, namespace) in namespaces {
+        let is_of = |class: &CallerClass| match class {
+            CallerClass::One { principal } => Identity::of(principal)
+                .is_some_and(|one| one.trust_domain == trust_domain && one.namespace == namespace),
+            _ => false,
+        };
+        if has_all(&is_of) {
+            kept.retain(|class| !is_of(class));
+            kept.remove(&CallerClass::OthersOfNamespace {
+                trust_domain: trust_domain.clone(),
+                namespace: namespace.clone(),
+            });
+            kept.insert(CallerClass::Namespace { trust_domain, namespace });
+        }
+    }
+    // Names of a trust domain that are no service accounts go without saying beside those that are; so do
+    // others that a wider class of the same line is for, and other names of what is there.
+    let is_said = |class: &CallerClass| match class {
+        CallerClass::OddNames { trust_domain } => {
+            kept.contains(&CallerClass::OthersOfTrustDomain { trust_domain: trust_domain.clone() })
+        }
+        CallerClass::Elsewhere { .. } => kept.contains(&CallerClass::Others),
+        _ => {
+            aliases.iter().any(|alias| *alias != own && class.is_of(alias))
+                && class.renamed(own).is_some_and(|named| kept.contains(&named))
+        }
+    };
+    let mut shown: Vec<CallerClass> = kept.iter().filter(|class| !is_said(class)).cloned().collect();
+    // This mesh's own first.
+    shown.sort_by_key(|class| !class.is_of(own));
+    shown
 }

@@ -9,6 +9,7 @@ use super::explore::{Sides, explore};
 use super::lines::{Lines, Rules};
 use super::{Access, RuleRef, Seen, State};
 use crate::declare::judge::{Callers, Effect, Request, judge};
+use crate::declare::mesh::Mesh;
 use crate::declare::model::Rule;
 
 /// A rule of one of the states, taken apart.
@@ -45,7 +46,7 @@ pub(super) fn compare(
     let mut lines = Lines::default();
     if !is_whole {
         lines.give_up(&taken);
-        return lines.finish(own);
+        return lines.finish(own, &BTreeSet::new(), &BTreeSet::new());
     }
     let aliases: BTreeSet<&str> =
         [old, new].iter().flat_map(|seen| &seen.mesh.trust_domain_aliases).map(String::as_str).collect();
@@ -53,6 +54,7 @@ pub(super) fn compare(
         None => callers::samples(taken.iter().map(|taken| taken.rule), own, &aliases),
         Some(principal) => vec![Sample::one(principal)],
     };
+    let classes: BTreeSet<CallerClass> = samples.iter().map(|sample| sample.class.clone()).collect();
     // A proxy that has no certificate does not know its own trust domain.
     let knows = if only.is_some() { [true].as_slice() } else { [true, false].as_slice() };
     let mut groups: BTreeMap<Sides, Group<'_>> = BTreeMap::new();
@@ -98,7 +100,17 @@ pub(super) fn compare(
         let rules = Rules { taken: &taken, used: &used, seen: [old, new], base: &base };
         lines.add(&group.callers, &own_clauses, &explored, &rules);
     }
-    lines.finish(own)
+    let both: BTreeSet<&str> = aliases
+        .into_iter()
+        .filter(|alias| [old, new].iter().all(|seen| has_alias(seen.mesh, alias)))
+        .collect();
+    // Of a caller that is asked about alone there is nothing to put together.
+    let all = if only.is_some() { BTreeSet::from([CallerClass::Others]) } else { classes };
+    lines.finish(own, &both, &all)
+}
+
+fn has_alias(mesh: &Mesh, alias: &str) -> bool {
+    mesh.trust_domain_aliases.iter().any(|own| own == alias)
 }
 
 /// The rules of a state, with the files that they stand in.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::callers::CallerClass;
+use super::callers::{CallerClass, simple};
 use super::clauses::Clause;
 use super::compare::{Taken, speaks};
 use super::explore::{Explored, Found};
@@ -125,10 +125,43 @@ impl Lines {
         }
     }
 
-    /// Gains and losses, each in the order of the rules.
-    pub(super) fn finish(self, own: &str) -> (Vec<Access>, Vec<Access>) {
-        let (mut gains, mut loses) = (Vec::new(), Vec::new());
+    /// The lines, those that differ by their methods alone put together.
+    fn merged(self) -> BTreeMap<(Key, BTreeSet<String>), (BTreeSet<Caller>, Option<Example>)> {
+        let mut methods: BTreeMap<
+            (Key, BTreeSet<String>, BTreeSet<Caller>),
+            (BTreeSet<String>, Option<Example>),
+        > = BTreeMap::new();
+        let mut merged = BTreeMap::new();
         for ((key, paths), (callers, example)) in self.lines {
+            let Methods::These(names) = &key.methods else {
+                merged.insert((key, paths), (callers, example));
+                continue;
+            };
+            let names = names.clone();
+            let key = Key { methods: Methods::Any, ..key };
+            let (all, kept) = methods.entry((key, paths, callers)).or_insert_with(|| (BTreeSet::new(), None));
+            all.extend(names);
+            *kept = kept.take().or(example);
+        }
+        for ((key, paths, callers), (names, example)) in methods {
+            let key = Key { methods: Methods::These(names.into_iter().collect()), ..key };
+            // The same line of other callers is there, where those have fewer methods in another line.
+            let (all, kept) = merged.entry((key, paths)).or_insert_with(|| (BTreeSet::new(), None));
+            all.extend(callers);
+            *kept = kept.take().or(example);
+        }
+        merged
+    }
+
+    /// Gains and losses, each in the order of the rules.
+    pub(super) fn finish(
+        self,
+        own: &str,
+        aliases: &BTreeSet<&str>,
+        all: &BTreeSet<CallerClass>,
+    ) -> (Vec<Access>, Vec<Access>) {
+        let (mut gains, mut loses) = (Vec::new(), Vec::new());
+        for ((key, paths), (callers, example)) in self.merged() {
             let Key { gains: is_gain, rule, methods, grpc, when, in_part, uncertain } = key;
             let paths: Vec<String> =
                 if paths.contains("") { Vec::new() } else { paths.into_iter().collect() };
@@ -143,7 +176,7 @@ impl Lines {
                 let mut when = when.clone();
                 when.extend((!knows).then(|| "the proxy does not know its own trust domain".to_owned()));
                 let access = Access {
-                    callers: simple(&classes, own),
+                    callers: simple(&classes, all, own, aliases),
                     methods: methods.clone(),
                     paths: paths.clone(),
                     grpc,
@@ -158,24 +191,6 @@ impl Lines {
         }
         (gains, loses)
     }
-}
-
-/// The callers, without what goes without saying.
-fn simple(kept: &BTreeSet<&CallerClass>, own: &str) -> Vec<CallerClass> {
-    // The names of a namespace that are no service accounts need no word beside those that are, and so on: a
-    // class goes where a wider one of the same line is there.
-    let is_said = |class: &CallerClass| match class {
-        CallerClass::OddNames { trust_domain } => {
-            kept.contains(&&CallerClass::OthersOfTrustDomain { trust_domain: trust_domain.clone() })
-        }
-        CallerClass::Elsewhere { .. } => kept.contains(&&CallerClass::Others),
-        _ => false,
-    };
-    let mut shown: Vec<CallerClass> =
-        kept.iter().filter(|class| !is_said(class)).map(|class| (*class).clone()).collect();
-    // This mesh's own first.
-    shown.sort_by_key(|class| !class.is_of(own));
-    shown
 }
 
 /// The template that is narrower, of a deny and of what it is compared with.

@@ -70,12 +70,21 @@ pub fn explain(mesh: &Mesh, service: &ServicePolicy, request: &Request) -> Expla
             None,
             Some("deny beats allow: to allow this, make the deny narrower (`from`, `to`, `when`)".to_owned()),
         ),
+        (None, false) if is_in_doubt(&verdict) => {
+            (None, Some("say more of the request: what the closest rule asks for was not given".to_owned()))
+        }
         (None, false) => match write::addition(service, &mesh.trust_domain_aliases, request) {
             Ok(addition) => (Some(addition), None),
             Err(why) => (None, Some(why)),
         },
     };
     Explanation { odd: verdict.odd.clone(), verdict, decided, nearest, addition, advice }
+}
+
+/// Whether the closest rule would match if only the request said more.
+fn is_in_doubt(verdict: &Verdict) -> bool {
+    let closest = verdict.nearest();
+    closest.first().is_some_and(|judged| judged.misses.iter().all(|(_, answer)| *answer == Answer::Unknown))
 }
 
 fn rule<'s>(mesh: &'s Mesh, service: &'s ServicePolicy, judged: &Judged) -> Option<&'s Rule> {

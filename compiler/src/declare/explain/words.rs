@@ -59,13 +59,13 @@ pub(super) fn miss(
         (Part::Host, Answer::Unknown) if request.host.is_none() => unknown("the host", "`--host`"),
         (Part::Host, _) => {
             let hosts: Vec<String> = target?.hosts.iter().map(|host| format!("`{host}`")).collect();
-            format!("it is for the host {}, not for {}", list(&hosts), said(request.host.as_deref()))
+            format!("it is for the host {}, not for {}", either(&hosts), said(request.host.as_deref()))
         }
         (Part::Port, Answer::Unknown) => unknown("the port", "`--port`"),
         (Part::Port, _) => {
             let ports: Vec<String> = target?.ports.iter().map(u16::to_string).collect();
             let port = request.port.map(|port| port.to_string());
-            format!("it is for port {}, not for {}", list(&ports), said(port.as_deref()))
+            format!("it is for port {}, not for {}", either(&ports), said(port.as_deref()))
         }
         (Part::Condition(at), answer) => {
             let Condition { place: _, test } = rule.when.get(at)?;
@@ -100,7 +100,7 @@ fn condition(test: &Test, request: &Request) -> (String, String) {
                 Some(_) => "it is another",
                 None => "there are no claims (`--claim NAME=VALUE`)",
             };
-            (format!("the claim `{}` to be {}", path.join("."), list(&values)), given.to_owned())
+            (format!("the claim `{}` to be {}", path.join("."), either(&values)), given.to_owned())
         }
         Test::Source(networks) => {
             let given = match &request.source {
@@ -108,7 +108,7 @@ fn condition(test: &Test, request: &Request) -> (String, String) {
                 None => "it was not given (`--source ADDRESS`)".to_owned(),
             };
             let networks: Vec<String> = networks.iter().map(|network| format!("`{network}`")).collect();
-            (format!("an address in {}", list(&networks)), given)
+            (format!("an address in {}", either(&networks)), given)
         }
     }
 }
@@ -175,14 +175,23 @@ fn bare(request: &Request) -> Option<&str> {
 }
 
 /// `a`, `a and b`, `a, b and 7 more`.
-pub(crate) fn list(items: &[String]) -> String {
+fn list(items: &[String]) -> String {
+    joined(items, "and")
+}
+
+/// `a`, `a or b`, `a, b or 7 more`.
+fn either(items: &[String]) -> String {
+    joined(items, "or")
+}
+
+fn joined(items: &[String], word: &str) -> String {
     match items {
         [] => "nobody".to_owned(),
         [one] => one.clone(),
-        [before @ .., last] if items.len() <= LISTED => format!("{} and {last}", before.join(", ")),
+        [before @ .., last] if items.len() <= LISTED => format!("{} {word} {last}", before.join(", ")),
         _ => {
             let shown = items.get(..LISTED.saturating_sub(1)).unwrap_or_default();
-            format!("{} and {} more", shown.join(", "), items.len().saturating_sub(shown.len()))
+            format!("{} {word} {} more", shown.join(", "), items.len().saturating_sub(shown.len()))
         }
     }
 }
