@@ -76,7 +76,8 @@ fn changed(random: &mut Random, old: &Declaration) -> Declaration {
 /// What both states name.
 struct Named {
     domains: BTreeSet<String>,
-    namespaces: BTreeSet<String>,
+    /// With the trust domain, where one is said.
+    namespaces: BTreeSet<(Option<String>, String)>,
     accounts: BTreeSet<(String, String)>,
     principals: BTreeSet<String>,
     /// Of both.
@@ -102,13 +103,13 @@ fn named(meshes: [&Mesh; 2]) -> Named {
         for caller in rules.flat_map(|rule| rule.from.iter().flatten()) {
             match caller.who.clone() {
                 Who::ServiceAccount { trust_domain, namespace, service_account } => {
-                    named.domains.extend(trust_domain);
-                    named.namespaces.insert(namespace.clone());
+                    named.domains.extend(trust_domain.clone());
+                    named.namespaces.insert((trust_domain, namespace.clone()));
                     named.accounts.insert((namespace, service_account));
                 }
                 Who::Namespace { trust_domain, namespace } => {
-                    named.domains.extend(trust_domain);
-                    named.namespaces.insert(namespace);
+                    named.domains.extend(trust_domain.clone());
+                    named.namespaces.insert((trust_domain, namespace));
                 }
                 Who::TrustDomain(domain) => {
                     named.domains.insert(domain);

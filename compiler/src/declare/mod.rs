@@ -16,6 +16,7 @@ mod judge;
 pub(crate) mod library;
 mod mesh;
 mod model;
+mod never;
 mod owners;
 mod parse;
 mod parse_from;

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use sidegate_engine::words::nearest;
 
+use super::base::Base;
 use super::covers;
 use super::mesh::Mesh;
-use super::model::{HeaderTest, Rule, Segment, ServicePolicy, Target, Test, Who};
+use super::model::{Rule, Segment, ServicePolicy, Target, Who};
+use super::never::never;
 use super::source::Place;
 use crate::diagnostics::Diagnostic;
 
@@ -39,22 +41,23 @@ pub(crate) fn review(mesh: &Mesh) -> Vec<Diagnostic> {
         own.extend(service.workloads.iter().map(String::as_str));
     }
     let mut findings: Vec<Diagnostic> =
-        mesh.services.iter().flat_map(|service| of_service(service, &names)).collect();
+        mesh.services.iter().flat_map(|service| of_service(service, &mesh.base, &names)).collect();
     findings.sort();
     findings
 }
 
 struct Reviewer<'a> {
     service: &'a ServicePolicy,
+    base: &'a Base,
     findings: Vec<Diagnostic>,
     /// Lines after a comment, with the code that it names.
     ignored: HashSet<(u32, &'a str)>,
     used: HashSet<(u32, &'static str)>,
 }
 
-fn of_service(service: &ServicePolicy, names: &Names<'_>) -> Vec<Diagnostic> {
+fn of_service(service: &ServicePolicy, base: &Base, names: &Names<'_>) -> Vec<Diagnostic> {
     let mut review =
-        Reviewer { service, findings: Vec::new(), ignored: HashSet::new(), used: HashSet::new() };
+        Reviewer { service, base, findings: Vec::new(), ignored: HashSet::new(), used: HashSet::new() };
     review.comments();
     if service.allow.is_empty() {
         let message = format!("nobody may call `{}`: there is no `allow`", service.name);
@@ -150,6 +153,16 @@ impl<'a> Reviewer<'a> {
             let message =
                 format!("this rule allows nothing: the deny at line {} takes it all back", deny.place.line);
             self.note(rule.place, "declare_dead", message, "remove it, or make the deny narrower");
+        } else if let Some(deny) = self.base.deny.iter().find(|deny| covers::rule(deny, rule)) {
+            let (file, line) = (&self.base.file, deny.place.line);
+            let message =
+                format!("this rule allows nothing: the deny of the mesh at {file}:{line} takes it all back");
+            self.note(
+                rule.place,
+                "declare_dead",
+                message,
+                "remove it, or ask the owner of the mesh-wide base",
+            );
         }
         let open = rule
             .from
@@ -201,28 +214,4 @@ fn is_wide(target: &Target) -> bool {
             path.is_open && path.segments.iter().all(|segment| matches!(segment, Segment::Any(_)))
         });
     writes && everywhere && target.grpc.is_empty() && target.hosts.is_empty()
-}
-
-/// Why a rule can match nothing. Of two values of one header, a deny takes each for itself.
-fn never(rule: &Rule, is_allow: bool) -> Option<String> {
-    let headers: Vec<(&String, &HeaderTest)> = rule
-        .when
-        .iter()
-        .filter_map(|condition| match &condition.test {
-            Test::Header(name, test) => Some((name, test)),
-            Test::Claim(..) | Test::Source(_) => None,
-        })
-        .collect();
-    headers.iter().enumerate().find_map(|(at, (name, test))| {
-        let against = headers.iter().take(at).find(|(other, before)| {
-            other == name
-                && match (before, test) {
-                    (HeaderTest::Absent, HeaderTest::Absent) => false,
-                    (HeaderTest::Absent, _) | (_, HeaderTest::Absent) => true,
-                    (HeaderTest::Exact(a), HeaderTest::Exact(b)) => is_allow && a != b,
-                    _ => false,
-                }
-        });
-        against.map(|_| format!("`{name}` cannot be both"))
-    })
 }

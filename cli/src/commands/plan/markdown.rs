@@ -24,7 +24,7 @@ pub(super) fn print(report: &Report<'_>, own: &str, out: &mut dyn Write) -> Resu
         writeln!(out, "- mesh {what}: {} ({})", code(text), code(&place(file, *line)))?;
     }
     for path in *rego {
-        writeln!(out, "- {}: Rego changed; replay decisions to see what that does", code(path))?;
+        writeln!(out, "- {} changed; replay decisions to see what that does", code(path))?;
     }
     for (at, change) in services.iter().enumerate() {
         service(change, own, at < OPEN, out)?;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use sidegate_compiler::declare::{self, Mesh, Plan, Replay};
 use sidegate_compiler::{Sources, Workload};
+use sidegate_engine::Value;
 use sidegate_engine::bundle;
 use sidegate_engine::limits::Limits;
 
@@ -152,5 +153,13 @@ fn rego(old: &Sources, new: &Sources) -> Vec<String> {
     };
     let (before, after) = (modules(old), modules(new));
     let paths: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    paths.into_iter().filter(|path| before.get(*path) != after.get(*path)).cloned().collect()
+    let changed = paths.into_iter().filter(|path| before.get(*path) != after.get(*path)).cloned();
+    // What is below `sidegate` is made from the declarations.
+    let data = |sources: &Sources| -> Vec<(Value, Value)> {
+        let fields = sources.data.as_object().ok();
+        let fields = fields.into_iter().flat_map(|fields| fields.iter_sorted());
+        let own = fields.filter(|(key, _)| **key != Value::from("sidegate"));
+        own.map(|(key, value)| (key.clone(), value.clone())).collect()
+    };
+    changed.chain((data(old) != data(new)).then(|| "data".to_owned())).collect()
 }

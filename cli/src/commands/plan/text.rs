@@ -27,8 +27,7 @@ pub(super) fn print(
         printer.note(note, "mesh ")?;
     }
     for path in *rego {
-        let text =
-            format!("{path}: Rego changed: replay decisions to see what that does (`--decisions LOG`)");
+        let text = format!("{path} changed: replay decisions to see what that does (`--decisions LOG`)");
         printer.line("~", 0, &text)?;
     }
     for service in services {

@@ -46,6 +46,12 @@ pub(super) struct Rules<'a> {
 }
 
 impl Rules<'_> {
+    /// What is asked besides; of what Rego allows nobody knows more.
+    fn when(&self, mut when: Vec<String>) -> Vec<String> {
+        when.extend(self.seen.iter().any(|seen| seen.is_rego).then(|| "its Rego allows it".to_owned()));
+        when
+    }
+
     /// The first rule of this state that has the clause and speaks of the caller.
     fn of(&self, clause: usize, effect: Effect, state: State) -> Option<RuleRef> {
         let id = self.used.get(clause)?;
@@ -86,7 +92,7 @@ impl Lines {
                 rule,
                 methods: methods(found, clause, allow, &explored.methods),
                 grpc,
-                when: when(clause, allow),
+                when: rules.when(when(clause, allow)),
                 in_part: found.in_part,
                 uncertain: found.is_bounded,
             };
