@@ -17,6 +17,7 @@ pub(crate) mod library;
 mod mesh;
 mod model;
 mod never;
+mod owned_data;
 mod owners;
 mod parse;
 mod parse_from;
@@ -44,6 +45,7 @@ pub use model::{
     Caller, Condition, GrpcMethod, HeaderChanges, HeaderRules, HeaderTest, HostPattern, Mode, Part, Rule,
     Segment, ServicePolicy, Target, Template, Test, Variable, Who,
 };
+pub(crate) use owned_data::misplaced_data;
 pub use owners::CodeOwners;
 pub use replay::{Replay, ReplayExample, ReplayGroup, replay};
 pub use source::Place;

@@ -10,7 +10,8 @@ use super::lines::{Lines, Rules};
 use super::{Access, RuleRef, Seen, State};
 use crate::declare::judge::{Callers, Effect, Request, judge};
 use crate::declare::mesh::Mesh;
-use crate::declare::model::Rule;
+use crate::declare::model::{Caller, Rule, Who};
+use crate::declare::source::Place;
 
 /// A rule of one of the states, taken apart.
 pub(super) struct Taken<'m> {
@@ -35,9 +36,14 @@ pub(super) fn compare(
 ) -> (Vec<Access>, Vec<Access>) {
     let mut clauses = Clauses::default();
     let (mut taken, mut is_whole) = (Vec::new(), true);
+    let whatever = whatever();
     for (seen, state) in [(old, State::Old), (new, State::New)] {
-        for (rule, effect, file) in rules(seen) {
-            let reference = RuleRef { file, line: rule.place.line, name: rule.name.clone(), effect, state };
+        for (rule, effect, file) in rules(seen, &whatever) {
+            let line = match seen.rego {
+                Some(rego) if effect == Effect::Allow => rego.place.line,
+                _ => rule.place.line,
+            };
+            let reference = RuleRef { file, line, name: rule.name.clone(), effect, state };
             let ids = clauses.of(rule, effect);
             is_whole &= ids.is_some();
             taken.push(Taken { rule, reference, clauses: ids.unwrap_or_default() });
@@ -88,7 +94,12 @@ pub(super) fn compare(
         let base = sample.request(own, knows);
         let ask = |request: &Request| {
             let allows = |seen: Seen<'_>| {
-                seen.service.is_some_and(|service| judge(seen.mesh, service, request).is_allowed)
+                let verdict = seen.service.map(|service| judge(seen.mesh, service, request));
+                // Whatever Rego may allow, unless it is denied.
+                verdict.is_some_and(|verdict| match seen.is_rego {
+                    true => seen.rego.is_some() && verdict.may_be_allowed(),
+                    false => verdict.is_allowed,
+                })
             };
             match (allows(old), allows(new)) {
                 (false, true) => Some(true),
@@ -109,15 +120,39 @@ pub(super) fn compare(
     lines.finish(own, &both, &all)
 }
 
+/// The states with what Rego may allow in place of what declarations do, if it may allow more.
+pub(super) fn widening<'m>(old: Seen<'m>, new: Seen<'m>) -> Option<[Seen<'m>; 2]> {
+    let states = [old, new].map(|seen| {
+        let own = seen.service.filter(|service| seen.mesh.may_widen(service));
+        let rego = own.and_then(|service| service.rego.as_ref()?.allow.as_ref());
+        Seen { rego, is_rego: true, ..seen }
+    });
+    states.iter().any(|seen| seen.rego.is_some()).then_some(states)
+}
+
+/// What may allow anything to anybody.
+fn whatever() -> Rule {
+    let caller = |who| Caller { place: Place::default(), who };
+    Rule {
+        place: Place::default(),
+        name: None,
+        from: Some(vec![caller(Who::Authenticated), caller(Who::Anonymous)]),
+        to: Vec::new(),
+        when: Vec::new(),
+    }
+}
+
 fn has_alias(mesh: &Mesh, alias: &str) -> bool {
     mesh.trust_domain_aliases.iter().any(|own| own == alias)
 }
 
 /// The rules of a state, with the files that they stand in.
-fn rules(seen: Seen<'_>) -> Vec<(&Rule, Effect, String)> {
+fn rules<'m>(seen: Seen<'m>, whatever: &'m Rule) -> Vec<(&'m Rule, Effect, String)> {
     let Some(service) = seen.service else { return Vec::new() };
     let base = &seen.mesh.base;
-    let allow = service.allow.iter().map(|rule| (rule, Effect::Allow, service.file.clone()));
+    let allow = if seen.is_rego { [].as_slice() } else { service.allow.as_slice() };
+    let allow = allow.iter().map(|rule| (rule, Effect::Allow, service.file.clone()));
+    let allow = allow.chain(seen.rego.map(|rego| (whatever, Effect::Allow, rego.file.clone())));
     let deny = service.deny.iter().map(|rule| (rule, Effect::Deny, service.file.clone()));
     let base = base.deny.iter().map(|rule| (rule, Effect::Deny, base.file.clone()));
     allow.chain(deny).chain(base).collect()

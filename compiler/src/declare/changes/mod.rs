@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::beside::Defined;
 use super::judge::Effect;
 use super::mesh::Mesh;
 use super::model::ServicePolicy;
@@ -146,6 +147,10 @@ pub struct Example {
 pub(super) struct Seen<'m> {
     pub(super) mesh: &'m Mesh,
     pub(super) service: Option<&'m ServicePolicy>,
+    /// In place of what the declaration allows: what its Rego may.
+    pub(super) rego: Option<&'m Defined>,
+    /// Whether it is Rego that is compared, not the declaration.
+    pub(super) is_rego: bool,
 }
 
 /// What changes from one state to another, for a mesh of this trust domain.
@@ -159,13 +164,18 @@ pub fn plan(old: &Mesh, new: &Mesh, trust_domain: &str) -> Plan {
     let same_mesh = notes::is_same_mesh(old, new);
     let mut plan = Plan { mesh: notes::of_mesh(old, new), ..Plan::default() };
     for name in names {
-        let old = Seen { mesh: old, service: olds.get(name).and_then(|at| old.services.get(*at)) };
-        let new = Seen { mesh: new, service: news.get(name).and_then(|at| new.services.get(*at)) };
+        let old = Seen::new(old, olds.get(name).and_then(|at| old.services.get(*at)));
+        let new = Seen::new(new, news.get(name).and_then(|at| new.services.get(*at)));
         if same_mesh && notes::is_same(old, new) {
             plan.unchanged = plan.unchanged.saturating_add(1);
             continue;
         }
-        let (gains, loses) = compare::compare(old, new, trust_domain, None);
+        let (mut gains, mut loses) = compare::compare(old, new, trust_domain, None);
+        if let Some([old, new]) = compare::widening(old, new) {
+            let (more, less) = compare::compare(old, new, trust_domain, None);
+            gains.extend(more);
+            loses.extend(less);
+        }
         let notes = notes::of_service(old, new);
         let kind = match (old.service, new.service) {
             (None, _) => ChangeKind::Added,
@@ -189,8 +199,14 @@ pub fn access(
     principal: Option<&str>,
     trust_domain: &str,
 ) -> Vec<Access> {
-    let (old, new) = (Seen { mesh, service: None }, Seen { mesh, service: Some(service) });
+    let (old, new) = (Seen::new(mesh, None), Seen::new(mesh, Some(service)));
     compare::compare(old, new, trust_domain, Some(principal)).0
+}
+
+impl<'m> Seen<'m> {
+    fn new(mesh: &'m Mesh, service: Option<&'m ServicePolicy>) -> Self {
+        Self { mesh, service, rego: None, is_rego: false }
+    }
 }
 
 impl Plan {

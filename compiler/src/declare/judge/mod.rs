@@ -161,6 +161,12 @@ fn one(
 }
 
 impl Verdict {
+    /// Whether no deny holds, and the path is one that can be allowed: so far as the declaration goes, Rego beside
+    /// it may allow the request.
+    pub(crate) fn may_be_allowed(&self) -> bool {
+        self.odd.is_none() && !self.deny.iter().any(|judged| judged.holds)
+    }
+
     /// The rules that decided: the denies that hold, or the allow.
     pub fn decided(&self) -> Vec<&Judged> {
         let denies: Vec<&Judged> = self.deny.iter().filter(|judged| judged.holds).collect();
