@@ -57,7 +57,7 @@ pub(super) fn compare(
     let aliases: BTreeSet<&str> =
         [old, new].iter().flat_map(|seen| &seen.mesh.trust_domain_aliases).map(String::as_str).collect();
     let samples = match only {
-        None => callers::samples(taken.iter().map(|taken| taken.rule), own, &aliases),
+        None => callers::samples(named([old, new]), own, &aliases),
         Some(principal) => vec![Sample::one(principal)],
     };
     let classes: BTreeSet<CallerClass> = samples.iter().map(|sample| sample.class.clone()).collect();
@@ -144,6 +144,14 @@ fn whatever() -> Rule {
 
 fn has_alias(mesh: &Mesh, alias: &str) -> bool {
     mesh.trust_domain_aliases.iter().any(|own| own == alias)
+}
+
+/// Every rule that names callers: "any other" has to mean the same in all lines of a service.
+fn named<'m>(seen: [Seen<'m>; 2]) -> impl Iterator<Item = &'m Rule> {
+    seen.into_iter().flat_map(|seen| {
+        let own = seen.service.map(|service| service.allow.iter().chain(&service.deny));
+        own.into_iter().flatten().chain(&seen.mesh.base.deny)
+    })
 }
 
 /// The rules of a state, with the files that they stand in.
