@@ -1,5 +1,4 @@
-//! Plans: whatever two states decide differently is in a line, and every line has a request for which it is so.
-//! And what an explanation says to write allows what was asked for, and nothing else.
+//! Whatever two states decide differently is in a line of the plan, and every line has a request for that. What an explanation says to write allows what was asked for, and nothing else.
 //!
 //! `SIDEGATE_CHANGES` and `SIDEGATE_DECLARE_SEED` choose how many are tried and where they start.
 
@@ -13,7 +12,7 @@
 )]
 
 #[path = "declare/mod.rs"]
-#[allow(dead_code, reason = "other tests use more of it")]
+#[allow(dead_code, reason = "others use more of it")]
 mod declare;
 
 use std::collections::BTreeSet;
@@ -32,7 +31,7 @@ use declare::sides;
 const OWN: &str = "cluster.local";
 
 fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
+    std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }
 
 /// A declaration that is there.
@@ -237,8 +236,7 @@ fn a_plan_has_every_difference_and_nothing_else() {
         for _ in 0..400 {
             let around = if random.below(2) == 0 { &old } else { &new };
             let request = requests::request(&mut random, around);
-            // The plan is for one trust domain; and of several names, or none but in a list, only Rego that may widen
-            // makes a caller.
+            // One trust domain; and several names are a caller for Rego that may widen alone.
             let name: Vec<String> =
                 request.principal.iter().filter(|name| !name.is_empty()).cloned().collect();
             let is_one = request.uris.as_ref().is_none_or(|uris| *uris == name);

@@ -158,7 +158,7 @@ pub(super) fn may(
 ) -> Result<(), Failure> {
     let Asked { caller, to, .. } = asked;
     if access.is_empty() {
-        writeln!(out, "no: {caller} may do nothing at {to} ({})", service.file)?;
+        wrapped(out, "no: ", 4, &format!("{caller} may do nothing at {to} ({})", service.file))?;
     } else {
         writeln!(out, "{caller} may, at {to}:")?;
     }
@@ -171,7 +171,7 @@ pub(super) fn may(
         }
         writeln!(out, "    {}:{}", rule.file, rule.line)?;
     }
-    for rule in &service.deny {
+    for rule in service.deny.iter().filter(|_| !access.is_empty()) {
         writeln!(out, "What `deny` at {}:{} says is taken off.", service.file, rule.place.line)?;
     }
     if !rego.is_empty() {
