@@ -31,7 +31,7 @@ pub(super) fn never(rule: &Rule, is_allow: bool) -> Option<String> {
         Test::Header(name, test) => name == "content-type" && excludes(&grpc, test, true),
         Test::Claim(..) | Test::Source(_) => false,
     };
-    (is_grpc && tests.iter().any(|test| other(test))).then(|| "`content-type` is gRPC's then".to_owned())
+    (is_grpc && tests.iter().any(other)).then(|| "`content-type` is gRPC's then".to_owned())
 }
 
 /// Whether no value of a header is both.

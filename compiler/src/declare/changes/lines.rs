@@ -28,11 +28,16 @@ struct Key {
 /// A caller, and whether the proxy knows its own trust domain.
 type Caller = (CallerClass, bool);
 
+/// What a line says, with its paths.
+type What = (Key, BTreeSet<String>);
+/// Of whom it says so, and a request.
+type Whom = (BTreeSet<Caller>, Option<Example>);
+
 /// The lines of a service.
 #[derive(Default)]
 pub(super) struct Lines {
     /// Callers and paths of each line, the paths by the callers.
-    lines: BTreeMap<(Key, BTreeSet<String>), (BTreeSet<Caller>, Option<Example>)>,
+    lines: BTreeMap<What, Whom>,
 }
 
 /// The rules that clauses are of.
@@ -107,8 +112,7 @@ impl Lines {
             }
         }
         for (key, (paths, example)) in paths {
-            let (all, kept) = self.lines.entry((key, paths)).or_insert_with(|| (BTreeSet::new(), example));
-            let _ = kept;
+            let (all, _) = self.lines.entry((key, paths)).or_insert_with(|| (BTreeSet::new(), example));
             all.extend(callers.iter().cloned());
         }
     }
@@ -126,17 +130,16 @@ impl Lines {
                 in_part: false,
                 uncertain: true,
             };
-            let callers = BTreeSet::from([(CallerClass::Others, true)]);
+            let callers = [CallerClass::Authenticated, CallerClass::Anonymous].map(|class| (class, true));
+            let callers = BTreeSet::from(callers);
             self.lines.insert((key, BTreeSet::from([String::new()])), (callers, None));
         }
     }
 
     /// The lines, those that differ by their methods alone put together.
-    fn merged(self) -> BTreeMap<(Key, BTreeSet<String>), (BTreeSet<Caller>, Option<Example>)> {
-        let mut methods: BTreeMap<
-            (Key, BTreeSet<String>, BTreeSet<Caller>),
-            (BTreeSet<String>, Option<Example>),
-        > = BTreeMap::new();
+    fn merged(self) -> BTreeMap<What, Whom> {
+        let mut methods: BTreeMap<(What, BTreeSet<Caller>), (BTreeSet<String>, Option<Example>)> =
+            BTreeMap::new();
         let mut merged = BTreeMap::new();
         for ((key, paths), (callers, example)) in self.lines {
             let Methods::These(names) = &key.methods else {
@@ -145,11 +148,12 @@ impl Lines {
             };
             let names = names.clone();
             let key = Key { methods: Methods::Any, ..key };
-            let (all, kept) = methods.entry((key, paths, callers)).or_insert_with(|| (BTreeSet::new(), None));
+            let (all, kept) =
+                methods.entry(((key, paths), callers)).or_insert_with(|| (BTreeSet::new(), None));
             all.extend(names);
             *kept = kept.take().or(example);
         }
-        for ((key, paths, callers), (names, example)) in methods {
+        for (((key, paths), callers), (names, example)) in methods {
             let key = Key { methods: Methods::These(names.into_iter().collect()), ..key };
             // The same line of other callers is there, where those have fewer methods in another line.
             let (all, kept) = merged.entry((key, paths)).or_insert_with(|| (BTreeSet::new(), None));
