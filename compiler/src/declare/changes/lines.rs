@@ -32,6 +32,8 @@ type Caller = (CallerClass, bool);
 type What = (Key, BTreeSet<String>);
 /// Of whom it says so, and a request.
 type Whom = (BTreeSet<Caller>, Option<Example>);
+/// Methods, and a request.
+type Named = (BTreeSet<String>, Option<Example>);
 
 /// The lines of a service.
 #[derive(Default)]
@@ -138,8 +140,7 @@ impl Lines {
 
     /// The lines, those that differ by their methods alone put together.
     fn merged(self) -> BTreeMap<What, Whom> {
-        let mut methods: BTreeMap<(What, BTreeSet<Caller>), (BTreeSet<String>, Option<Example>)> =
-            BTreeMap::new();
+        let mut methods: BTreeMap<(What, BTreeSet<Caller>), Named> = BTreeMap::new();
         let mut merged = BTreeMap::new();
         for ((key, paths), (callers, example)) in self.lines {
             let Methods::These(names) = &key.methods else {
