@@ -90,14 +90,14 @@ mod tests {
     fn conditions_exclude_each_other() {
         let to = "{methods: [GET]}";
         for (when, wanted) in [
-            ("{header: a, exact: x}, {header: a, exact: y}", [true, false]),
+            ("{header: a, exact: x}, {header: a, exact: z}", [true, false]),
             ("{header: a, exact: x}, {header: a, absent: true}", [true, true]),
             ("{header: a, exact: xy}, {header: a, prefix: x}", [false, false]),
             ("{header: a, exact: yx}, {header: a, prefix: x}", [true, false]),
             ("{header: a, exact: \"x,y\"}, {header: a, prefix: x}", [true, false]),
             ("{header: a, prefix: xy}, {header: a, prefix: x}", [false, false]),
-            ("{header: a, prefix: y}, {header: a, prefix: x}", [true, false]),
-            ("{header: a, prefix: y}, {header: b, prefix: x}", [false, false]),
+            ("{header: a, prefix: z}, {header: a, prefix: x}", [true, false]),
+            ("{header: a, prefix: z}, {header: b, prefix: x}", [false, false]),
             ("{header: a, present: true}, {header: a, prefix: x}", [false, false]),
             ("{source: [10.0.0.0/8]}, {source: [10.1.0.0/16]}", [false, false]),
             ("{source: [10.0.0.0/8]}, {source: [11.0.0.0/8, \"::/0\"]}", [true, false]),
