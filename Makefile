@@ -17,7 +17,7 @@ DEMO_ENTRYPOINT := storefront/authz/decision
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
 	istio-rbac imports \
-	demo demo-rollout bench bench-budget bench-check bench-publish bench-rollout noop clean
+	demo demo-rollout bench bench-budget bench-check bench-plan bench-publish bench-rollout noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -171,6 +171,14 @@ bench-check: cli ## how long `sidegate check` takes; SERVICES=n declarations (10
 	@rm -rf $(TARGET_DIR)/mesh
 	@$(CARGO) run -q --locked -p sidegate-compiler --example mesh -- $(TARGET_DIR)/mesh $(or $(SERVICES),10000)
 	time $(TARGET_DIR)/release/sidegate check $(TARGET_DIR)/mesh --strict
+
+bench-plan: cli ## how long `sidegate plan` takes; SERVICES=n declarations (10,000), one in a hundred of which changes
+	@rm -rf $(TARGET_DIR)/mesh-old $(TARGET_DIR)/mesh-new
+	@for state in old new; do \
+		$(CARGO) run -q --locked -p sidegate-compiler --example mesh -- $(TARGET_DIR)/mesh-$$state $(or $(SERVICES),10000); done
+	@sed -i 's/GET, POST/GET, PUT/' $(TARGET_DIR)/mesh-new/services/ns7/*.yaml
+	time $(TARGET_DIR)/release/sidegate plan $(TARGET_DIR)/mesh-old $(TARGET_DIR)/mesh-new > $(TARGET_DIR)/plan.txt || test $$? = 1
+	@tail -1 $(TARGET_DIR)/plan.txt
 
 clean: ## remove what was built (the cache of tools stays)
 	$(CARGO) clean

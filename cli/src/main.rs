@@ -5,6 +5,7 @@
 mod commands;
 mod output;
 mod signing;
+mod wrap;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -12,7 +13,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{
-    build, check, completions, eval, graph, import, init, inspect, man, publish, suggest, test, verify,
+    build, check, completions, eval, explain, graph, import, init, inspect, man, plan, publish, suggest,
+    test, verify,
 };
 use output::{Answer, Failure};
 
@@ -35,6 +37,8 @@ enum Command {
     Verify(verify::Args),
     Eval(eval::Args),
     Graph(graph::Args),
+    Explain(Box<explain::Args>),
+    Plan(plan::Args),
     Init(init::Args),
     Import(import::Args),
     Test(test::Args),
@@ -54,6 +58,8 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args, &mut out),
         Command::Eval(args) => eval::run(&args, &mut out),
         Command::Graph(args) => graph::run(&args, &mut out),
+        Command::Explain(args) => explain::run(&args, &mut out),
+        Command::Plan(args) => plan::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
         Command::Import(args) => import::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),

@@ -1,4 +1,5 @@
-//! Random declarations, decided by a real OPA with the library, by the plan, and by the model of the tests.
+//! Random declarations, decided by a real OPA with the library, by the plan, by the model of the tests, and by
+//! what explains decisions.
 //!
 //! `declarations OPA [DECLARATIONS [SEED]]`; `make declarations` finds OPA.
 
@@ -96,11 +97,12 @@ fn main() {
             modules.extend(beside.cloned());
             let questions: Vec<Json> = asked_for.iter().map(model::Request::input).collect();
             cases.push(json!({"sidegate": data["sidegate"], "questions": questions}));
-            asked.push((seed, declaration, asked_for, sides::plan(&sources)));
+            let mesh = sides::mesh(&declaration);
+            asked.push((seed, declaration, mesh, asked_for, sides::plan(&sources)));
         }
         let answers = ask(opa, &json!(cases), &modules);
         assert_eq!(answers.len(), asked.len(), "every declaration has answers");
-        for ((seed, declaration, requests, policy), answers) in asked.iter().zip(answers) {
+        for ((seed, declaration, mesh, requests, policy), answers) in asked.iter().zip(answers) {
             assert_eq!(answers.len(), requests.len(), "every request has an answer");
             for (request, opa) in requests.iter().zip(answers) {
                 let input = request.input();
@@ -112,10 +114,12 @@ fn main() {
                 let wanted = model::decide(declaration, request);
                 compared += 1;
                 allowed += u64::from(wanted["allowed"] == true);
-                if planned.as_ref() != Ok(&opa) || wanted != opa {
+                let judged = sides::judge(mesh, request);
+                let agrees = sides::agrees(declaration, &judged, &opa);
+                if planned.as_ref() != Ok(&opa) || wanted != opa || !agrees {
                     let yaml = declaration.shown();
                     failures.push(format!(
-                        "--- seed {seed}\n{yaml}{input}\nOPA {opa}\nplan {planned:?}\nmodel {wanted}"
+                        "--- seed {seed}\n{yaml}{input}\nOPA {opa}\nplan {planned:?}\nmodel {wanted}\njudge {judged:?}"
                     ));
                 }
             }

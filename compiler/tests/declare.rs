@@ -22,7 +22,7 @@ use sidegate_engine::eval::Context;
 use declare::generate::{self, Random};
 use declare::model::{self, Declaration, Request};
 use declare::requests;
-use declare::sides::{ENTRYPOINT, json_of, plan, slice, sources};
+use declare::sides::{self, ENTRYPOINT, json_of, plan, slice, sources};
 
 const REQUESTS: usize = 100;
 
@@ -46,7 +46,7 @@ fn differences(
     for seed in seeds {
         let mut random = Random(seed);
         let declaration = generate::declaration(&mut random);
-        let sources = sources(&declaration);
+        let (sources, mesh) = (sources(&declaration), sides::mesh(&declaration));
         // A slice costs three compilations; every tenth shows that it is the same.
         let policy = if seed % 10 == 0 { slice(&sources, &declaration) } else { plan(&sources) };
         let mut reference = Reference::new(&sources).unwrap();
@@ -60,9 +60,11 @@ fn differences(
                 Some(true) => counts.allowed += 1,
                 _ => counts.denied += 1,
             }
-            if planned.as_ref() != Ok(&wanted) || interpreted.as_ref() != Ok(&wanted) {
+            let judged = sides::judge(&mesh, &request);
+            let is_judged = sides::agrees(&declaration, &judged, &wanted);
+            if planned.as_ref() != Ok(&wanted) || interpreted.as_ref() != Ok(&wanted) || !is_judged {
                 failures.push(format!(
-                    "--- seed {seed}\n{}\n{input}\nwanted {wanted}\nplan {planned:?}\ninterpreter {interpreted:?}",
+                    "--- seed {seed}\n{}\n{input}\nwanted {wanted}\nplan {planned:?}\ninterpreter {interpreted:?}\njudge {judged:?}",
                     declaration.shown()
                 ));
             }

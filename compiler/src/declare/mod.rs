@@ -3,24 +3,30 @@
 //! A file is read strictly into a [`ServicePolicy`]; all of them make a mesh, whose data document the Rego
 //! library decides by, in OPA and in the plan alike.
 
+mod ask;
 mod base;
 mod beside;
+mod changes;
 pub(crate) mod covers;
 mod display;
 mod document;
 mod document_headers;
+mod explain;
 mod fields;
+mod judge;
 pub(crate) mod library;
 mod library_users;
 mod mesh;
 mod model;
 mod names;
+mod never;
 pub(crate) mod overlaps;
 mod owned_data;
 mod owners;
 mod parse;
 mod parse_from;
 mod parse_headers;
+mod replay;
 mod review;
 mod source;
 pub mod suggest;
@@ -28,8 +34,15 @@ mod variants;
 pub(crate) mod words;
 mod yaml;
 
+pub use ask::policy_of;
 pub use base::{Base, Widen};
 pub use beside::{Beside, Defined};
+pub use changes::{
+    Access, CallerClass, ChangeKind, Example, Methods, Note, Plan, RuleRef, ServiceChange, State, access,
+    plan,
+};
+pub use explain::{Addition, Explanation, Reason, caller_words, explain, name_words};
+pub use judge::{Answer, Effect, Judged, OddPath, Part as RulePart, Request, Verdict, judge};
 pub(crate) use library_users::names_library;
 pub use mesh::Mesh;
 pub(crate) use mesh::{File, FileKind};
@@ -41,6 +54,7 @@ pub(crate) use names::Names;
 pub(crate) use owned_data::misplaced_data;
 pub use owners::CodeOwners;
 pub(crate) use parse_headers::FORGEABLE;
+pub use replay::{Replay, ReplayExample, ReplayGroup, replay};
 pub use source::Place;
 pub(crate) use source::Source;
 pub(crate) use yaml::plain_kind;

@@ -8,8 +8,9 @@ use sidegate_engine::words::nearest;
 use super::beside::Beside;
 use super::covers;
 use super::mesh::Mesh;
-use super::model::{HeaderTest, Rule, Segment, ServicePolicy, Target, Test, Who};
+use super::model::{Rule, Segment, ServicePolicy, Target, Who};
 use super::names::Names;
+use super::never::never;
 use super::source::{Place, Source};
 use crate::diagnostics::Diagnostic;
 
@@ -268,28 +269,4 @@ fn is_wide(target: &Target) -> bool {
             path.is_open && path.segments.iter().all(|segment| matches!(segment, Segment::Any(_)))
         });
     writes && everywhere && target.grpc.is_empty() && target.hosts.is_empty()
-}
-
-/// Why a rule can match nothing. Of two values of one header, a deny takes each for itself.
-fn never(rule: &Rule, is_allow: bool) -> Option<String> {
-    let headers: Vec<(&String, &HeaderTest)> = rule
-        .when
-        .iter()
-        .filter_map(|condition| match &condition.test {
-            Test::Header(name, test) => Some((name, test)),
-            Test::Claim(..) | Test::Source(_) => None,
-        })
-        .collect();
-    headers.iter().enumerate().find_map(|(at, (name, test))| {
-        let against = headers.iter().take(at).find(|(other, before)| {
-            other == name
-                && match (before, test) {
-                    (HeaderTest::Absent, HeaderTest::Absent) => false,
-                    (HeaderTest::Absent, _) | (_, HeaderTest::Absent) => true,
-                    (HeaderTest::Exact(a), HeaderTest::Exact(b)) => is_allow && a != b,
-                    _ => false,
-                }
-        });
-        against.map(|_| format!("`{name}` cannot be both"))
-    })
 }

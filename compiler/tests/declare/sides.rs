@@ -1,6 +1,7 @@
 //! A declaration as a policy: read, built, and loaded as the proxy loads it.
 
 use serde_json::{Value as Json, json};
+use sidegate_compiler::declare::{self, Mesh};
 use sidegate_compiler::{BuildOptions, Sources, build};
 use sidegate_engine::Value;
 use sidegate_engine::attributes::Workload;
@@ -9,9 +10,48 @@ use sidegate_engine::policy::Policy;
 use sidegate_engine::trust::Trust;
 use tempfile::TempDir;
 
-use super::model::Declaration;
+use super::model::{self, Declaration};
 
 pub(crate) const ENTRYPOINT: &str = "sidegate/authz/decision";
+
+/// The mesh of this one declaration.
+pub(crate) fn mesh(declaration: &Declaration) -> Mesh {
+    sources(declaration).declared.unwrap()
+}
+
+/// Whether those who explain decisions say the same; of Rego they know nothing.
+pub(crate) fn agrees(declaration: &Declaration, verdict: &declare::Verdict, decision: &Json) -> bool {
+    let is_allowed = decision["allowed"] == true;
+    let is_denied = verdict.odd.is_some() || verdict.deny.iter().any(|judged| judged.holds);
+    match declaration.rego.is_some() || declaration.has_base_rego {
+        _ if declaration.is_undeclared => !is_allowed,
+        true => !(is_allowed && is_denied),
+        false => verdict.is_allowed == is_allowed,
+    }
+}
+
+/// The request, as those who explain decisions take it.
+pub(crate) fn asked(request: &model::Request) -> declare::Request {
+    let model::Request { principal, uris, own, method, path, host, port, headers, claims, address } =
+        request.clone();
+    declare::Request {
+        principal,
+        uri_sans: uris,
+        own_principal: own,
+        method,
+        path,
+        host,
+        port,
+        headers,
+        claims,
+        source: address,
+    }
+}
+
+/// What those who explain decisions say.
+pub(crate) fn judge(mesh: &Mesh, request: &model::Request) -> declare::Verdict {
+    declare::judge(mesh, &mesh.services[0], &asked(request))
+}
 
 /// What a folder with this one declaration is built from, for the workload that it is about.
 pub(crate) fn sources(declaration: &Declaration) -> Sources {
