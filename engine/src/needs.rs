@@ -213,6 +213,12 @@ impl Needs {
         Self { groups, headers: KeyNeeds::All, metadata: KeyNeeds::All, route_metadata: KeyNeeds::All }
     }
 
+    /// These groups, and no key of headers and metadata.
+    pub(crate) fn of_groups(groups: impl IntoIterator<Item = Group>) -> Self {
+        let groups = groups.into_iter().fold(0, |bits, group| bits | group.bit());
+        Self { groups, ..Self::default() }
+    }
+
     /// What the input references `paths` need; a path has no leading `input`, and ends where the policy
     /// stops to follow it by constant keys. A group is needed where its location lies under a path or a path
     /// lies under its location; the empty path is the whole input.

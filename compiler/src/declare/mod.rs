@@ -3,6 +3,7 @@
 //! A file is read strictly into a [`ServicePolicy`]; all of them make a mesh, whose data document the Rego
 //! library decides by, in OPA and in the plan alike.
 
+mod check;
 mod covers;
 mod document;
 mod fields;
@@ -15,6 +16,7 @@ mod parse_from;
 mod parse_headers;
 mod review;
 mod source;
+pub(crate) mod table;
 mod variants;
 mod words;
 mod yaml;
