@@ -213,10 +213,19 @@ impl Needs {
         Self { groups, headers: KeyNeeds::All, metadata: KeyNeeds::All, route_metadata: KeyNeeds::All }
     }
 
-    /// These groups, and no key of headers and metadata.
-    pub(crate) fn of_groups(groups: impl IntoIterator<Item = Group>) -> Self {
+    /// These groups, the metadata of these filters, and no header.
+    pub(crate) fn of_groups(groups: impl IntoIterator<Item = Group>, filters: BTreeSet<String>) -> Self {
         let groups = groups.into_iter().fold(0, |bits, group| bits | group.bit());
-        Self { groups, ..Self::default() }
+        Self { groups, metadata: KeyNeeds::Named(filters), ..Self::default() }
+    }
+
+    /// Whether all metadata that `other` needs is needed.
+    pub(crate) fn has_metadata_of(&self, other: &Self) -> bool {
+        match (&self.metadata, &other.metadata) {
+            (KeyNeeds::All, _) => true,
+            (KeyNeeds::Named(mine), KeyNeeds::Named(more)) => more.is_subset(mine),
+            (KeyNeeds::Named(_), KeyNeeds::All) => false,
+        }
     }
 
     /// What the input references `paths` need; a path has no leading `input`, and ends where the policy

@@ -215,7 +215,10 @@ impl Check {
             Self::HeaderPrefix { name, text } => Test::HeaderPrefix(name.clone(), text.clone()),
             Self::HeaderPresent { name } => Test::HeaderPresent(name.clone()),
             Self::HeaderAbsent { name } => Test::HeaderAbsent(name.clone()),
-            Self::Claim { .. } => return Err("a condition asks for a claim".to_owned()),
+            Self::Claim { path, values } => {
+                let path = std::iter::once("payload".to_owned()).chain(path.iter().cloned()).collect();
+                Test::Metadata("envoy.filters.http.jwt_authn".to_owned(), path, names(values)?)
+            }
             Self::Source { networks } => {
                 Test::Source(networks.iter().map(|text| network(text)).collect::<Made<_>>()?)
             }

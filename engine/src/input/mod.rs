@@ -19,7 +19,7 @@ mod identity;
 pub(crate) mod json;
 mod keys;
 mod media;
-mod metadata;
+pub(crate) mod metadata;
 mod multipart;
 mod text;
 pub(crate) mod uri;

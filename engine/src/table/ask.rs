@@ -8,6 +8,7 @@ use super::sets::{SetAt, any_common};
 use super::{Mine, NotMine, Table, Work, changes};
 use crate::attributes::Attributes;
 use crate::decision::{Decision, Deny};
+use crate::input::metadata::filter_metadata;
 use crate::input::uri;
 use crate::limits::Limits;
 use crate::needs::{Group, Needs};
@@ -53,9 +54,14 @@ pub(super) fn decide(
     if needs.contains(Group::SourceAddress) && attributes.source_is_forwarded() {
         return Err(NotMine);
     }
-    if needs.contains(Group::Metadata) {
-        return Err(NotMine);
-    }
+    let metadata = match needs.contains(Group::Metadata) {
+        true => {
+            let message = attributes.metadata.as_deref().unwrap_or_default();
+            work.take(message.len() / 64)?;
+            Some(filter_metadata(message, needs.metadata()).map_err(|_| NotMine)?)
+        }
+        false => None,
+    };
 
     let Some(allow) = &table.parts.allow else { return denied() };
     let Some(path) = Path::read(path, work)? else { return denied() };
@@ -63,7 +69,7 @@ pub(super) fn decide(
     let own_names =
         table.reads.groups.contains(Group::DestinationPrincipal).then_some((&table.parts.own_names, arena));
     let caller = Caller::of(attributes, own_names, work)?;
-    let request = Request { attributes, arena };
+    let request = Request { attributes, arena, metadata };
     let callers = allow.callers.allowed(&caller, arena, work)?;
     if callers.is_empty() {
         return denied();

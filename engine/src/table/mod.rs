@@ -112,6 +112,7 @@ impl Table {
         let has_all_headers = matches!(needs.headers(), crate::needs::KeyNeeds::All);
         needs.iter().all(known)
             && self.reads.groups.iter().all(|group| needs.contains(group))
+            && needs.has_metadata_of(&self.reads.groups)
             && (has_all_headers || !self.reads.every_header)
     }
 

@@ -1,5 +1,6 @@
 //! A table as it is kept: what is small as values, what is large as places in an [`Arena`].
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,7 @@ pub(super) enum Test {
     Host(Lookup, Vec<String>),
     Port(SetAt),
     Source(Vec<(IpAddr, u8)>),
+    Metadata(String, Vec<String>, Lookup),
 }
 
 /// What happens to one side's headers.
@@ -128,7 +130,7 @@ impl Parts {
     pub(super) fn reads(&self) -> Reads {
         let Self { own_names: _, allow, deny, changes } = self;
         let mut groups = vec![Group::Http];
-        let mut every_header = false;
+        let (mut every_header, mut filters) = (false, BTreeSet::new());
         if allow.is_some() {
             groups.push(Group::SourcePrincipal);
         }
@@ -150,6 +152,10 @@ impl Parts {
                     Test::Host(..) => {}
                     Test::Port(_) => groups.push(Group::DestinationAddress),
                     Test::Source(_) => groups.push(Group::SourceAddress),
+                    Test::Metadata(filter, ..) => {
+                        groups.push(Group::Metadata);
+                        filters.insert(filter.clone());
+                    }
                 }
             }
         }
@@ -161,7 +167,7 @@ impl Parts {
                 Piece::Header(_) => groups.push(Group::Headers),
             }
         }
-        Reads { groups: Needs::of_groups(groups), every_header }
+        Reads { groups: Needs::of_groups(groups, filters), every_header }
     }
 }
 
@@ -208,13 +214,17 @@ impl Check<'_> {
             methods.iter().try_for_each(|set| self.set(*set, u64::MAX))?;
             for test in tests {
                 match test {
-                    Test::Host(exact, _) => self.lookup(exact, |_| true)?,
+                    Test::Host(texts, _) | Test::Metadata(_, _, texts) => self.lookup(texts, |_| true)?,
                     Test::Port(set) => self.set(*set, 1 << 16)?,
                     Test::Source(networks) => networks.iter().try_for_each(|(address, length)| {
                         let most = if address.is_ipv4() { 32 } else { 128 };
                         if *length > most { Err("a network is longer than an address") } else { Ok(()) }
                     })?,
-                    _ => {}
+                    Test::HeaderBegins(..)
+                    | Test::HeaderExact(..)
+                    | Test::HeaderPrefix(..)
+                    | Test::HeaderPresent(_)
+                    | Test::HeaderAbsent(_) => {}
                 }
             }
         }

@@ -4,6 +4,10 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use regorus::Value;
+use regorus::value::Object;
+
+use super::lookup::Lookup;
 use super::parts::Test;
 use super::{Arena, Mine, NotMine, Work};
 use crate::attributes::Attributes;
@@ -13,6 +17,8 @@ use crate::input::Address;
 pub(super) struct Request<'a> {
     pub(super) attributes: &'a Attributes,
     pub(super) arena: &'a Arena,
+    /// Of filters, where any of it is asked for.
+    pub(super) metadata: Option<Object>,
 }
 
 impl<'a> Request<'a> {
@@ -46,6 +52,7 @@ impl<'a> Request<'a> {
                 }
                 None => false,
             },
+            Test::Metadata(filter, path, texts) => self.metadata_has(filter, path, texts, work)?,
         })
     }
 
@@ -61,6 +68,8 @@ impl<'a> Request<'a> {
                 None => true,
             },
             Test::HeaderPresent(_) | Test::HeaderAbsent(_) => !self.holds(test, work)?,
+            // What is in doubt is the plan's already.
+            Test::Metadata(..) => !self.holds(test, work)?,
             Test::Host(..) => self.host().is_some() && !self.holds(test, work)?,
             Test::Port(_) => self.port()?.is_some() && !self.holds(test, work)?,
             Test::Source(_) => self.source()?.is_some() && !self.holds(test, work)?,
@@ -87,6 +96,42 @@ impl<'a> Request<'a> {
             });
         }
         Ok(whole)
+    }
+
+    /// Whether what is at a path is one of these texts, or a list that has one. What is neither text nor a list of texts,
+    /// nor absent, is for the plan.
+    fn metadata_has(&self, filter: &str, path: &[String], texts: &Lookup, work: &mut Work) -> Mine<bool> {
+        let keys = std::iter::once(filter).chain(path.iter().map(String::as_str));
+        let mut at: Option<&Value> = None;
+        let mut object: &Object = self.metadata.as_ref().ok_or(NotMine)?;
+        for key in keys {
+            work.take(1)?;
+            object = match at {
+                None => object,
+                Some(Value::Object(fields)) => fields,
+                Some(_) => return Err(NotMine),
+            };
+            at = match object.get(&Value::from(key)) {
+                None => return Ok(false),
+                found => found,
+            };
+        }
+        let is_text = |value: &Value, work: &mut Work| match value {
+            Value::String(text) => Ok(texts.find(self.arena, text.as_bytes(), work)?.is_some()),
+            _ => Err(NotMine),
+        };
+        match at {
+            Some(Value::Null) => Ok(false),
+            Some(Value::Array(items)) => {
+                let mut has = false;
+                for item in items.iter() {
+                    has |= is_text(item, work)?;
+                }
+                Ok(has)
+            }
+            Some(value) => is_text(value, work),
+            None => Err(NotMine),
+        }
     }
 
     /// The method, where there is one.

@@ -99,6 +99,9 @@ pub enum Test {
     Port(BTreeSet<u16>),
     /// The connection comes from one of these networks: address and length of the prefix.
     Source(Vec<(IpAddr, u8)>),
+    /// What a filter's metadata has at a path of keys, which are at least two, is one of these texts, or a list that has
+    /// one.
+    Metadata(String, Vec<String>, BTreeSet<String>),
 }
 
 /// What happens to headers: of the request, and of the response.

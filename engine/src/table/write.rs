@@ -265,6 +265,10 @@ impl Writer {
             spec::Test::Host(exact, suffixes) => Test::Host(self.names(&exact)?, suffixes),
             spec::Test::Port(ports) => Test::Port(self.set(ports.into_iter().map(u32::from))?),
             spec::Test::Source(networks) => Test::Source(networks),
+            spec::Test::Metadata(filter, path, values) if path.len() > 1 => {
+                Test::Metadata(filter, path, self.names(&values)?)
+            }
+            spec::Test::Metadata(..) => return Err("a condition asks for a filter's metadata as a whole"),
         })
     }
 }
