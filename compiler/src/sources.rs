@@ -119,7 +119,7 @@ impl Sources {
             };
             findings.extend(result.err());
         }
-        if declarations.iter().any(|file| matches!(file.kind, FileKind::Service { .. })) {
+        if !declarations.is_empty() {
             findings.extend(sources.declare(&declarations, tests).err().into_iter().flatten());
         }
         sources.finish(findings)
@@ -138,8 +138,9 @@ impl Sources {
     /// Adds what declarations say: data below `sidegate`, and the library that decides by them.
     /// Tests get all of it: they may ask for more than the declarations need.
     fn declare(&mut self, files: &[declare::File], tests: bool) -> Result<(), Vec<Diagnostic>> {
-        let mesh = Mesh::read(files)?;
+        let mut mesh = Mesh::read(files)?;
         self.modules.retain(|(_, text)| !declare::library::is_copy(text));
+        self.beside(&mut mesh)?;
         let one = |finding| vec![finding];
         self.own_names(&mesh).map_err(one)?;
         let data = Value::from(BTreeMap::from([(Value::from("sidegate"), mesh.data()?)]));
@@ -147,7 +148,9 @@ impl Sources {
             let message = format!("expected `data.{}` once, got it twice", path.join("."));
             one(Diagnostic::file(&self.root, "data_conflict", message))
         })?;
-        self.modules.extend(if tests { declare::library::all() } else { mesh.modules() });
+        // Nobody says here whose slice it is to be, so the rules of all may name the library.
+        let is_all = tests || self.modules.iter().any(|(_, text)| declare::names_library(text));
+        self.modules.extend(if is_all { declare::library::all() } else { mesh.modules() });
         self.declared = Some(mesh);
         Ok(())
     }

@@ -43,7 +43,7 @@ fn sources(callers: usize, rules: usize, services: usize) -> Sources {
             .unwrap_or_else(|findings| panic!("{findings:?}"))
     };
     let names = std::iter::once("charges".to_owned()).chain((1..services).map(|at| format!("other{at}")));
-    let mesh = Mesh { services: names.map(|name| read(&name)).collect(), trust_domain_aliases: Vec::new() };
+    let mesh = Mesh { services: names.map(|name| read(&name)).collect(), ..Mesh::default() };
     let data = Value::from(BTreeMap::from([(Value::from("sidegate"), mesh.data().unwrap())]));
     Sources::from_parts(mesh.modules(), data)
 }

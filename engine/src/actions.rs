@@ -50,6 +50,16 @@ impl Actions {
         Deny::bare(status).into()
     }
 
+    /// The request goes on as it came.
+    pub fn unchanged() -> Self {
+        Self::Allow {
+            request_headers: Vec::new(),
+            path: None,
+            response_headers: Vec::new(),
+            dynamic_metadata: None,
+        }
+    }
+
     /// Whether the request goes on.
     pub fn is_allow(&self) -> bool {
         matches!(self, Self::Allow { .. })

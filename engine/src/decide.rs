@@ -4,7 +4,7 @@ use regorus::Value;
 
 use crate::actions::Actions;
 use crate::attributes::Attributes;
-use crate::decision::{Decision, DecisionError};
+use crate::decision::{Decision, DecisionError, Marks};
 use crate::eval::EvalError;
 use crate::input::{InputBuilder, RequestError};
 use crate::limits::Limits;
@@ -18,13 +18,28 @@ pub struct Settings {
     pub error_status: u16,
     /// Bounds of the answer.
     pub limits: Limits,
+    /// Whether a decision may say that it is only to be counted: `allow_lowering`.
+    pub lets_lower: bool,
+    /// Whether decisions about what nobody has declared are only counted: `undeclared: shadow`.
+    pub waives_undeclared: bool,
+}
+
+/// Why a decision is counted and not carried out, in enforce mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waived {
+    /// The decision says so, and may.
+    Shadow,
+    /// Nobody has declared the workload, and the proxy is set up to let its requests pass.
+    Undeclared,
 }
 
 /// The outcome of one request, in enforce mode. What to do with it in another mode is the host's matter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// What to carry out.
+    /// What to carry out, unless it is `waived`.
     pub actions: Actions,
+    /// Why nothing is to be carried out. Never where there is no decision: who knows what it would have said.
+    pub waived: Option<Waived>,
     /// Why there was no decision; then `actions` is a deny with an empty body, which says nothing of it.
     pub error: Option<DecideError>,
     /// What the decision was made by, for the decision log.
@@ -91,7 +106,7 @@ const SERVICE_UNAVAILABLE: u16 = 503;
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { error_status: 403, limits: Limits::default() }
+        Self { error_status: 403, limits: Limits::default(), lets_lower: false, waives_undeclared: false }
     }
 }
 
@@ -126,10 +141,12 @@ pub fn decide(
     settings: &Settings,
 ) -> Verdict {
     let path = attributes.header(b":path");
-    let decision = policy.table().and_then(|table| table.decide(needs, attributes, &settings.limits));
-    match decision.map(|decision| Actions::new(decision, path)) {
-        Some(Ok(actions)) => Verdict { actions, error: None, basis: Basis::Table },
-        Some(Err(_)) | None => decide_by_plan(policy, needs, builder, attributes, settings),
+    let answer = policy.table().and_then(|table| table.decide(needs, attributes, &settings.limits));
+    match answer.map(|(decision, marks)| (Actions::new(decision, path), marks)) {
+        Some((Ok(actions), marks)) => {
+            Verdict { actions, waived: settings.waived(marks), error: None, basis: Basis::Table }
+        }
+        Some((Err(_), _)) | None => decide_by_plan(policy, needs, builder, attributes, settings),
     }
 }
 
@@ -151,11 +168,39 @@ pub fn decide_by_plan(
         Ok(result) => result,
         Err(error) => return Verdict::failed(error.into(), input, Value::Undefined, settings),
     };
-    let actions = Decision::read(&result, &settings.limits)
-        .and_then(|decision| Actions::new(decision, attributes.header(b":path")));
-    match actions {
-        Ok(actions) => Verdict { actions, error: None, basis: Basis::Plan { input, result } },
+    let read = Decision::read_marked(&result, &settings.limits).and_then(|(decision, marks)| {
+        Actions::new(decision, attributes.header(b":path")).map(|actions| (actions, marks))
+    });
+    match read {
+        Ok((actions, marks)) => Verdict {
+            actions,
+            waived: settings.waived(marks),
+            error: None,
+            basis: Basis::Plan { input, result },
+        },
         Err(error) => Verdict::failed(error.into(), input, result, settings),
+    }
+}
+
+impl Settings {
+    /// Why a decision that says this of itself is not carried out, if it is not.
+    pub fn waived(&self, marks: Marks) -> Option<Waived> {
+        let Marks { is_shadow, is_undeclared } = marks;
+        match (is_shadow && self.lets_lower, is_undeclared && self.waives_undeclared) {
+            (true, _) => Some(Waived::Shadow),
+            (false, true) => Some(Waived::Undeclared),
+            (false, false) => None,
+        }
+    }
+}
+
+impl Waived {
+    /// The last part of the counter's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Shadow => "declared",
+            Self::Undeclared => "undeclared",
+        }
     }
 }
 
@@ -166,8 +211,15 @@ impl Verdict {
         if other.error.is_some() && other.error != self.error {
             return Difference::Error;
         }
-        match (self.actions.is_allow(), other.actions.is_allow()) {
-            _ if self.actions == other.actions => Difference::Same,
+        // Two that are not carried out are compared by what they say, else by what becomes of the request.
+        let pass = Actions::unchanged();
+        let (own, others) = match (self.waived, other.waived) {
+            (Some(_), None) => (&pass, &other.actions),
+            (None, Some(_)) => (&self.actions, &pass),
+            _ => (&self.actions, &other.actions),
+        };
+        match (own.is_allow(), others.is_allow()) {
+            _ if own == others => Difference::Same,
             (true, false) => Difference::Stricter,
             (false, true) => Difference::Looser,
             _ => Difference::Changed,
@@ -176,7 +228,7 @@ impl Verdict {
 
     fn failed(error: DecideError, input: Value, result: Value, settings: &Settings) -> Self {
         let actions = Actions::deny(error.status(settings.error_status));
-        Self { actions, error: Some(error), basis: Basis::Plan { input, result } }
+        Self { actions, waived: None, error: Some(error), basis: Basis::Plan { input, result } }
     }
 }
 
@@ -213,13 +265,14 @@ mod tests {
 
     #[test]
     fn verdicts_are_compared_by_what_they_do() {
-        let of = |actions, error| Verdict { actions, error, basis: Basis::Table };
+        let of = |actions, error| Verdict { actions, waived: None, error, basis: Basis::Table };
         let allow = |headers: &[&str]| {
             let request_headers = headers.iter().map(|name| HeaderOp::Remove((*name).to_owned())).collect();
             let response_headers = Vec::new();
             of(Actions::Allow { request_headers, path: None, response_headers, dynamic_metadata: None }, None)
         };
         let deny = |status| of(Actions::deny(status), None);
+        let waived = |verdict| Verdict { waived: Some(Waived::Shadow), ..verdict };
         let failed = || of(Actions::deny(403), Some(DecideError::from(DecisionError::Undefined)));
         let cases = [
             (allow(&[]), allow(&[]), Difference::Same),
@@ -233,10 +286,37 @@ mod tests {
             (failed(), failed(), Difference::Same),
             (failed(), deny(403), Difference::Same),
             (failed(), allow(&[]), Difference::Looser),
+            (waived(deny(403)), deny(403), Difference::Stricter),
+            (waived(deny(403)), allow(&[]), Difference::Same),
+            (waived(allow(&["a"])), allow(&["a"]), Difference::Changed),
+            (deny(403), waived(deny(403)), Difference::Looser),
+            (waived(deny(403)), waived(deny(403)), Difference::Same),
+            (waived(deny(403)), waived(allow(&[])), Difference::Looser),
+            (waived(deny(403)), failed(), Difference::Error),
         ];
         for (one, other, expected) in cases {
             assert_eq!(one.compare(&other), expected, "{one:?} {other:?}");
         }
+    }
+
+    #[test]
+    fn a_decision_is_waived_only_where_the_configuration_lets_it() {
+        let (none, both) = (
+            Settings::default(),
+            Settings { lets_lower: true, waives_undeclared: true, ..Settings::default() },
+        );
+        let marks = |is_shadow, is_undeclared| Marks { is_shadow, is_undeclared };
+        for marks in [marks(false, false), marks(true, false), marks(false, true), marks(true, true)] {
+            assert_eq!(none.waived(marks), None);
+        }
+        assert_eq!(both.waived(marks(false, false)), None);
+        assert_eq!(both.waived(marks(true, true)), Some(Waived::Shadow));
+        let lowers = Settings { lets_lower: true, ..Settings::default() };
+        let undeclared = Settings { waives_undeclared: true, ..Settings::default() };
+        assert_eq!(lowers.waived(marks(true, false)), Some(Waived::Shadow));
+        assert_eq!(lowers.waived(marks(false, true)), None);
+        assert_eq!(undeclared.waived(marks(true, false)), None);
+        assert_eq!(undeclared.waived(marks(false, true)), Some(Waived::Undeclared));
     }
 
     #[test]

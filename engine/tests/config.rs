@@ -8,14 +8,24 @@ use sidegate_engine::config::{Config, Sources};
 
 fn answer(json: &[u8]) -> String {
     match Config::parse(json) {
-        Ok(Config { entrypoint, mode, on_error_status, limits, allow_lowering, trust, bundle }) => {
+        Ok(Config {
+            entrypoint,
+            mode,
+            on_error_status,
+            limits,
+            allow_lowering,
+            waives_undeclared,
+            trust,
+            bundle,
+        }) => {
             let Sources { inline, http } = bundle;
             let mode = mode.as_str();
             let inline = inline.map_or(0, |inline| inline.len());
             let lowering = if allow_lowering { ", may be lowered" } else { "" };
+            let undeclared = if waives_undeclared { ", what is undeclared passes" } else { "" };
             let http = http.map(|http| format!("{http:?}\n")).unwrap_or_default();
             format!(
-                "{mode} {entrypoint}, {on_error_status} on error, {inline} bytes of bundle{lowering}\n{limits:?}\n{trust:?}\n{http}"
+                "{mode} {entrypoint}, {on_error_status} on error, {inline} bytes of bundle{lowering}{undeclared}\n{limits:?}\n{trust:?}\n{http}"
             )
         }
         Err(error) => format!("{error} [{}]\n", error.code()),

@@ -61,10 +61,20 @@ fn load() -> Result<Accepted, Refused> {
     })?;
     let config = Config::parse(&json)?;
     drop(json);
-    let Config { entrypoint, mode, on_error_status, limits, allow_lowering, trust, bundle } = config;
+    let Config {
+        entrypoint,
+        mode,
+        on_error_status,
+        limits,
+        allow_lowering,
+        waives_undeclared,
+        trust,
+        bundle,
+    } = config;
     let Sources { inline, http } = bundle;
     let workload = attributes::workload();
-    let settings = Settings { error_status: on_error_status, limits };
+    let settings =
+        Settings { error_status: on_error_status, limits, lets_lower: allow_lowering, waives_undeclared };
     let opener = Opener { trust, workload, entrypoint: entrypoint.clone(), limits };
     // Where nothing is decided, there is nothing to fetch for.
     let http = http.filter(|_| mode != Mode::Off);

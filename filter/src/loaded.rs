@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
+use sidegate_engine::actions::Actions;
 use sidegate_engine::attributes::{Attributes, Workload};
 use sidegate_engine::config::Mode;
-use sidegate_engine::decide::Settings;
+use sidegate_engine::decide::{Settings, Waived};
 use sidegate_engine::eval::Context;
 use sidegate_engine::trust::PointerMode;
 
@@ -108,19 +109,19 @@ impl Asked {
         self.fixed.settings.error_status
     }
 
-    /// The decision's actions, or why there is none. `has_body`: whether a body came or is to come.
+    /// The decision's actions and why they are not carried out, if they are not; or why there is none. `has_body`: whether a body came or is to come.
     pub(crate) fn judge(
         &self,
         attributes: &mut Attributes,
         has_body: bool,
-    ) -> Result<sidegate_engine::actions::Actions, Refusal> {
+    ) -> Result<(Actions, Option<Waived>), Refusal> {
         attributes.context = self.context()?;
         let verdict = self.gate.decide(attributes);
         if let Some(shadow) = &self.shadow {
             candidate::compare(&verdict, shadow, attributes, has_body && attributes.body.is_none());
         }
         match verdict.error {
-            None => Ok(verdict.actions),
+            None => Ok((verdict.actions, verdict.waived)),
             Some(error) => Err(Refusal::new(error.code(), error.status(self.error_status()))),
         }
     }

@@ -6,6 +6,7 @@ use sidegate_engine::Value;
 use sidegate_engine::actions::{Actions, HeaderOp, metadata_text};
 use sidegate_engine::attributes::Attributes;
 use sidegate_engine::config::Mode;
+use sidegate_engine::decide::Waived;
 
 use crate::body::{Held, Progress, Waiting};
 use crate::contexts;
@@ -14,6 +15,9 @@ use crate::loaded::{Asked, Loaded};
 use crate::metrics::{self, Outcome};
 use crate::refuse::{self, Refusal};
 use crate::response::{self, Changes};
+
+/// What became of a request: what to do, and whether to do it.
+type Judged = Result<(Actions, Option<Waived>, Attributes), Refusal>;
 
 /// The key of the filter state that has a decision's `dynamic_metadata`.
 const METADATA_KEY: &str = "sidegate.dynamic_metadata";
@@ -168,21 +172,21 @@ fn complete(stream: u32, waiting: Waiting, is_end: bool) -> Action {
 /// Decides; an error is a refusal with its own status.
 fn judge(stream: u32, asked: &Asked, mut attributes: Attributes, is_end: bool) -> Action {
     let judged = asked.judge(&mut attributes, !is_end);
-    settle(stream, asked, judged.map(|actions| (actions, attributes)), is_end)
+    settle(stream, asked, judged.map(|(actions, waived)| (actions, waived, attributes)), is_end)
 }
 
 /// Carries out what became of a request.
-fn settle(
-    stream: u32,
-    asked: &Asked,
-    judged: Result<(Actions, Attributes), Refusal>,
-    is_end: bool,
-) -> Action {
-    if asked.mode == Mode::Enforce {
-        enforce(stream, asked.error_status(), judged, is_end)
-    } else {
-        shadow(judged);
-        pass(stream, is_end)
+fn settle(stream: u32, asked: &Asked, judged: Judged, is_end: bool) -> Action {
+    let waived = match &judged {
+        Ok((_, waived, _)) => *waived,
+        Err(_) => None,
+    };
+    match (asked.mode, waived) {
+        (Mode::Enforce, None) => enforce(stream, asked.error_status(), judged, is_end),
+        (_, waived) => {
+            shadow(judged, waived);
+            pass(stream, is_end)
+        }
     }
 }
 
@@ -194,14 +198,9 @@ fn pass(stream: u32, is_end: bool) -> Action {
     Action::Continue
 }
 
-fn enforce(
-    stream: u32,
-    error_status: u16,
-    judged: Result<(Actions, Attributes), Refusal>,
-    is_end: bool,
-) -> Action {
+fn enforce(stream: u32, error_status: u16, judged: Judged, is_end: bool) -> Action {
     match judged {
-        Ok((Actions::Allow { request_headers, path, response_headers, dynamic_metadata }, attributes)) => {
+        Ok((Actions::Allow { request_headers, path, response_headers, dynamic_metadata }, _, attributes)) => {
             // The upstream trusts what the policy sets and removes, later filters what it says: without it
             // the request must not get there.
             if let Err(status) = change_request(&attributes, &request_headers, path.as_deref()) {
@@ -212,7 +211,7 @@ fn enforce(
             }
             allow(stream, error_status, response_headers, is_end)
         }
-        Ok((Actions::Deny { status, headers, body, dynamic_metadata }, _)) => {
+        Ok((Actions::Deny { status, headers, body, dynamic_metadata }, ..)) => {
             if keep_metadata(dynamic_metadata.as_ref()).is_err() {
                 metrics::count_error("host_filter_state");
             }
@@ -256,17 +255,25 @@ fn change_request(attributes: &Attributes, changes: &[HeaderOp], path: Option<&[
     }
 }
 
-/// Counts and logs a decision; the request goes on as it came.
-fn shadow(judged: Result<(Actions, Attributes), Refusal>) {
+/// Counts and logs a decision; the request goes on as it came. `waived`: why, where the proxy is to enforce.
+fn shadow(judged: Judged, waived: Option<Waived>) {
+    let why = match waived {
+        None => "shadow",
+        Some(Waived::Shadow) => "declared shadow",
+        Some(Waived::Undeclared) => "undeclared",
+    };
     match judged {
-        Ok((Actions::Allow { .. }, _)) => {
+        Ok((Actions::Allow { .. }, ..)) => {
             metrics::count(Outcome::Allowed);
-            host::log(Level::Info, "sidegate: shadow: would be allowed");
+            host::log(Level::Info, &format!("sidegate: {why}: would be allowed"));
         }
-        Ok((Actions::Deny { status, .. }, _)) => {
+        Ok((Actions::Deny { status, .. }, ..)) => {
             metrics::count(Outcome::Denied);
-            host::log(Level::Info, &format!("sidegate: shadow: would be denied with {status}"));
+            host::log(Level::Info, &format!("sidegate: {why}: would be denied with {status}"));
         }
         Err(refusal) => refuse::report(&refusal, "shadow: would be refused"),
+    }
+    if let Some(waived) = waived {
+        metrics::count_named("waived.", waived.name());
     }
 }

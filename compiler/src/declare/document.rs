@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
+use super::base::Base;
+use super::beside::Beside;
+use super::document_headers::Headers;
 use super::model::{
-    Caller, Condition, GrpcMethod, HeaderChanges, HeaderRules, HeaderTest, HostPattern, Part, Rule, Segment,
-    ServicePolicy, Target, Template, Test, Who,
+    Caller, Condition, GrpcMethod, HeaderTest, HostPattern, Mode, Rule, Segment, ServicePolicy, Target,
+    Template, Test, Who,
 };
 
 /// `data.sidegate.services[namespace][name]`.
@@ -17,12 +20,39 @@ pub(crate) struct Document {
     /// Not read by the rules, so that slices have none.
     #[serde(default)]
     pub(super) owner: String,
+    /// `shadow`; nothing where decisions are enforced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mode: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rego: Option<Rego>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) allow: Option<Side>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) deny: Option<Side>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) headers: Option<Headers>,
+}
+
+/// `data.sidegate.base`: what holds for every service.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BaseDocument {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rego: Option<Rego>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) deny: Option<Side>,
+}
+
+/// What Rego beside the declaration has a say in.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rego {
+    /// `narrow` or `widen`, where it defines `allow`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow: Option<String>,
+    /// `true`, where it defines `deny`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    deny: bool,
 }
 
 /// The rules of one effect. A clause is a rule with one of its targets; the tables of paths say which clauses
@@ -104,27 +134,6 @@ pub(super) enum Check {
     Source { networks: Vec<String> },
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Headers {
-    pub(super) request: Changes,
-    pub(super) response: Changes,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Changes {
-    pub(super) set: BTreeMap<String, Vec<Piece>>,
-    pub(super) remove: Vec<String>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Piece {
-    Text(String),
-    Variable(String),
-}
-
 /// Which of the two a side is: denies are compared with paths as a service might read them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -134,30 +143,55 @@ pub(super) enum Effect {
 
 impl Document {
     /// The document of a declaration.
-    pub(crate) fn new(policy: &ServicePolicy) -> Self {
+    pub(crate) fn new(policy: &ServicePolicy, may_widen: bool) -> Self {
         let ServicePolicy {
             file: _,
             namespace: _,
             name: _,
             owner,
             owner_place: _,
+            mode,
             workloads: _,
             allow,
             deny,
             headers,
+            rego,
             source: _,
         } = policy;
-        let side = |rules: &[Rule], effect| (!rules.is_empty()).then(|| Side::new(rules, effect));
         Self {
             owner: owner.clone(),
-            allow: side(allow, Effect::Allow),
-            deny: side(deny, Effect::Deny),
+            mode: (*mode == Mode::Shadow).then(|| "shadow".to_owned()),
+            rego: rego.as_ref().and_then(|rego| Rego::new(rego, may_widen)),
+            allow: Side::of(allow, Effect::Allow),
+            deny: Side::of(deny, Effect::Deny),
             headers: (!headers.is_empty()).then(|| Headers::new(headers)),
         }
     }
 }
 
+impl BaseDocument {
+    /// What the base says; `None` where it says nothing.
+    pub(crate) fn new(base: &Base) -> Option<Self> {
+        let rego = base.rego.as_ref().and_then(|rego| Rego::new(rego, false));
+        let deny = Side::of(&base.deny, Effect::Deny);
+        (rego.is_some() || deny.is_some()).then_some(Self { rego, deny })
+    }
+}
+
+impl Rego {
+    fn new(rego: &Beside, may_widen: bool) -> Option<Self> {
+        let allow =
+            rego.allow.as_ref().map(|_| if may_widen { "widen".to_owned() } else { "narrow".to_owned() });
+        let deny = rego.deny.is_some();
+        (allow.is_some() || deny).then_some(Self { allow, deny })
+    }
+}
+
 impl Side {
+    fn of(rules: &[Rule], effect: Effect) -> Option<Self> {
+        (!rules.is_empty()).then(|| Self::new(rules, effect))
+    }
+
     fn new(rules: &[Rule], effect: Effect) -> Self {
         let mut side = Self::default();
         let mut shapes = Shapes::default();
@@ -348,24 +382,5 @@ impl Check {
             }
             Test::Source(networks) => Self::Source { networks },
         }
-    }
-}
-
-impl Headers {
-    fn new(rules: &HeaderRules) -> Self {
-        let HeaderRules { request, response } = rules;
-        Self { request: Changes::new(request), response: Changes::new(response) }
-    }
-}
-
-impl Changes {
-    fn new(changes: &HeaderChanges) -> Self {
-        let HeaderChanges { set, remove } = changes;
-        let piece = |part: &Part| match part {
-            Part::Text(text) => Piece::Text(text.clone()),
-            Part::Variable(variable) => Piece::Variable(variable.name().to_owned()),
-        };
-        let set = set.iter().map(|(name, parts)| (name.clone(), parts.iter().map(piece).collect()));
-        Self { set: set.collect(), remove: remove.clone() }
     }
 }

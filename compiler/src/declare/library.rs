@@ -1,7 +1,8 @@
 //! The Rego library that decides by declarations, and which of its files a mesh needs: what is not needed
 //! must not be there, for a policy reads of a request what any of its rules may ask for.
 
-use super::model::{Rule, ServicePolicy, Target, Test};
+use super::base::Base;
+use super::model::{Mode, Rule, ServicePolicy, Target, Test};
 
 /// Where the files are in a bundle.
 pub(crate) const FOLDER: &str = "sidegate-lib";
@@ -19,37 +20,46 @@ struct File {
     text: &'static str,
     /// Whether it is always there.
     is_core: bool,
-    /// Whether a declaration needs it.
-    is_needed: fn(&ServicePolicy) -> bool,
+    /// Whether declarations need it.
+    is_needed: fn(&Asked<'_>) -> bool,
     /// Functions that the others call and that never hold where nothing needs them.
     or: &'static [&'static str],
 }
 
 files! {
     AUTHZ = "authz.rego", true, |_| true, &[];
+    BASE = "base.rego", false, |asked| !asked.base.deny.is_empty() || asked.base.rego.is_some(), &[];
+    BESIDE = "beside.rego", false, |asked| asked.services.iter().any(|policy| policy.rego.is_some()), &[];
     CALLERS = "callers.rego", true, |_| true, &[];
-    CHANGES = "changes.rego", false, |policy| !policy.headers.is_empty(), &[];
-    CLAIMS = "claims.rego", false, |policy| tests(policy, |test| matches!(test, Test::Claim(..))),
+    CHANGES = "changes.rego", false, |asked| asked.services.iter().any(|policy| !policy.headers.is_empty()), &[];
+    CLAIMS = "claims.rego", false, |asked| asked.tests(|test| matches!(test, Test::Claim(..))),
         &["claim_holds", "claim_fails"];
-    HEADERS = "headers.rego", false, |policy| tests(policy, |test| matches!(test, Test::Header(..))),
+    DENIES = "denies.rego", true, |_| true, &[];
+    HEADERS = "headers.rego", false, |asked| asked.tests(|test| matches!(test, Test::Header(..))),
         &["header_holds", "header_fails"];
     HOSTS = "hosts.rego", true, |_| true, &[];
-    NETWORKS = "networks.rego", false, |policy| tests(policy, |test| matches!(test, Test::Source(..))),
+    NETWORKS = "networks.rego", false, |asked| asked.tests(|test| matches!(test, Test::Source(..))),
         &["network_holds", "network_fails"];
     PATH = "path.rego", true, |_| true, &[];
-    PORTS = "ports.rego", false, |policy| targets(policy, |target| !target.ports.is_empty()),
+    PORTS = "ports.rego", false, |asked| asked.targets(|target| !target.ports.is_empty()),
         &["port_holds", "port_fails"];
+    SHADOW = "shadow.rego", false, |asked| asked.services.iter().any(|policy| policy.mode == Mode::Shadow), &[];
     TESTS = "tests.rego", true, |_| true, &[];
     WORKLOAD = "workload.rego", true, |_| true, &[];
 }
 
+/// What a bundle is asked about: services, none of them where it is for a workload that is not declared, and what
+/// holds for every one.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) services: Vec<&'a ServicePolicy>,
+    pub(crate) base: &'a Base,
+}
+
 /// The files that these declarations need, by their paths in a bundle.
-pub(crate) fn modules<'p>(
-    policies: impl IntoIterator<Item = &'p ServicePolicy, IntoIter: Clone>,
-) -> Vec<(String, String)> {
-    let policies = policies.into_iter();
+pub(crate) fn modules(asked: &Asked<'_>) -> Vec<(String, String)> {
     let module = |file: &File| {
-        let is_needed = file.is_core || policies.clone().any(file.is_needed);
+        let is_needed = file.is_core || (file.is_needed)(asked);
         let text = if is_needed { Some(file.text.to_owned()) } else { file.stub() };
         text.map(|text| (format!("{FOLDER}/{}", file.name), text))
     };
@@ -68,7 +78,7 @@ pub(crate) fn is_copy(text: &str) -> bool {
 
 /// Whether rules of a package could change what declarations mean.
 pub(crate) fn is_reserved(package: &[String]) -> bool {
-    let own = ["authz", "services", "workloads", "workload", "trust_domain_aliases"];
+    let own = ["authz", "base", "services", "workloads", "workload", "trust_domain_aliases"];
     match package {
         [root] => root == "sidegate",
         [root, name, ..] => root == "sidegate" && own.contains(&name.as_str()),
@@ -98,16 +108,19 @@ impl File {
     }
 }
 
-fn rules(policy: &ServicePolicy) -> impl Iterator<Item = &Rule> {
-    policy.allow.iter().chain(&policy.deny)
-}
+impl Asked<'_> {
+    fn rules(&self) -> impl Iterator<Item = &Rule> {
+        let own = self.services.iter().flat_map(|policy| policy.allow.iter().chain(&policy.deny));
+        own.chain(&self.base.deny)
+    }
 
-fn tests(policy: &ServicePolicy, is_meant: fn(&Test) -> bool) -> bool {
-    rules(policy).flat_map(|rule| &rule.when).any(|condition| is_meant(&condition.test))
-}
+    fn tests(&self, is_meant: fn(&Test) -> bool) -> bool {
+        self.rules().flat_map(|rule| &rule.when).any(|condition| is_meant(&condition.test))
+    }
 
-fn targets(policy: &ServicePolicy, is_meant: fn(&Target) -> bool) -> bool {
-    rules(policy).flat_map(|rule| &rule.to).any(is_meant)
+    fn targets(&self, is_meant: fn(&Target) -> bool) -> bool {
+        self.rules().flat_map(|rule| &rule.to).any(is_meant)
+    }
 }
 
 #[cfg(test)]

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use regorus::Value;
 
-use super::document::Document;
-use super::fields::Checker;
+use super::base::Base;
+use super::document::{BaseDocument, Document};
 use super::model::ServicePolicy;
-use super::parse::{self, API_VERSION};
 use super::source::Source;
-use super::{library, words, yaml};
+use super::{library, parse, words};
 use crate::diagnostics::Diagnostic;
 
 /// Every service that a folder declares.
@@ -19,6 +18,8 @@ pub struct Mesh {
     pub services: Vec<ServicePolicy>,
     /// Other names of the mesh's own trust domain.
     pub trust_domain_aliases: Vec<String>,
+    /// What holds for every service.
+    pub base: Base,
 }
 
 /// A file of declarations, not yet read.
@@ -73,7 +74,9 @@ impl Mesh {
                 FileKind::Service { namespace, name } => {
                     parse::parse(source, namespace, name).map(|policy| mesh.services.push(policy))
                 }
-                FileKind::Mesh => settings(source).map(|aliases| mesh.trust_domain_aliases = aliases),
+                FileKind::Mesh => Base::read(source).map(|(base, aliases)| {
+                    (mesh.base, mesh.trust_domain_aliases) = (base, aliases);
+                }),
             };
             findings.extend(read.err().into_iter().flatten());
         }
@@ -127,16 +130,28 @@ impl Mesh {
     pub fn data(&self) -> Result<Value, Vec<Diagnostic>> {
         let mut services: BTreeMap<&str, BTreeMap<&str, Document>> = BTreeMap::new();
         for service in &self.services {
-            services.entry(&service.namespace).or_default().insert(&service.name, Document::new(service));
+            services.entry(&service.namespace).or_default().insert(&service.name, self.document(service));
         }
         let aliases: BTreeMap<&str, bool> =
             self.trust_domain_aliases.iter().map(|domain| (domain.as_str(), true)).collect();
-        let data = serde_json::json!({
+        let mut data = serde_json::json!({
             "services": services,
             "workloads": self.workloads()?,
             "trust_domain_aliases": aliases,
         });
+        if let (Some(base), Some(fields)) = (BaseDocument::new(&self.base), data.as_object_mut()) {
+            fields.insert("base".to_owned(), serde_json::json!(base));
+        }
         Ok(Value::from(data))
+    }
+
+    fn document(&self, service: &ServicePolicy) -> Document {
+        Document::new(service, self.may_widen(service))
+    }
+
+    /// Whether what the service's Rego allows is allowed, though the declaration does not say so.
+    pub fn may_widen(&self, service: &ServicePolicy) -> bool {
+        self.base.widen.iter().any(|widen| widen.covers(&service.namespace, &service.name))
     }
 
     /// What is no error, but is seldom meant: each with a code that a comment can take back.
@@ -146,25 +161,6 @@ impl Mesh {
 
     /// The Rego files that these declarations need, by their paths in a bundle.
     pub fn modules(&self) -> Vec<(String, String)> {
-        library::modules(&self.services)
-    }
-}
-
-/// Reads `mesh.yaml`: other names of the trust domain.
-fn settings(source: &Source) -> Result<Vec<String>, Vec<Diagnostic>> {
-    let document = yaml::read(source).map_err(|finding| vec![finding])?;
-    let mut check = Checker::new(source);
-    let aliases =
-        check.fields(document, &["apiVersion", "kind", "spec"], "`mesh.yaml`").and_then(|mut fields| {
-            check.constant(&mut fields, "apiVersion", API_VERSION);
-            check.constant(&mut fields, "kind", "MeshPolicy");
-            let spec = check.required(&mut fields, "spec", "a map")?;
-            let mut spec = check.fields(spec, &["trustDomainAliases"], "`spec`")?;
-            let node = check.required(&mut spec, "trustDomainAliases", "other names of the trust domain")?;
-            Some(check.names(node, "trust domains", words::subdomain))
-        });
-    match aliases {
-        Some(aliases) if check.findings.is_empty() => Ok(aliases),
-        _ => Err(check.findings),
+        library::modules(&library::Asked { services: self.services.iter().collect(), base: &self.base })
     }
 }

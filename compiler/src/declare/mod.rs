@@ -3,9 +3,12 @@
 //! A file is read strictly into a [`ServicePolicy`]; all of them make a mesh, whose data document the Rego
 //! library decides by, in OPA and in the plan alike.
 
+mod base;
+mod beside;
 mod check;
 mod covers;
 mod document;
+mod document_headers;
 mod fields;
 pub(crate) mod library;
 mod mesh;
@@ -21,11 +24,14 @@ mod variants;
 mod words;
 mod yaml;
 
+pub use base::{Base, Widen};
+pub(crate) use beside::names_library;
+pub use beside::{Beside, Defined};
 pub use mesh::Mesh;
 pub(crate) use mesh::{File, FileKind};
 pub use model::{
-    Caller, Condition, GrpcMethod, HeaderChanges, HeaderRules, HeaderTest, HostPattern, Part, Rule, Segment,
-    ServicePolicy, Target, Template, Test, Variable, Who,
+    Caller, Condition, GrpcMethod, HeaderChanges, HeaderRules, HeaderTest, HostPattern, Mode, Part, Rule,
+    Segment, ServicePolicy, Target, Template, Test, Variable, Who,
 };
 pub use owners::CodeOwners;
 pub use source::Place;

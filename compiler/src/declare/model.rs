@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::beside::Beside;
 use super::source::{Place, Source};
 
 /// One service's declaration.
@@ -19,6 +20,8 @@ pub struct ServicePolicy {
     pub owner: String,
     /// Where the file says so.
     pub owner_place: Place,
+    /// What is done with decisions about it.
+    pub mode: Mode,
     /// Names of the workloads that the service is; its own name where the file says nothing.
     pub workloads: Vec<String>,
     /// Who may call what.
@@ -27,8 +30,21 @@ pub struct ServicePolicy {
     pub deny: Vec<Rule>,
     /// What happens to headers of allowed requests.
     pub headers: HeaderRules,
+    /// The Rego in the service's own folder, if there is any.
+    pub rego: Option<Beside>,
     /// The text of the file, for messages.
     pub(crate) source: Arc<Source>,
+}
+
+/// What is done with decisions about a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// They are carried out.
+    #[default]
+    Enforce,
+    /// They are only counted, where the proxy is set up to let a declaration say so. A deny of the mesh-wide base
+    /// is carried out in any case.
+    Shadow,
 }
 
 /// One entry of `allow` or `deny`.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::fields::{Checker, Fields, Text};
-use super::model::{Caller, Condition, Rule, ServicePolicy, Target};
+use super::model::{Caller, Condition, Mode, Rule, ServicePolicy, Target};
 use super::parse_from::caller;
 use super::parse_headers::{condition, header_rules};
 use super::source::{Place, Source};
@@ -43,9 +43,7 @@ impl Checker<'_> {
         let mut spec = self.fields(spec, &known, "`spec`")?;
         let owner = self.required(&mut spec, "owner", "the team that answers for the service");
         let owner = owner.and_then(|node| self.text(node, "`owner`")).and_then(|text| self.owner(text));
-        if let Some(node) = spec.take("mode") {
-            self.mode(node);
-        }
+        let mode = spec.take("mode").and_then(|node| self.mode(node)).unwrap_or_default();
         let workloads = match spec.take("workloads") {
             Some(node) => self.names(node, "workloads", words::subdomain),
             None => vec![name.to_owned()],
@@ -60,10 +58,12 @@ impl Checker<'_> {
             name: name.to_owned(),
             owner,
             owner_place,
+            mode,
             workloads,
             allow,
             deny,
             headers,
+            rego: None,
             source: Arc::new(self.source.clone()),
         })
     }
@@ -104,7 +104,7 @@ impl Checker<'_> {
         }
     }
 
-    fn owner(&mut self, Text { place, text }: Text) -> Option<Text> {
+    pub(super) fn owner(&mut self, Text { place, text }: Text) -> Option<Text> {
         let is_name = (1..=128).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./@".contains(&b));
         match is_name {
@@ -117,19 +117,17 @@ impl Checker<'_> {
         }
     }
 
-    fn mode(&mut self, node: Node) {
-        let Some(Text { place, text }) = self.text(node, "`mode`") else { return };
+    fn mode(&mut self, node: Node) -> Option<Mode> {
+        let Text { place, text } = self.text(node, "`mode`")?;
         match text.as_str() {
-            "enforce" => {}
-            "shadow" => {
-                let message = "`mode: shadow` of one service is not available in this version, and is never taken for less";
-                let help = "leave `mode` out; to try rules out first, set `mode` to `shadow` in the filter's configuration";
-                self.wrong_so::<()>(place, "declare_mode", message, help);
-            }
-            _ => {
-                let message = format!("expected `enforce`, got `{text}`");
-                self.wrong_so::<()>(place, "declare_mode", message, "leave `mode` out");
-            }
+            "enforce" => Some(Mode::Enforce),
+            "shadow" => Some(Mode::Shadow),
+            _ => self.wrong_so(
+                place,
+                "declare_mode",
+                format!("expected `enforce` or `shadow`, got `{text}`"),
+                "leave `mode` out to enforce",
+            ),
         }
     }
 
@@ -162,7 +160,7 @@ impl Checker<'_> {
         self.word(text, read)
     }
 
-    fn rules(&mut self, node: Option<Node>, is_allow: bool) -> Vec<Rule> {
+    pub(super) fn rules(&mut self, node: Option<Node>, is_allow: bool) -> Vec<Rule> {
         let Some(node) = node else { return Vec::new() };
         let place = node.place;
         let items = self.list(node, "rules").unwrap_or_default();

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use regorus::Value;
-use sidegate_engine::table::{self, Caller, Paths, Spec, Test};
+use serde::de::DeserializeOwned;
+use sidegate_engine::table::{self, Caller, Paths, Spec, Status, Test};
 
-use super::document::{Callers, Changes, Check, Document, Effect, Headers, Piece, Rules, Shape, Side, Tree};
+use super::document::{BaseDocument, Callers, Check, Document, Effect, Rules, Shape, Side, Tree};
+use super::document_headers::{Changes, Headers, Piece};
 use super::model::Variable;
 use super::{library, words};
 
@@ -35,70 +37,99 @@ pub(crate) fn make(path: &str, modules: &[(&str, &str, &[String])], data: &Value
     if let Some((path, ..)) = foreign {
         return Err(format!("`{path}` is no file of the library"));
     }
+    let base: Option<BaseDocument> = read(&root[&own("base")])?;
+    let aliases: Rules = read(&root[&own("trust_domain_aliases")])?.unwrap_or_default();
     let service = &root[&own("workloads")][namespace][name];
-    let document = &root[&own("services")][namespace][service];
-    if *document == Value::Undefined {
-        return Err("no file declares the workload".to_owned());
+    let document: Option<Document> = match service {
+        Value::Undefined => None,
+        service => {
+            let document = read(&root[&own("services")][namespace][service])?;
+            Some(document.ok_or("the declaration is not there")?)
+        }
+    };
+    if document.as_ref().is_some_and(|document| document.rego.is_some())
+        || base.as_ref().is_some_and(|base| base.rego.is_some())
+    {
+        return Err("there is Rego beside what is declared".to_owned());
     }
-    let json = serde_json::to_value(document).map_err(|error| error.to_string())?;
-    let document: Document = serde_json::from_value(json).map_err(|error| error.to_string())?;
-    let missing = document
-        .files()
+    let missing = files(document.as_ref(), base.as_ref())
         .into_iter()
         .find(|file| !modules.iter().any(|(path, text, _)| library::is_whole(path, text, file)));
     if let Some(file) = missing {
         return Err(format!("`{file}` of the library is not there"));
     }
-    let aliases: Rules = match &root[&own("trust_domain_aliases")] {
-        Value::Undefined => Rules::new(),
-        aliases => {
-            let json = serde_json::to_value(aliases).map_err(|error| error.to_string())?;
-            serde_json::from_value(json).map_err(|error| error.to_string())?
-        }
-    };
-    let spec = document.spec(&aliases)?;
-    table::write(&spec).map_err(str::to_owned)
+    table::write(&spec(document.as_ref(), base.as_ref(), &aliases)?).map_err(str::to_owned)
 }
 
-impl Document {
-    /// The files of the library that decide by it.
-    fn files(&self) -> BTreeSet<&'static str> {
-        let Self { owner: _, allow, deny, headers } = self;
-        let mut files: BTreeSet<&str> =
-            ["authz.rego", "callers.rego", "hosts.rego", "path.rego", "tests.rego", "workload.rego"].into();
-        if headers.is_some() {
-            files.insert("changes.rego");
-        }
-        for check in [allow, deny]
-            .into_iter()
-            .flatten()
-            .flat_map(|side| &side.clauses)
-            .flat_map(|clause| &clause.tests)
-        {
-            let file = match check {
-                Check::Grpc | Check::Host { .. } => continue,
-                Check::Port { .. } => "ports.rego",
-                Check::HeaderExact { .. }
-                | Check::HeaderPrefix { .. }
-                | Check::HeaderPresent { .. }
-                | Check::HeaderAbsent { .. } => "headers.rego",
-                Check::Claim { .. } => "claims.rego",
-                Check::Source { .. } => "networks.rego",
-            };
-            files.insert(file);
-        }
-        files
+/// What data say, where they say something.
+fn read<T: DeserializeOwned>(data: &Value) -> Made<Option<T>> {
+    if *data == Value::Undefined {
+        return Ok(None);
     }
+    let json = serde_json::to_value(data).map_err(|error| error.to_string())?;
+    serde_json::from_value(json).map(Some).map_err(|error| error.to_string())
+}
 
-    fn spec(&self, aliases: &Rules) -> Made<Spec> {
-        let Self { owner: _, allow, deny, headers } = self;
-        Ok(Spec {
-            own_names: names(aliases)?,
-            allow: allow.as_ref().map(|side| side.spec(Effect::Allow)).transpose()?,
-            deny: deny.as_ref().map(|side| side.spec(Effect::Deny)).transpose()?,
-            changes: headers.as_ref().map(Headers::spec).transpose()?,
-        })
+/// The files of the library that decide by it.
+fn files(document: Option<&Document>, base: Option<&BaseDocument>) -> BTreeSet<&'static str> {
+    let mut files = BTreeSet::from([
+        "authz.rego",
+        "callers.rego",
+        "denies.rego",
+        "hosts.rego",
+        "path.rego",
+        "tests.rego",
+        "workload.rego",
+    ]);
+    if base.is_some() {
+        files.insert("base.rego");
     }
+    if document.is_some_and(|document| document.headers.is_some()) {
+        files.insert("changes.rego");
+    }
+    if document.is_some_and(|document| document.mode.is_some()) {
+        files.insert("shadow.rego");
+    }
+    let own = document.into_iter().flat_map(|document| [&document.allow, &document.deny]);
+    let sides = own.flatten().chain(base.and_then(|base| base.deny.as_ref()));
+    for check in sides.flat_map(|side| &side.clauses).flat_map(|clause| &clause.tests) {
+        let file = match check {
+            Check::Grpc | Check::Host { .. } => continue,
+            Check::Port { .. } => "ports.rego",
+            Check::HeaderExact { .. }
+            | Check::HeaderPrefix { .. }
+            | Check::HeaderPresent { .. }
+            | Check::HeaderAbsent { .. } => "headers.rego",
+            Check::Claim { .. } => "claims.rego",
+            Check::Source { .. } => "networks.rego",
+        };
+        files.insert(file);
+    }
+    files
+}
+
+fn spec(document: Option<&Document>, base: Option<&BaseDocument>, aliases: &Rules) -> Made<Spec> {
+    let deny = |side: &Option<Side>| side.as_ref().map(|side| side.spec(Effect::Deny)).transpose();
+    let base = match base {
+        Some(BaseDocument { rego: _, deny: side }) => deny(side)?,
+        None => None,
+    };
+    let own_names = names(aliases)?;
+    let Some(Document { owner: _, mode, rego: _, allow, deny: denies, headers }) = document else {
+        return Ok(Spec { status: Status::Undeclared, own_names, base, ..Spec::default() });
+    };
+    Ok(Spec {
+        status: match mode.as_deref() {
+            None => Status::Enforced,
+            Some("shadow") => Status::Shadow,
+            Some(other) => return Err(format!("`{other}` is no mode")),
+        },
+        own_names,
+        allow: allow.as_ref().map(|side| side.spec(Effect::Allow)).transpose()?,
+        deny: deny(denies)?,
+        base,
+        changes: headers.as_ref().map(Headers::spec).transpose()?,
+    })
 }
 
 impl Side {

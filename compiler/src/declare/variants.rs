@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::library;
+use super::library::{self, Asked};
 use super::model::ServicePolicy;
 use crate::slice::Workload;
 use crate::sources::Sources;
@@ -22,7 +22,9 @@ impl Sources {
         let mut variants: BTreeMap<Vec<(String, String)>, Vec<Workload>> = BTreeMap::new();
         for workload in workloads {
             let service = services.get(&(workload.namespace(), workload.name()));
-            let modules = library::modules(service.copied());
+            let asked = Asked { services: service.copied().into_iter().collect(), base: &mesh.base };
+            let modules =
+                if self.names_library(service.copied()) { library::all() } else { library::modules(&asked) };
             variants.entry(modules).or_default().push(workload.clone());
         }
         if variants.is_empty() {

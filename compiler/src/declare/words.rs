@@ -36,6 +36,15 @@ pub(crate) fn service_account(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// `namespace/service`, or `namespace/*`.
+pub(crate) fn services(text: &str) -> Result<(String, Option<String>), String> {
+    let expected = "expected `namespace/service` or `namespace/*`";
+    let (namespace, name) = text.split_once('/').ok_or(expected)?;
+    let namespace = label(namespace).map_err(|reason| format!("{expected}; the namespace: {reason}"))?;
+    let name = (name != "*").then(|| label(name)).transpose();
+    Ok((namespace, name.map_err(|reason| format!("{expected}; the service: {reason}"))?))
+}
+
 /// A whole SPIFFE ID (SPIFFE-ID, section 2), compared as it stands.
 pub(crate) fn principal(text: &str) -> Result<String, String> {
     let plain = |part: &str| {

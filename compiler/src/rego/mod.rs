@@ -13,7 +13,7 @@ mod within;
 
 pub(crate) use builtins::{opa_builtin, why_refused};
 pub(crate) use called::called;
-pub(crate) use expand::expand;
+pub(crate) use expand::{expand, plain};
 pub(crate) use module::{Module, Modules, Name, head};
 pub(crate) use scan::huge_number;
 pub(crate) use terms::{RefArg, call_path, constant, flatten};

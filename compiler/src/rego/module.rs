@@ -114,7 +114,8 @@ fn reserved(sources: &Sources, module: &Module, name: &str, text: &str) -> Optio
 }
 
 impl Module {
-    fn parse(file: &str, text: &str, version: RegoVersion) -> Result<Self, Diagnostic> {
+    /// Parses a file.
+    pub(crate) fn parse(file: &str, text: &str, version: RegoVersion) -> Result<Self, Diagnostic> {
         scan::check(file, text)?;
         later_language(file, text)?;
         let parse = || {

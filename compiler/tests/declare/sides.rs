@@ -20,7 +20,8 @@ pub(crate) fn sources(declaration: &Declaration) -> Sources {
     let yaml = declaration.yaml();
     let policy = Mesh::read_one("charges.yaml", &yaml, "pay", "charges")
         .unwrap_or_else(|findings| panic!("{yaml}\n{findings:#?}"));
-    let mesh = Mesh { services: vec![policy], trust_domain_aliases: declaration.aliases.clone() };
+    let mesh =
+        Mesh { services: vec![policy], trust_domain_aliases: declaration.aliases.clone(), ..Mesh::default() };
     let mut data = mesh.data().unwrap();
     let workload = Value::from(json!({"namespace": "pay", "name": "charges"}));
     data.as_object_mut().unwrap().insert(Value::from("workload"), workload);

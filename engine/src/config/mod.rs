@@ -49,8 +49,10 @@ pub struct Config {
     pub on_error_status: u16,
     /// What one decision and one bundle may cost.
     pub limits: Limits,
-    /// Whether a signed pointer may lower `mode`.
+    /// Whether a signed pointer, or a decision for itself, may lower `mode`.
     pub allow_lowering: bool,
+    /// Whether decisions about what nobody has declared are only counted: `undeclared: shadow`.
+    pub waives_undeclared: bool,
     /// What bundles and pointers are trusted by.
     pub trust: Trust,
     /// Where the policy comes from.
@@ -108,9 +110,20 @@ impl Config {
         let limits = limits(&mut top)?;
         let trust = verify::verify(&mut top)?;
         let allow_lowering = top.boolean("allow_lowering", false)?;
+        let waives_undeclared =
+            top.word("undeclared", &[("deny", false), ("shadow", true)])?.unwrap_or(false);
         let bundle = source::sources(&mut top, limits.bundle_bytes)?;
         verify::refuse_secrets(&trust, bundle.http.is_some())?;
-        Ok(Self { entrypoint, mode, on_error_status, limits, allow_lowering, trust, bundle })
+        Ok(Self {
+            entrypoint,
+            mode,
+            on_error_status,
+            limits,
+            allow_lowering,
+            waives_undeclared,
+            trust,
+            bundle,
+        })
     }
 }
 
@@ -136,7 +149,6 @@ fn refuse_unavailable(top: &mut Reader) -> Result<(), ConfigError> {
     let word = |text: &str| Some(Node::Text(text.to_owned()));
     top.unavailable("response_entrypoint", null(), "the response phase is", LEAVE_OUT)?;
     top.unavailable("network_entrypoint", null(), "the network phase is", LEAVE_OUT)?;
-    top.unavailable("undeclared", word("deny"), "any other answer than `deny` is", LEAVE_OUT)?;
     top.unavailable(
         "trust_domain_aliases",
         Some(Node::List(Vec::new())),

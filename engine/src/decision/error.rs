@@ -56,6 +56,15 @@ pub enum DecisionError {
         /// The number, cut.
         got: String,
     },
+    /// A `mode` that is none of a decision's.
+    #[error("expected `mode` to be `enforce` or `shadow`, got `{got}`")]
+    Mode {
+        /// What the policy wrote, cut and escaped.
+        got: String,
+    },
+    /// A decision that allows although nobody has declared whom.
+    #[error("expected `undeclared` in a decision that denies")]
+    Undeclared,
     /// A query parameter that would not stay one parameter in a path.
     #[error("expected a URL-encoded query parameter in `{key}`, got `{name}`")]
     QueryParameter {
@@ -87,6 +96,8 @@ impl DecisionError {
             Self::HeaderReserved { .. } => "decision_header_reserved",
             Self::HeaderValue { .. } => "decision_header_value",
             Self::HttpStatus { .. } => "decision_http_status",
+            Self::Mode { .. } => "decision_mode",
+            Self::Undeclared => "decision_undeclared",
             Self::QueryParameter { .. } => "decision_query_parameter",
             Self::NoPath => "decision_no_path",
             Self::OutputBytes { .. } => "decision_output_bytes",

@@ -24,6 +24,15 @@ pub enum Decision {
     Deny(Deny),
 }
 
+/// What a decision says of itself, besides what it decides. OPA's plugin knows neither, and carries the decision out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// `"mode": "shadow"`: it is to be counted, and not carried out.
+    pub is_shadow: bool,
+    /// `"undeclared": true`: nobody has said who may call this workload.
+    pub is_undeclared: bool,
+}
+
 /// What an allowed request gets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Allow {
@@ -65,18 +74,26 @@ impl Decision {
     /// Reads the value of an entry point. Fails where the plugin does, where a header or parameter is not
     /// fit for the wire, and where the answer is larger than [`Limits::output_bytes`].
     pub fn read(value: &Value, limits: &Limits) -> Result<Self, DecisionError> {
+        Self::read_marked(value, limits).map(|(decision, _)| decision)
+    }
+
+    /// The same, with what the decision says of itself.
+    pub fn read_marked(value: &Value, limits: &Limits) -> Result<(Self, Marks), DecisionError> {
+        let plain = |decision| Ok((decision, Marks::default()));
         let fields = match value {
             Value::Undefined => return Err(DecisionError::Undefined),
-            Value::Bool(true) => return Ok(Self::Allow(Allow::default())),
-            Value::Bool(false) => return Ok(Self::Deny(Deny::bare(FORBIDDEN))),
+            Value::Bool(true) => return plain(Self::Allow(Allow::default())),
+            Value::Bool(false) => return plain(Self::Deny(Deny::bare(FORBIDDEN))),
             Value::Object(object) => Fields::new(object.iter()),
             other => {
                 return Err(DecisionError::Type { got: read::kind(other) });
             }
         };
         let mut budget = Budget::new(limits.output_bytes);
-        if fields.allowed()? {
-            Ok(Self::Allow(Allow {
+        let is_allowed = fields.allowed()?;
+        let marks = fields.marks(is_allowed)?;
+        let decision = if is_allowed {
+            Self::Allow(Allow {
                 request_headers_to_set: fields.request_headers(&mut budget)?,
                 request_headers_to_remove: fields.request_header_names(&mut budget)?,
                 response_headers_to_add: fields.headers("response_headers_to_add", &mut budget)?,
@@ -85,15 +102,16 @@ impl Decision {
                 query_parameters_to_set: fields.parameters(&mut budget)?,
                 query_parameters_to_remove: fields.strings("query_parameters_to_remove", &mut budget)?,
                 dynamic_metadata: fields.metadata(&mut budget)?,
-            }))
+            })
         } else {
-            Ok(Self::Deny(Deny {
+            Self::Deny(Deny {
                 status: fields.status()?.unwrap_or(FORBIDDEN),
                 headers: fields.headers("headers", &mut budget)?,
                 body: fields.body(&mut budget)?,
                 dynamic_metadata: fields.metadata(&mut budget)?,
-            }))
-        }
+            })
+        };
+        Ok((decision, marks))
     }
 }
 

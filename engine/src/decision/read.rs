@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use regorus::Value;
 
 use super::error::DecisionError;
-use super::wire;
+use super::{Marks, wire};
 
 /// The keys that mean something, and the values that an object has for them.
 pub(super) struct Fields<'a>(Vec<(&'static str, &'a Value)>);
@@ -28,6 +28,8 @@ const KEYS: &[&str] = &[
     "body",
     "http_status",
     "dynamic_metadata",
+    "mode",
+    "undeclared",
 ];
 
 /// Counted for a number, boolean, null or container in metadata.
@@ -59,6 +61,28 @@ impl<'a> Fields<'a> {
             Some(other) => Err(wrong("allowed", "a boolean", other)),
             None => Err(DecisionError::AllowedMissing),
         }
+    }
+
+    /// `mode` and `undeclared`. A word that is not understood could mean less than `enforce`, or more.
+    pub(super) fn marks(&self, is_allowed: bool) -> Result<Marks, DecisionError> {
+        let is_shadow = match self.get("mode") {
+            None => false,
+            Some(Value::String(mode)) => match mode.as_ref() {
+                "enforce" => false,
+                "shadow" => true,
+                other => return Err(DecisionError::Mode { got: wire::shown(other) }),
+            },
+            Some(other) => return Err(wrong("mode", "a string", other)),
+        };
+        let is_undeclared = match self.get("undeclared") {
+            None => false,
+            Some(Value::Bool(is_undeclared)) => *is_undeclared,
+            Some(other) => return Err(wrong("undeclared", "a boolean", other)),
+        };
+        if is_undeclared && is_allowed {
+            return Err(DecisionError::Undeclared);
+        }
+        Ok(Marks { is_shadow, is_undeclared })
     }
 
     /// `headers` as they go on a request, of which `host` decides where it ends up.

@@ -22,6 +22,40 @@ fn booleans_and_bare_objects() {
 }
 
 #[test]
+fn what_a_decision_says_of_itself() {
+    let marks = |text: &str| {
+        let value = Value::from_json_str(text).unwrap();
+        Decision::read_marked(&value, &Limits::default())
+            .map(|(_, marks)| (marks.is_shadow, marks.is_undeclared))
+    };
+    for (decision, expected) in [
+        ("true", (false, false)),
+        ("false", (false, false)),
+        (r#"{"allowed":true}"#, (false, false)),
+        (r#"{"allowed":true,"mode":"shadow"}"#, (true, false)),
+        (r#"{"allowed":false,"mode":"shadow"}"#, (true, false)),
+        (r#"{"allowed":false,"mode":"enforce","undeclared":false}"#, (false, false)),
+        (r#"{"allowed":false,"undeclared":true}"#, (false, true)),
+        (r#"{"allowed":true,"undeclared":false}"#, (false, false)),
+    ] {
+        assert_eq!(marks(decision), Ok(expected), "{decision}");
+    }
+    for (decision, code) in [
+        (r#"{"allowed":true,"mode":"Shadow"}"#, "decision_mode"),
+        (r#"{"allowed":false,"mode":""}"#, "decision_mode"),
+        (r#"{"allowed":true,"mode":null}"#, "decision_key_type"),
+        (r#"{"allowed":false,"mode":["shadow"]}"#, "decision_key_type"),
+        (r#"{"allowed":true,"undeclared":true}"#, "decision_undeclared"),
+        (r#"{"allowed":false,"undeclared":1}"#, "decision_key_type"),
+        (r#"{"mode":"shadow"}"#, "decision_allowed_missing"),
+        (r#"{"allowed":false,"mode":"shadow","http_status":1}"#, "decision_http_status"),
+    ] {
+        assert_eq!(marks(decision).map_err(|error| error.code()), Err(code), "{decision}");
+        assert_eq!(read(decision).map_err(|error| error.code()), Err(code), "{decision}");
+    }
+}
+
+#[test]
 fn everything_of_an_allow() {
     let decision = read(
         r#"{"allowed":true,

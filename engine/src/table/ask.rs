@@ -5,9 +5,10 @@ use super::parts::{Clause, Shape, Side};
 use super::path::{Path, Segments, hash_of};
 use super::request::Request;
 use super::sets::{SetAt, any_common};
-use super::{Mine, NotMine, Table, Work, changes};
+use super::spec::Status;
+use super::{Answer, Mine, NotMine, Table, Work, changes};
 use crate::attributes::Attributes;
-use crate::decision::{Decision, Deny};
+use crate::decision::{Allow, Decision, Deny, Marks};
 use crate::input::metadata::filter_metadata;
 use crate::input::uri;
 use crate::limits::Limits;
@@ -20,6 +21,15 @@ const FORBIDDEN: u16 = 403;
 enum Effect {
     Allow,
     Deny,
+}
+
+/// A request that a table is asked about.
+struct Asked<'a> {
+    table: &'a Table,
+    request: &'a Request<'a>,
+    caller: &'a Caller<'a>,
+    /// The path; `None` where it could mean more than it says.
+    path: Option<Path<'a>>,
 }
 
 /// One question to one side.
@@ -40,8 +50,7 @@ pub(super) fn decide(
     attributes: &Attributes,
     limits: &Limits,
     work: &mut Work,
-) -> Mine<Decision> {
-    let denied = || Ok(Decision::Deny(Deny::bare(FORBIDDEN)));
+) -> Mine<Answer> {
     if !table.serves(needs) {
         return Err(NotMine);
     }
@@ -63,35 +72,68 @@ pub(super) fn decide(
         false => None,
     };
 
-    let Some(allow) = &table.parts.allow else { return denied() };
-    let Some(path) = Path::read(path, work)? else { return denied() };
+    let path = Path::read(path, work)?;
     let arena = &table.arena;
     let own_names =
         table.reads.groups.contains(Group::DestinationPrincipal).then_some((&table.parts.own_names, arena));
     let caller = Caller::of(attributes, own_names, work)?;
     let request = Request { attributes, arena, metadata };
-    let callers = allow.callers.allowed(&caller, arena, work)?;
-    if callers.is_empty() {
-        return denied();
+    let asked = Asked { table, request: &request, caller: &caller, path };
+    match table.parts.status {
+        Status::Enforced => {
+            let is_allowed = asked.is_allowed(work)? && !asked.denies(table.parts.base.as_ref(), work)?;
+            Ok((asked.decision(is_allowed, limits, work)?, Marks::default()))
+        }
+        // What the base denies is denied for good, on whatever path.
+        Status::Shadow | Status::Undeclared if asked.denies(table.parts.base.as_ref(), work)? => {
+            Ok((forbidden(), Marks::default()))
+        }
+        Status::Shadow => {
+            let is_allowed = asked.is_allowed(work)?;
+            let decision = asked.decision(is_allowed, limits, work)?;
+            Ok((decision, Marks { is_shadow: true, ..Marks::default() }))
+        }
+        Status::Undeclared => Ok((forbidden(), Marks { is_undeclared: true, ..Marks::default() })),
     }
-    let question = Question::new(allow, Effect::Allow, &request, callers, work)?;
-    if !question.matches(path.text(), work)? {
-        return denied();
+}
+
+fn forbidden() -> Decision {
+    Decision::Deny(Deny::bare(FORBIDDEN))
+}
+
+impl Asked<'_> {
+    /// Whether something allows it and nothing of the same declaration denies it.
+    fn is_allowed(&self, work: &mut Work) -> Mine<bool> {
+        let (Some(allow), Some(path)) = (&self.table.parts.allow, &self.path) else { return Ok(false) };
+        let callers = allow.callers.allowed(self.caller, self.request.arena, work)?;
+        if callers.is_empty() {
+            return Ok(false);
+        }
+        let question = Question::new(allow, Effect::Allow, self.request, callers, work)?;
+        Ok(question.matches(path.text(), work)? && !self.denies(self.table.parts.deny.as_ref(), work)?)
     }
-    if let Some(deny) = &table.parts.deny {
-        let callers = deny.callers.denied(&caller, arena, work)?;
-        if !callers.is_empty() {
-            let question = Question::new(deny, Effect::Deny, &request, callers, work)?;
-            if question.matches(&path.folded(), work)? {
-                return denied();
-            }
+
+    /// Whether these denies do; of a path that could mean more than it says all of them are asked.
+    fn denies(&self, deny: Option<&Side>, work: &mut Work) -> Mine<bool> {
+        let Some(deny) = deny else { return Ok(false) };
+        let callers = deny.callers.denied(self.caller, self.request.arena, work)?;
+        if callers.is_empty() {
+            return Ok(false);
+        }
+        let question = Question::new(deny, Effect::Deny, self.request, callers, work)?;
+        match &self.path {
+            Some(path) => question.matches(&path.folded(), work),
+            None => question.matches_anywhere(work),
         }
     }
-    let allowed = match &table.parts.changes {
-        Some(changes) => changes::of(changes, &request, &caller, limits, work)?,
-        None => crate::decision::Allow::default(),
-    };
-    Ok(Decision::Allow(allowed))
+
+    fn decision(&self, is_allowed: bool, limits: &Limits, work: &mut Work) -> Mine<Decision> {
+        Ok(match &self.table.parts.changes {
+            _ if !is_allowed => forbidden(),
+            Some(changes) => Decision::Allow(changes::of(changes, self.request, self.caller, limits, work)?),
+            None => Decision::Allow(Allow::default()),
+        })
+    }
 }
 
 impl<'a> Question<'a> {
@@ -135,6 +177,16 @@ impl<'a> Question<'a> {
             if let Some(set) = self.find(shape, &segments, work)?
                 && self.any_of(set, work)?
             {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether any clause matches that the caller leads to, whatever the path.
+    fn matches_anywhere(&self, work: &mut Work) -> Mine<bool> {
+        for own in self.callers.iter() {
+            if any_common(own, own, work, &mut |clause, work| self.is_met(clause, work))? {
                 return Ok(true);
             }
         }

@@ -27,12 +27,12 @@ mod write;
 mod tests;
 
 use crate::attributes::Attributes;
-use crate::decision::Decision;
+use crate::decision::{Decision, Marks};
 use crate::limits::Limits;
 use crate::needs::{Group, Needs};
 use parts::Parts;
 
-pub use spec::{Caller, Changes, Clause, Paths, Piece, Shape, Side, Spec, Test};
+pub use spec::{Caller, Changes, Clause, Paths, Piece, Shape, Side, Spec, Status, Test};
 pub use write::write;
 
 /// Parts between slashes, the one before the first included, that a path with variables may have.
@@ -65,6 +65,9 @@ struct Reads {
     /// Whether conditions ask if a header is there at all, which the plan decides by the whole map.
     every_header: bool,
 }
+
+/// What a table answers: a decision, and what it says of itself.
+pub type Answer = (Decision, Marks);
 
 /// Says that a question is the plan's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,19 +121,14 @@ impl Table {
 
     /// The decision about a request with these attributes; `None` where it is the plan's to decide. `needs` are the
     /// plan's, and must be such that the table [`serves`](Self::serves) them.
-    pub fn decide(&self, needs: &Needs, attributes: &Attributes, limits: &Limits) -> Option<Decision> {
+    pub fn decide(&self, needs: &Needs, attributes: &Attributes, limits: &Limits) -> Option<Answer> {
         self.measure(needs, attributes, limits).0
     }
 
     /// The same, with the work it took: entries, words of sets, headers and clauses that were looked at.
-    pub fn measure(
-        &self,
-        needs: &Needs,
-        attributes: &Attributes,
-        limits: &Limits,
-    ) -> (Option<Decision>, u64) {
+    pub fn measure(&self, needs: &Needs, attributes: &Attributes, limits: &Limits) -> (Option<Answer>, u64) {
         let mut work = Work(limits.steps);
-        let decision = ask::decide(self, needs, attributes, limits, &mut work).ok();
-        (decision, limits.steps.saturating_sub(work.0))
+        let answer = ask::decide(self, needs, attributes, limits, &mut work).ok();
+        (answer, limits.steps.saturating_sub(work.0))
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lookup::Lookup;
 use super::sets::SetAt;
-use super::spec::Piece;
+use super::spec::{Piece, Status};
 use super::{Arena, MAX_PARTS, Reads};
 use crate::decision::is_header_name;
 use crate::needs::{Group, Needs};
@@ -19,6 +19,9 @@ pub(super) struct Parts {
     pub(super) own_names: Lookup,
     pub(super) allow: Option<Side>,
     pub(super) deny: Option<Side>,
+    /// What denies in any case.
+    pub(super) base: Option<Side>,
+    pub(super) status: Status,
     /// Of the request and of the response.
     pub(super) changes: Option<[Changes; 2]>,
 }
@@ -108,10 +111,10 @@ impl Parts {
 
     /// Checks every place in it.
     pub(super) fn check(&self, arena: &Arena) -> Checked {
-        let Self { own_names, allow, deny, changes } = self;
+        let Self { own_names, allow, deny, base, status: _, changes } = self;
         let mut check = Check { arena, sets: bounds(arena)?, left: arena.words.len() };
         check.lookup(own_names, |_| true)?;
-        for side in [allow, deny].into_iter().flatten() {
+        for side in [allow, deny, base].into_iter().flatten() {
             check.side(side)?;
         }
         for Changes { set, remove } in changes.iter().flatten() {
@@ -128,13 +131,13 @@ impl Parts {
 
     /// What it looks at.
     pub(super) fn reads(&self) -> Reads {
-        let Self { own_names: _, allow, deny, changes } = self;
+        let Self { own_names: _, allow, deny, base, status: _, changes } = self;
         let mut groups = vec![Group::Http];
         let (mut every_header, mut filters) = (false, BTreeSet::new());
-        if allow.is_some() {
+        if allow.is_some() || base.is_some() {
             groups.push(Group::SourcePrincipal);
         }
-        for side in [allow, deny].into_iter().flatten() {
+        for side in [allow, deny, base].into_iter().flatten() {
             let Callers { own_account, own_namespace, .. } = &side.callers;
             if own_account.entries > 0 || own_namespace.entries > 0 {
                 groups.push(Group::DestinationPrincipal);

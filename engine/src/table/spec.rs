@@ -3,18 +3,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-/// A table. A request is allowed where a clause of `allow` matches and none of `deny` does; else it is denied with
-/// 403. No clause matches a path that could mean more than it says.
+/// A table. A request is allowed where a clause of `allow` matches and none of `deny` and `base` does; else it is denied
+/// with 403. On a path that could mean more than it says nothing is allowed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spec {
+    /// What is done with its decisions.
+    pub status: Status,
     /// Other names of the trust domain of the proxy's own certificate.
     pub own_names: BTreeSet<String>,
     /// What allows: where all that is asked is certain.
     pub allow: Option<Side>,
     /// What denies: unless something that is asked is certainly not so.
     pub deny: Option<Side>,
+    /// What denies and is carried out, whatever `status` says; on a path that could mean more than it says it may be any
+    /// path's.
+    pub base: Option<Side>,
     /// What happens to headers of allowed requests.
     pub changes: Option<Changes>,
+}
+
+/// What is done with decisions; [`Marks`](crate::decision::Marks) say so to the proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Status {
+    /// They are carried out.
+    #[default]
+    Enforced,
+    /// They are counted, unless `base` denies.
+    Shadow,
+    /// There are none, for nobody has declared whom they are about.
+    Undeclared,
 }
 
 /// Clauses, and what they are looked up by. A clause may match where a caller and a path lead to it.

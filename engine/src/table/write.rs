@@ -19,12 +19,14 @@ const FEW: u32 = 3;
 /// # Errors
 /// What a table cannot say.
 pub fn write(spec: &spec::Spec) -> Written<Vec<u8>> {
-    let spec::Spec { own_names, allow, deny, changes } = spec;
+    let spec::Spec { status, own_names, allow, deny, base, changes } = spec;
     let mut writer = Writer::default();
     let parts = Parts {
         own_names: writer.names(own_names)?,
         allow: allow.as_ref().map(|side| writer.side(side, true)).transpose()?,
         deny: deny.as_ref().map(|side| writer.side(side, false)).transpose()?,
+        base: base.as_ref().map(|side| writer.side(side, false)).transpose()?,
+        status: *status,
         changes: changes.as_ref().map(headers).transpose()?,
     };
     let Writer { sets, words, text, .. } = writer;

@@ -11,23 +11,55 @@ default decision := {"allowed": false, "http_status": 403}
 # title: The decision about a request
 # description: In the form that OPA's Envoy plugin takes
 # entrypoint: true
-decision := {"allowed": true} if {
+decision := answer if not service.mode
+
+# Nobody has declared this workload: what becomes of its requests is the proxy's to say, but for what the mesh denies.
+decision := {"allowed": false, "http_status": 403, "undeclared": true} if {
+	undeclared
+	base_agrees
+}
+
+undeclared if {
+	is_string(workload.namespace)
+	is_string(workload.name)
+	not service_name
+}
+
+service_name := data.sidegate.workloads[workload.namespace][workload.name]
+
+service := data.sidegate.services[workload.namespace][service_name]
+
+answer := {"allowed": true} if {
 	allowed
 	not service.headers
 }
 
-service := data.sidegate.services[workload.namespace][data.sidegate.workloads[workload.namespace][workload.name]]
-
-# Deny beats allow. Denies are looked at only where they can be: on a path that means one thing.
+# Deny beats allow. Denies are looked at only where they can be: on a path that means one thing. What a file of the
+# library has to find out is asked for by name, so that nothing is allowed where it is missing.
 allowed if {
-	some_allow
+	path_is_plain
+	permitted
 	denies_can_be_read
 	not some_deny
+	base_agrees
+	rego_agrees
+}
+
+permitted if {
+	not service.rego.allow
+	some_allow
 }
 
 denies_can_be_read if not service.deny
 
 denies_can_be_read if folded_path
+
+some_deny if denied(service.deny)
+
+# No mesh-wide base, no Rego beside the declaration: nothing to ask.
+base_agrees if not data.sidegate.base
+
+rego_agrees if not service.rego.deny
 
 some_allow if {
 	path_is_plain
@@ -68,42 +100,3 @@ allow_clause(id) if {
 allow_method(clause) if not clause.methods
 
 allow_method(clause) if clause.methods[input.attributes.request.http.method]
-
-some_deny if {
-	some id in service.deny.any
-	deny_clause(id)
-}
-
-some_deny if {
-	some id in service.deny.exact[folded_path]
-	deny_clause(id)
-}
-
-some_deny if {
-	some shape in service.deny.lengths[count(folded_segments)]
-	some id in shape.paths[path_key(shape.mask, folded_segments)]
-	deny_clause(id)
-}
-
-some_deny if {
-	some shape in service.deny.open
-	count(folded_segments) >= shape.least
-	some id in shape.paths[path_key(shape.mask, folded_segments)]
-	deny_clause(id)
-}
-
-# A deny holds unless something says for certain that it does not.
-deny_clause(id) if {
-	clause := service.deny.clauses[id]
-	deny_caller(clause.rule)
-	not other_method(clause)
-	every test in clause.tests {
-		not fails(test)
-	}
-}
-
-other_method(clause) if {
-	clause.methods
-	method := upper(input.attributes.request.http.method)
-	not clause.methods[method]
-}

@@ -67,57 +67,57 @@ principals contains principal
 
 principals contains uri if some uri in input.sidegate.source.uri_sans
 
-deny_caller(rule) if service.deny.callers.everyone[rule]
+deny_caller(callers, rule) if callers.everyone[rule]
 
-deny_caller(rule) if {
-	service.deny.callers.authenticated[rule]
+deny_caller(callers, rule) if {
+	callers.authenticated[rule]
 	not no_principal
 }
 
-deny_caller(rule) if {
-	service.deny.callers.anonymous[rule]
+deny_caller(callers, rule) if {
+	callers.anonymous[rule]
 	not principal
 }
 
-deny_caller(rule) if {
-	rules := service.deny.callers.principal
+deny_caller(callers, rule) if {
+	rules := callers.principal
 	some uri in principals
 	rules[uri][rule]
 }
 
-deny_caller(rule) if {
-	rules := service.deny.callers.sa
+deny_caller(callers, rule) if {
+	rules := callers.sa
 	some uri in principals
 	caller := identity_of(uri)
 	might_be_own(caller.trust_domain)
 	rules[caller.namespace][caller.service_account][rule]
 }
 
-deny_caller(rule) if {
-	rules := service.deny.callers.ns
+deny_caller(callers, rule) if {
+	rules := callers.ns
 	some uri in principals
 	caller := identity_of(uri)
 	might_be_own(caller.trust_domain)
 	rules[caller.namespace][rule]
 }
 
-deny_caller(rule) if {
-	rules := service.deny.callers.td_sa
+deny_caller(callers, rule) if {
+	rules := callers.td_sa
 	some uri in principals
 	caller := identity_of(uri)
 	rules[caller.trust_domain][caller.namespace][caller.service_account][rule]
 }
 
-deny_caller(rule) if {
-	rules := service.deny.callers.td_ns
+deny_caller(callers, rule) if {
+	rules := callers.td_ns
 	some uri in principals
 	caller := identity_of(uri)
 	rules[caller.trust_domain][caller.namespace][rule]
 }
 
 # Any name of the trust domain, in whichever form.
-deny_caller(rule) if {
-	rules := service.deny.callers.td
+deny_caller(callers, rule) if {
+	rules := callers.td
 	some uri in principals
 	startswith(uri, "spiffe://")
 	rules[split(uri, "/")[2]][rule]

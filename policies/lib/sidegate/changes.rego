@@ -1,7 +1,7 @@
 # What happens to headers of allowed requests.
 package sidegate.authz
 
-decision := {
+answer := {
 	"allowed": true,
 	"headers": texts(service.headers.request.set),
 	"request_headers_to_remove": array.concat(

@@ -27,7 +27,10 @@ pub struct CaseFile {
     /// What these cases are about.
     pub about: String,
     /// The policy's modules, by file name.
+    #[serde(default)]
     pub policy: BTreeMap<String, String>,
+    /// A folder with declarations, and the workload whose slice is asked, in the place of `policy` and `data`.
+    pub declarations: Option<Declarations>,
     /// A descriptor set of Protocol Buffers to build the policy with: a path below the repository's root.
     pub descriptors: Option<String>,
     /// The policy's data.
@@ -48,6 +51,19 @@ pub struct CaseFile {
     pub after_each: Option<RequestCase>,
     /// The requests, asked in this order of one VM.
     pub requests: Vec<RequestCase>,
+}
+
+/// A folder with declarations: one of the repository, or files that the case says.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Declarations {
+    /// The folder, below the repository's root.
+    pub folder: Option<String>,
+    /// Files by their paths in the folder, where it is none of the repository.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// `namespace/workload`.
+    pub workload: String,
 }
 
 /// One request and what is to become of it.
@@ -152,6 +168,7 @@ impl CaseFile {
             name: name.to_owned(),
             about: String::new(),
             policy: BTreeMap::new(),
+            declarations: None,
             descriptors: None,
             data: empty_object(),
             entrypoint: entrypoint.to_owned(),

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use regorus::Value;
-use sidegate_compiler::{BuildOptions, Sources, reference};
+use sidegate_compiler::{BuildOptions, Sources, WorkloadError, reference};
 use sidegate_engine::actions::{Actions, HeaderOp, metadata_text};
 use sidegate_engine::attributes::{Attributes, Body, Workload};
-use sidegate_engine::decide::{Settings, decide};
+use sidegate_engine::bundle;
+use sidegate_engine::decide::{Settings, Verdict, decide};
 use sidegate_engine::decision::Decision;
 use sidegate_engine::eval::Context;
 use sidegate_engine::grpc::Messages;
@@ -16,10 +17,11 @@ use sidegate_engine::limits::Limits;
 use sidegate_engine::needs::Needs;
 use sidegate_engine::policy::Policy;
 use sidegate_engine::trust::Trust;
+use tempfile::TempDir;
 
 use super::{Observed, echo, local_reply, readable, status, upstream_response};
 use crate::bytes::escape;
-use crate::case::{CaseFile, RequestCase, SERVICE};
+use crate::case::{CaseFile, Declarations, RequestCase, SERVICE};
 use crate::certs;
 use crate::places::root;
 use crate::proto;
@@ -43,12 +45,19 @@ enum Judge {
 /// # Errors
 /// The policy does not compile; the message has every finding.
 pub fn build(file: &CaseFile) -> Result<Vec<u8>, String> {
-    let options = BuildOptions {
+    let mut options = BuildOptions {
         entrypoints: vec![file.entrypoint.clone()],
         revision: Some(file.name.clone()),
         ..BuildOptions::default()
     };
-    sidegate_compiler::build(&sources(file)?, &options).map(|built| built.bundle).map_err(|e| e.to_string())
+    let sources = match &file.declarations {
+        Some(declarations) => {
+            options.workload = Some(declarations.workload.parse().map_err(|e: WorkloadError| e.to_string())?);
+            declared(declarations)?
+        }
+        None => written(file)?,
+    };
+    sidegate_compiler::build(&sources, &options).map(|built| built.bundle).map_err(|e| e.to_string())
 }
 
 /// The file's policy in regorus's interpreter.
@@ -82,7 +91,12 @@ pub fn evaluator(file: &CaseFile, bytes: &[u8]) -> Result<Native, String> {
 
 impl Native {
     fn new(file: &CaseFile, judge: Judge) -> Self {
-        let settings = Settings { error_status: file.error_status(), limits: limits(file) };
+        let settings = Settings {
+            error_status: file.error_status(),
+            limits: limits(file),
+            lets_lower: file.config.get("allow_lowering") == Some(&true.into()),
+            waives_undeclared: file.config.get("undeclared") == Some(&"shadow".into()),
+        };
         // As in the cases' Envoys, whose node says nothing of a workload.
         Self {
             judge,
@@ -117,16 +131,23 @@ impl Native {
         attributes.route_metadata = self.route_metadata.as_ref().map(proto::metadata);
         let actions = match &self.judge {
             Judge::Bundle { policy, needs } => {
-                decide(policy, needs, &self.builder, &attributes, &self.settings).actions
+                carried_out(decide(policy, needs, &self.builder, &attributes, &self.settings))
             }
             Judge::Interpreter { sources, entrypoint } => {
                 match self.builder.build(&Needs::all(), &attributes) {
                     Err(error) => Actions::deny(error.status(self.settings.error_status)),
                     Ok(input) => {
                         let result = reference::evaluate(sources, entrypoint, &input)?;
-                        Decision::read(&result, &self.settings.limits)
-                            .and_then(|decision| Actions::new(decision, attributes.header(b":path")))
-                            .unwrap_or_else(|_| Actions::deny(self.settings.error_status))
+                        let path = attributes.header(b":path");
+                        Decision::read_marked(&result, &self.settings.limits)
+                            .and_then(|(decision, marks)| Ok((Actions::new(decision, path)?, marks)))
+                            .map_or_else(
+                                |_| Actions::deny(self.settings.error_status),
+                                |(actions, marks)| match self.settings.waived(marks) {
+                                    Some(_) => Actions::unchanged(),
+                                    None => actions,
+                                },
+                            )
                     }
                 }
             }
@@ -136,7 +157,40 @@ impl Native {
     }
 }
 
+fn carried_out(verdict: Verdict) -> Actions {
+    if verdict.waived.is_some() { Actions::unchanged() } else { verdict.actions }
+}
+
+/// What the interpreter reads: of declarations what is in the slice, which says whose it is.
 fn sources(file: &CaseFile) -> Result<Sources, String> {
+    if file.declarations.is_none() {
+        return written(file);
+    }
+    let files = bundle::files(&build(file)?, &Limits::default()).map_err(|e| e.to_string())?;
+    Sources::from_files(files).map_err(|e| e.to_string())
+}
+
+/// A folder of declarations, read as the program reads one.
+fn declared(declarations: &Declarations) -> Result<Sources, String> {
+    let Declarations { folder, files, workload: _ } = declarations;
+    if let Some(folder) = folder {
+        return match files.is_empty() {
+            true => Sources::read_dir(&root().join(folder)).map_err(|e| e.to_string()),
+            false => Err("expected a `folder` or `files`, got both".to_owned()),
+        };
+    }
+    let dir = TempDir::new().map_err(|e| format!("no temporary folder: {e}"))?;
+    for (path, text) in files {
+        let path = dir.path().join(path);
+        let parent = path.parent().unwrap_or(dir.path());
+        std::fs::create_dir_all(parent)
+            .and_then(|()| std::fs::write(&path, text))
+            .map_err(|e| format!("could not write `{}`: {e}", path.display()))?;
+    }
+    Sources::read_dir(dir.path()).map_err(|e| e.to_string())
+}
+
+fn written(file: &CaseFile) -> Result<Sources, String> {
     let modules = file.policy.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
     let data = Value::from_json_str(&file.data.to_string()).map_err(|e| e.to_string())?;
     let mut sources = Sources::from_parts(modules, data);

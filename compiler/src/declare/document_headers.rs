@@ -1,0 +1,47 @@
+//! What happens to headers, as the library reads it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::model::{HeaderChanges, HeaderRules, Part};
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Headers {
+    pub(super) request: Changes,
+    pub(super) response: Changes,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Changes {
+    pub(super) set: BTreeMap<String, Vec<Piece>>,
+    pub(super) remove: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Piece {
+    Text(String),
+    Variable(String),
+}
+
+impl Headers {
+    pub(super) fn new(rules: &HeaderRules) -> Self {
+        let HeaderRules { request, response } = rules;
+        Self { request: Changes::new(request), response: Changes::new(response) }
+    }
+}
+
+impl Changes {
+    fn new(changes: &HeaderChanges) -> Self {
+        let HeaderChanges { set, remove } = changes;
+        let piece = |part: &Part| match part {
+            Part::Text(text) => Piece::Text(text.clone()),
+            Part::Variable(variable) => Piece::Variable(variable.name().to_owned()),
+        };
+        let set = set.iter().map(|(name, parts)| (name.clone(), parts.iter().map(piece).collect()));
+        Self { set: set.collect(), remove: remove.clone() }
+    }
+}
