@@ -80,3 +80,48 @@ pub fn decode(bytes: &[u8]) -> Result<Image, FormatError> {
     }
     Ok(image)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::plan::{Entry, Func};
+    use crate::table::{self, Spec};
+
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    fn program() -> Program {
+        let func = Func { name: "data.a".to_owned(), params: 0, regs: 1, body: 0, default: None };
+        let entry = Entry { path: "a".to_owned(), func: 0, reads: Vec::new() };
+        Program { blocks: vec![Vec::new()], funcs: vec![func], entries: vec![entry], ..Program::default() }
+    }
+
+    #[test]
+    fn the_format_before_is_read() {
+        let mut bytes = encode(&program()).unwrap();
+        assert_eq!(decode(&bytes).unwrap().format(), FORMAT);
+        // It ended before the tables, of which there are none: one byte.
+        assert_eq!(bytes.pop(), Some(0));
+        assert_eq!(decode(&bytes).unwrap_err(), FormatError::Damaged);
+        bytes[4] = 3;
+        let image = decode(&bytes).unwrap();
+        assert!(image.format() == 3 && image.table(0).is_none() && image.entry("a").is_some());
+        for other in [2, 5] {
+            bytes[4] = other;
+            assert_eq!(decode(&bytes).unwrap_err(), FormatError::Version(other.into()));
+        }
+    }
+
+    #[test]
+    fn a_table_is_of_one_entry_point() {
+        let table = table::write(&Spec::default()).unwrap();
+        let decoded = |tables: &[TableOf<Vec<u8>>]| {
+            decode(&encode_with(&program(), &Messages::default(), tables).unwrap())
+        };
+        assert!(decoded(&[(0, table.clone())]).unwrap().table(0).is_some());
+        for bad in [vec![(1, table.clone())], vec![(0, table.clone()), (0, table)], vec![(0, vec![1])]] {
+            assert!(matches!(decoded(&bad).unwrap_err(), FormatError::Malformed(_)));
+        }
+    }
+}
