@@ -1,6 +1,7 @@
 //! What a policy is built from: Rego, data and a manifest, in an OPA bundle's layout.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -97,7 +98,7 @@ impl Sources {
         let root = dir.display().to_string();
         let mut sources = Self { root: root.clone(), ..Self::from_parts(Vec::new(), Value::new_object()) };
         let mut findings = Vec::new();
-        let mut declarations = Vec::new();
+        let (mut declarations, mut data_files) = (Vec::new(), Vec::new());
         let walk = walkdir::WalkDir::new(dir).sort_by_file_name().follow_links(true);
         // Hidden folders (`.git`) are no policies.
         for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden_dir(entry)) {
@@ -108,7 +109,12 @@ impl Sources {
                         Ok(())
                     }
                     Some(Err(finding)) => Err(finding),
-                    None => sources.read_file(dir, entry.path(), tests),
+                    None => {
+                        if is_data(entry.file_name()) {
+                            data_files.push(entry.path().to_owned());
+                        }
+                        sources.read_file(dir, entry.path(), tests)
+                    }
                 },
                 Ok(_) => Ok(()),
                 Err(error) => Err(Diagnostic::file(
@@ -120,6 +126,7 @@ impl Sources {
             findings.extend(result.err());
         }
         if !declarations.is_empty() {
+            findings.extend(declare::misplaced_data(dir, &data_files));
             findings.extend(sources.declare(&declarations, tests).err().into_iter().flatten());
         }
         sources.finish(findings)
@@ -265,6 +272,10 @@ impl Sources {
         });
         merge(&mut self.data, &nested, &mut Vec::new()).map_err(|path| conflict(&path.join(".")))
     }
+}
+
+fn is_data(name: &OsStr) -> bool {
+    ["data.json", "data.yaml", "data.yml"].iter().any(|data| name == *data)
 }
 
 /// The declaration that a file is, if it is one.

@@ -17,9 +17,9 @@ use crate::rego::{Module, constant, flatten, head, plain};
 use crate::sources::Sources;
 
 /// The package of the mesh-wide base, and its folder.
-const MESH: &str = "mesh";
+pub(super) const MESH: &str = "mesh";
 /// Where the packages of services are, and their folders.
-const SERVICES: &str = "services";
+pub(super) const SERVICES: &str = "services";
 
 /// Rego that has a say beside a declaration, or beside `mesh.yaml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -13,6 +13,7 @@ mod fields;
 pub(crate) mod library;
 mod mesh;
 mod model;
+mod owned_data;
 mod owners;
 mod parse;
 mod parse_from;
@@ -33,6 +34,7 @@ pub use model::{
     Caller, Condition, GrpcMethod, HeaderChanges, HeaderRules, HeaderTest, HostPattern, Mode, Part, Rule,
     Segment, ServicePolicy, Target, Template, Test, Variable, Who,
 };
+pub(crate) use owned_data::misplaced_data;
 pub use owners::CodeOwners;
 pub use source::Place;
 pub(crate) use source::Source;

@@ -1,5 +1,6 @@
 //! Random declarations. The same seed gives the same.
 
+use super::beside::Module;
 use super::model::{Caller, Condition, Declaration, Rule, Target};
 
 /// SplitMix64.
@@ -187,5 +188,23 @@ pub(crate) fn declaration(random: &mut Random) -> Declaration {
     if random.chance(30) {
         declaration.aliases = once(random.some(2, |random| random.text(&DOMAINS)));
     }
+    declaration.name = "charges".to_owned();
+    if random.chance(50) {
+        beside_it(&mut declaration, random);
+    }
     declaration
+}
+
+/// What stands beside it, and above it.
+fn beside_it(declaration: &mut Declaration, random: &mut Random) {
+    declaration.is_shadow = random.chance(20);
+    declaration.is_undeclared = random.chance(10);
+    if random.chance(70) {
+        declaration.rego = Some(Module::new(random));
+        declaration.may_widen = random.chance(50);
+    }
+    if random.chance(40) {
+        declaration.base = random.some(2, |random| rule(random, true));
+    }
+    declaration.has_base_rego = random.chance(20);
 }

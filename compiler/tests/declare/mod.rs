@@ -1,5 +1,6 @@
 //! Declarations and requests, made up, and what they mean: for the tests, and for the tool that asks OPA.
 
+pub(crate) mod beside;
 pub(crate) mod generate;
 pub(crate) mod model;
 mod paths;
