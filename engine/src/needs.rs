@@ -219,6 +219,11 @@ impl Needs {
         Self { groups, metadata: KeyNeeds::Named(filters), ..Self::default() }
     }
 
+    /// Whether `other` has every group that is needed.
+    pub(crate) fn are_within(&self, other: &Self) -> bool {
+        self.groups & !other.groups == 0
+    }
+
     /// Whether all metadata that `other` needs is needed.
     pub(crate) fn has_metadata_of(&self, other: &Self) -> bool {
         match (&self.metadata, &other.metadata) {

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 use sidegate_engine::Value;
 use sidegate_engine::actions::Actions;
 use sidegate_engine::attributes::Attributes;
+use sidegate_engine::decide::{Settings, Waived};
 use sidegate_engine::decision::Decision;
 use sidegate_engine::limits::Limits;
 
@@ -54,10 +55,15 @@ pub(crate) fn attributes(request: &Request) -> (Attributes, Request) {
     (attributes, seen)
 }
 
-/// What a decision makes the proxy do.
-pub(crate) fn actions(decision: &Json, attributes: &Attributes) -> Actions {
-    let decision = Decision::read(&Value::from(decision.clone()), &Limits::default()).unwrap();
-    Actions::new(decision, attributes.header(b":path")).unwrap()
+/// What a decision makes the proxy do, and why it does not.
+pub(crate) fn outcome(
+    decision: &Json,
+    attributes: &Attributes,
+    settings: &Settings,
+) -> (Actions, Option<Waived>) {
+    let (decision, marks) =
+        Decision::read_marked(&Value::from(decision.clone()), &Limits::default()).unwrap();
+    (Actions::new(decision, attributes.header(b":path")).unwrap(), settings.waived(marks))
 }
 
 /// Changes attributes into what a client, or an odd proxy, could send.

@@ -29,7 +29,7 @@ mod tests;
 use crate::attributes::Attributes;
 use crate::decision::{Decision, Marks};
 use crate::limits::Limits;
-use crate::needs::{Group, Needs};
+use crate::needs::{Group, KeyNeeds, Needs};
 use parts::Parts;
 
 pub use spec::{Caller, Changes, Clause, Paths, Piece, Shape, Side, Spec, Status, Test};
@@ -62,6 +62,8 @@ struct Arena {
 #[derive(Debug)]
 struct Reads {
     groups: Needs,
+    /// What the plan may need besides: of anything else a table does not know what errors there are.
+    known: Needs,
     /// Whether conditions ask if a header is there at all, which the plan decides by the whole map.
     every_header: bool,
 }
@@ -85,6 +87,18 @@ impl Work {
     }
 }
 
+/// The groups that a table knows.
+const KNOWN: [Group; 8] = [
+    Group::Fixed,
+    Group::Http,
+    Group::Headers,
+    Group::SourceAddress,
+    Group::SourcePrincipal,
+    Group::DestinationAddress,
+    Group::DestinationPrincipal,
+    Group::Metadata,
+];
+
 impl Table {
     /// The table in `bytes`, checked: nothing in it points outside of it.
     ///
@@ -99,22 +113,9 @@ impl Table {
 
     /// Whether it may be asked in the place of a plan that needs this of a request.
     pub fn serves(&self, needs: &Needs) -> bool {
-        let known = |group| {
-            matches!(
-                group,
-                Group::Fixed
-                    | Group::Http
-                    | Group::Headers
-                    | Group::SourceAddress
-                    | Group::SourcePrincipal
-                    | Group::DestinationAddress
-                    | Group::DestinationPrincipal
-                    | Group::Metadata
-            )
-        };
-        let has_all_headers = matches!(needs.headers(), crate::needs::KeyNeeds::All);
-        needs.iter().all(known)
-            && self.reads.groups.iter().all(|group| needs.contains(group))
+        let has_all_headers = matches!(needs.headers(), KeyNeeds::All);
+        needs.are_within(&self.reads.known)
+            && self.reads.groups.are_within(needs)
             && needs.has_metadata_of(&self.reads.groups)
             && (has_all_headers || !self.reads.every_header)
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::lookup::Lookup;
 use super::sets::SetAt;
 use super::spec::{Piece, Status};
-use super::{Arena, MAX_PARTS, Reads};
+use super::{Arena, KNOWN, MAX_PARTS, Reads};
 use crate::decision::is_header_name;
 use crate::needs::{Group, Needs};
 
@@ -170,7 +170,11 @@ impl Parts {
                 Piece::Header(_) => groups.push(Group::Headers),
             }
         }
-        Reads { groups: Needs::of_groups(groups, filters), every_header }
+        Reads {
+            groups: Needs::of_groups(groups, filters),
+            known: Needs::of_groups(KNOWN, BTreeSet::new()),
+            every_header,
+        }
     }
 }
 
