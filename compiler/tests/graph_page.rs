@@ -8,6 +8,7 @@
     reason = "a test that fails may panic"
 )]
 
+#[allow(dead_code, reason = "the other test draws more of them")]
 #[path = "graph/meshes.rs"]
 mod meshes;
 #[path = "graph/sparse.rs"]

@@ -5,6 +5,7 @@ pub(crate) mod generate;
 pub(crate) mod model;
 pub(crate) mod paths;
 pub(crate) mod requests;
+#[allow(dead_code, reason = "not every user asks every side")]
 pub(crate) mod sides;
 #[allow(dead_code, reason = "not every user asks with bytes")]
 pub(crate) mod wire;
