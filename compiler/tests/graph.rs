@@ -187,6 +187,11 @@ fn a_part_is_what_is_chosen_and_its_neighbours() {
         of(&service("backoffice", "reports"))
             .contains(&("everyone in backoffice".to_owned(), "observe/metrics".to_owned()))
     );
+    let part = graph.select(&service("pay", "ledger")).unwrap();
+    assert!(!text(&part).contains("nobody"), "{}", text(&part));
+    assert!(
+        svg(&part, View::Services).contains("pay/payments may be called by others that are left out here.")
+    );
     let pay = of(&Selection { namespaces: vec!["pay".to_owned()], ..Selection::default() });
     assert!(
         pay.iter().all(|(from, to)| from.starts_with("pay/") || to.starts_with("pay/")) && pay.len() == 5,
