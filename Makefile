@@ -16,7 +16,8 @@ DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
-	demo demo-rollout bench bench-budget bench-check bench-publish bench-rollout noop clean
+	istio-rbac imports \
+	demo demo-rollout bench bench-budget bench-check bench-plan bench-publish bench-rollout noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -111,6 +112,15 @@ declarations: ## the library for declarations in a real OPA, against plan and mo
 	$(OPA) test policies/lib
 	@$(CARGO) run -q --locked -p sidegate-compiler --example declarations -- $(OPA) $(or $(COUNT),1000) $(or $(SEED),1)
 
+istio-rbac: ## writes anew what istiod makes of made-up AuthorizationPolicies (needs Go); SETS=n
+	@command -v go >/dev/null || { echo "istio-rbac: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
+	@$(CARGO) run -q --locked -p sidegate-compiler --example policies -- 1 $(or $(SETS),60) > $(TARGET_DIR)/policies.jsonl
+	@cd tests/istio/rbac && go run . < $(abspath $(TARGET_DIR))/policies.jsonl > ../rbac.new && mv ../rbac.new ../rbac.jsonl
+
+imports: ## AuthorizationPolicies made up, as declarations and by a model of Istio; COUNT=n SEED=n
+	@SIDEGATE_IMPORTS=$(or $(COUNT),1500) SIDEGATE_IMPORT_SEED=$(or $(SEED),1) $(CARGO) test -q --locked \
+		-p sidegate-compiler --test import -- nobody --nocapture
+
 opa-bundles: ## bundles signed here loaded by OPA, signed by OPA trusted here, changed ones refused by both (needs Go)
 	@command -v go >/dev/null || { echo "opa-bundles: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
 	@$(CARGO) run -q --locked -p sidegate-tests --bin opa-bundles
@@ -161,6 +171,14 @@ bench-check: cli ## how long `sidegate check` takes; SERVICES=n declarations (10
 	@rm -rf $(TARGET_DIR)/mesh
 	@$(CARGO) run -q --locked -p sidegate-compiler --example mesh -- $(TARGET_DIR)/mesh $(or $(SERVICES),10000)
 	time $(TARGET_DIR)/release/sidegate check $(TARGET_DIR)/mesh --strict
+
+bench-plan: cli ## how long `sidegate plan` takes; SERVICES=n declarations (10,000), one in a hundred of which changes
+	@rm -rf $(TARGET_DIR)/mesh-old $(TARGET_DIR)/mesh-new
+	@for state in old new; do \
+		$(CARGO) run -q --locked -p sidegate-compiler --example mesh -- $(TARGET_DIR)/mesh-$$state $(or $(SERVICES),10000); done
+	@sed -i 's/GET, POST/GET, PUT/' $(TARGET_DIR)/mesh-new/services/ns7/*.yaml
+	time $(TARGET_DIR)/release/sidegate plan $(TARGET_DIR)/mesh-old $(TARGET_DIR)/mesh-new > $(TARGET_DIR)/plan.txt || test $$? = 1
+	@tail -1 $(TARGET_DIR)/plan.txt
 
 clean: ## remove what was built (the cache of tools stays)
 	$(CARGO) clean

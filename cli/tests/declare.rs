@@ -274,3 +274,57 @@ test_shop_writes if ask("POST").allowed
     assert_eq!(code, 1, "{err}");
     assert!(out.contains("PASS: 1/2") && out.contains("test_shop_writes: FAIL"), "{out}");
 }
+
+const REGO: &str = "package services.pay.charges
+
+default allow := true
+
+deny contains \"no\" if input.attributes.request.http.method == \"TRACE\"
+";
+
+#[test]
+fn rego_beside_a_declaration_is_checked_and_built() {
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        dir.path(),
+        "pay/charges",
+        &declaration(
+            "pay",
+            "charges",
+            "  allow:\n  - from: [{namespace: pay}]\n    to: [{methods: [GET]}]\n",
+        ),
+    );
+    let mesh = |spec: &str| {
+        let text = format!("apiVersion: sidegate.io/v1alpha1\nkind: MeshPolicy\nspec: {spec}\n");
+        fs::write(dir.path().join("mesh.yaml"), text).unwrap();
+    };
+    fs::create_dir_all(dir.path().join("services/pay/charges")).unwrap();
+    let policy = dir.path().join("services/pay/charges/policy.rego");
+    fs::write(&policy, REGO).unwrap();
+    mesh("{owner: platform, rego: {widen: [pay/charges]}}");
+    let (code, out, err) = sidegate(dir.path(), &["check", "."]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let wanted = "warning: ./services/pay/charges/policy.rego:3:1: everybody may do everything: this allows \
+                  whatever is asked, and may widen the declaration [declare_open]";
+    assert!(out.starts_with(wanted), "{out}");
+    assert_eq!(sidegate(dir.path(), &["check", ".", "--strict"]).0, 1);
+    // It is widened, for a workload that the bundle is made for.
+    let input = r#"{"attributes":{"source":{"principal":"spiffe://td/ns/x/sa/y"},"request":{"http":{"method":"METHOD","path":"/","headers":{}}}}}"#;
+    let decided = |method: &str, workload: &str| {
+        fs::write(dir.path().join("in.json"), input.replace("METHOD", method)).unwrap();
+        let (code, _, err) = sidegate(dir.path(), &["build", ".", "-o", "b.tar.gz", "--workload", workload]);
+        assert_eq!(code, 0, "{err}");
+        let (code, out, _) = sidegate(dir.path(), &["eval", "-b", "b.tar.gz", "--input", "in.json"]);
+        (code, out.contains("undeclared"))
+    };
+    assert_eq!(decided("GET", "pay/charges"), (0, false));
+    assert_eq!(decided("TRACE", "pay/charges"), (1, false));
+    assert_eq!(decided("GET", "pay/nobodys"), (1, true));
+    mesh("{owner: platform}");
+    assert_eq!(decided("GET", "pay/charges"), (1, false));
+    fs::write(&policy, REGO.replace("services.pay.charges", "services.pay.ledger")).unwrap();
+    let (code, _, err) = sidegate(dir.path(), &["check", "."]);
+    assert_eq!(code, 1);
+    let wanted = "expected `package services.pay.charges`, as the folder says [declare_package]";
+    assert!(err.contains(wanted), "{err}");
+}

@@ -1,4 +1,5 @@
-//! Random declarations, decided by a real OPA with the library, by the plan, and by the model of the tests.
+//! Random declarations, decided by a real OPA with the library, by the plan, by the model of the tests, and by
+//! what explains decisions.
 //!
 //! `declarations OPA [DECLARATIONS [SEED]]`; `make declarations` finds OPA.
 
@@ -24,7 +25,7 @@ use sidegate_engine::Value;
 use sidegate_engine::eval::Context;
 
 use declare::generate::{self, Random};
-use declare::{model, requests, sides};
+use declare::{beside, model, requests, sides};
 
 /// Declarations that one run of OPA decides by, and requests for each.
 const CHUNK: u64 = 50;
@@ -42,19 +43,25 @@ answers := [answers |
 			with data.sidegate.workloads as case.sidegate.workloads
 			with data.sidegate.workload as case.sidegate.workload
 			with data.sidegate.trust_domain_aliases as case.sidegate.trust_domain_aliases
+			with data.sidegate.base as object.get(case.sidegate, \"base\", false)
 	]
 ]
 ";
 
-fn ask(opa: &str, cases: &Json) -> Vec<Vec<Json>> {
+fn ask(opa: &str, cases: &Json, modules: &[(String, String)]) -> Vec<Vec<Json>> {
     let dir = tempfile::TempDir::new().unwrap();
     let data = dir.path().join("data.json");
     std::fs::write(&data, json!({"cases": cases}).to_string()).unwrap();
     let question = dir.path().join("ask.rego");
     std::fs::write(&question, QUESTION).unwrap();
-    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/lib/sidegate");
     let mut command = Command::new(opa);
     command.args(["eval", "--format", "json", "--data"]).arg(&data).arg("--data").arg(&question);
+    for (at, (_, text)) in modules.iter().enumerate() {
+        let module = dir.path().join(format!("beside{at}.rego"));
+        std::fs::write(&module, text).unwrap();
+        command.arg("--data").arg(module);
+    }
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies/lib/sidegate");
     for entry in std::fs::read_dir(library).unwrap().map(|entry| entry.unwrap().path()) {
         if !entry.to_string_lossy().ends_with("_test.rego") {
             command.arg("--data").arg(entry);
@@ -76,20 +83,26 @@ fn main() {
     for chunk in (first..first + count).step_by(usize::try_from(CHUNK).unwrap()) {
         let mut asked = Vec::new();
         let mut cases = Vec::new();
+        let mut modules = vec![("mesh.rego".to_owned(), beside::MESH.to_owned())];
         for seed in chunk..(chunk + CHUNK).min(first + count) {
             let mut random = Random(seed);
-            let declaration = generate::declaration(&mut random);
+            let mut declaration = generate::declaration(&mut random);
+            // OPA has the Rego of all of them at once, each in a package of its own.
+            declaration.name = if seed % 2 == 0 { format!("c{seed}") } else { format!("c-{seed}") };
             let asked_for: Vec<_> =
                 (0..REQUESTS).map(|_| requests::request(&mut random, &declaration)).collect();
             let sources = sides::sources(&declaration);
             let data = sides::json_of(&sources.data);
+            let beside = sources.modules.iter().filter(|(path, _)| path.starts_with("services/"));
+            modules.extend(beside.cloned());
             let questions: Vec<Json> = asked_for.iter().map(model::Request::input).collect();
             cases.push(json!({"sidegate": data["sidegate"], "questions": questions}));
-            asked.push((seed, declaration, asked_for, sides::plan(&sources)));
+            let mesh = sides::mesh(&declaration);
+            asked.push((seed, declaration, mesh, asked_for, sides::plan(&sources)));
         }
-        let answers = ask(opa, &json!(cases));
+        let answers = ask(opa, &json!(cases), &modules);
         assert_eq!(answers.len(), asked.len(), "every declaration has answers");
-        for ((seed, declaration, requests, policy), answers) in asked.iter().zip(answers) {
+        for ((seed, declaration, mesh, requests, policy), answers) in asked.iter().zip(answers) {
             assert_eq!(answers.len(), requests.len(), "every request has an answer");
             for (request, opa) in requests.iter().zip(answers) {
                 let input = request.input();
@@ -101,10 +114,12 @@ fn main() {
                 let wanted = model::decide(declaration, request);
                 compared += 1;
                 allowed += u64::from(wanted["allowed"] == true);
-                if planned.as_ref() != Ok(&opa) || wanted != opa {
-                    let yaml = declaration.yaml();
+                let judged = sides::judge(mesh, request);
+                let agrees = sides::agrees(declaration, &judged, &opa);
+                if planned.as_ref() != Ok(&opa) || wanted != opa || !agrees {
+                    let yaml = declaration.shown();
                     failures.push(format!(
-                        "--- seed {seed}\n{yaml}{input}\nOPA {opa}\nplan {planned:?}\nmodel {wanted}"
+                        "--- seed {seed}\n{yaml}{input}\nOPA {opa}\nplan {planned:?}\nmodel {wanted}\njudge {judged:?}"
                     ));
                 }
             }

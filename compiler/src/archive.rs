@@ -22,6 +22,7 @@ pub(crate) fn bundle(sources: &Sources, revision: &str, plan: Vec<u8>) -> io::Re
     ];
     files.extend(sources.modules.iter().map(|(name, text)| (name.clone(), text.clone().into_bytes())));
     files.extend(sources.descriptors.iter().cloned());
+    files.extend(sources.declarations.iter().map(|(name, text)| (name.clone(), text.clone().into_bytes())));
     pack(files)
 }
 

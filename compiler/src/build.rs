@@ -242,6 +242,10 @@ pub fn default_revision(sources: &Sources, named: Option<&str>) -> String {
             part(name.as_bytes());
             part(bytes);
         }
+        for (name, text) in &sources.declarations {
+            part(name.as_bytes());
+            part(text.as_bytes());
+        }
         part(sources.data.to_string().as_bytes());
         let digest = hash.finalize();
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()

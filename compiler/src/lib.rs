@@ -10,6 +10,7 @@ pub mod declare;
 mod descriptors;
 mod diagnostics;
 pub mod graph;
+pub mod import;
 mod lower;
 pub mod publish;
 mod recompile;

@@ -1,6 +1,8 @@
 //! What a policy is built from: Rego, data and a manifest, in an OPA bundle's layout.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
@@ -11,6 +13,7 @@ use sidegate_engine::eval::{Builtin, Context};
 use crate::declare::{self, FileKind, Mesh};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::rego::huge_number;
+use crate::slice::Workload;
 
 /// An OPA bundle's `.manifest`. Keys that are not listed are kept as they are.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -61,13 +64,24 @@ pub struct Sources {
     /// What `services/<namespace>/<service>.yaml` declare, if there are any; the data and the library that
     /// decides by them are among the data and the modules.
     pub declared: Option<Mesh>,
+    /// The texts of the declarations by their paths inside the folder: a bundle carries them, so that an
+    /// explanation can show the line that decided. Nothing decides by them.
+    pub declarations: BTreeMap<String, String>,
 }
 
 impl Sources {
     /// Sources that are at hand: path and text of each Rego file, and the data document.
     pub fn from_parts(mut modules: Vec<(String, String)>, data: Value) -> Self {
         modules.sort();
-        Self { root: String::new(), modules, descriptors: Vec::new(), data, manifest: None, declared: None }
+        Self {
+            root: String::new(),
+            modules,
+            descriptors: Vec::new(),
+            data,
+            manifest: None,
+            declared: None,
+            declarations: BTreeMap::new(),
+        }
     }
 
     /// Reads a folder as OPA reads a bundle's: `*.rego` anywhere (`*_test.rego` aside), `data.json`,
@@ -88,16 +102,55 @@ impl Sources {
         let mut findings = Vec::new();
         for (name, bytes) in files {
             let parts: Vec<String> = name.split('/').map(str::to_owned).collect();
+            if matches!(FileKind::of(&parts), Some(Ok(_))) {
+                sources.declarations.extend(String::from_utf8(bytes).ok().map(|text| (name, text)));
+                continue;
+            }
             findings.extend(sources.take(&name, &parts, false, || Ok(bytes)).err());
         }
         sources.finish(findings)
+    }
+
+    /// The declarations, read: those of a folder, or those that a bundle carries.
+    ///
+    /// # Errors
+    /// What is wrong with the files of a bundle, as with those of a folder.
+    pub fn mesh(&self) -> Result<Option<Cow<'_, Mesh>>, Diagnostics> {
+        if let Some(mesh) = &self.declared {
+            return Ok(Some(Cow::Borrowed(mesh)));
+        }
+        let file = |(path, text): (&String, &String)| {
+            let parts: Vec<String> = path.split('/').map(str::to_owned).collect();
+            let source = declare::Source::new(path, text);
+            Some(declare::File { kind: FileKind::of(&parts)?.ok()?, source })
+        };
+        let files: Vec<declare::File> = self.declarations.iter().filter_map(file).collect();
+        if files.is_empty() {
+            return Ok(None);
+        }
+        let mut mesh = Mesh::read(&files).map_err(Diagnostics::new)?;
+        self.beside(&mut mesh).map_err(Diagnostics::new)?;
+        Ok(Some(Cow::Owned(mesh)))
+    }
+
+    /// The texts of the declarations that a workload is decided by.
+    pub(crate) fn declarations_of(&self, workload: &Workload) -> BTreeMap<String, String> {
+        let keys = ["sidegate", "workloads", workload.namespace(), workload.name()].map(Value::from);
+        let service = keys.iter().fold(&self.data, |value, key| &value[key]);
+        let own =
+            service.as_string().ok().map(|name| format!("services/{}/{name}.yaml", workload.namespace()));
+        let paths = own.into_iter().chain(std::iter::once("mesh.yaml".to_owned()));
+        paths
+            .filter_map(|path| self.declarations.get_key_value(&path))
+            .map(|(path, text)| (path.clone(), text.clone()))
+            .collect()
     }
 
     fn read(dir: &Path, tests: bool) -> Result<Self, Diagnostics> {
         let root = dir.display().to_string();
         let mut sources = Self { root: root.clone(), ..Self::from_parts(Vec::new(), Value::new_object()) };
         let mut findings = Vec::new();
-        let mut declarations = Vec::new();
+        let (mut declarations, mut data_files) = (Vec::new(), Vec::new());
         let walk = walkdir::WalkDir::new(dir).sort_by_file_name().follow_links(true);
         // Hidden folders (`.git`) are no policies.
         for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden_dir(entry)) {
@@ -108,7 +161,12 @@ impl Sources {
                         Ok(())
                     }
                     Some(Err(finding)) => Err(finding),
-                    None => sources.read_file(dir, entry.path(), tests),
+                    None => {
+                        if is_data(entry.file_name()) {
+                            data_files.push(entry.path().to_owned());
+                        }
+                        sources.read_file(dir, entry.path(), tests)
+                    }
                 },
                 Ok(_) => Ok(()),
                 Err(error) => Err(Diagnostic::file(
@@ -120,6 +178,9 @@ impl Sources {
             findings.extend(result.err());
         }
         if !declarations.is_empty() {
+            let inside = |file: &declare::File| (file.kind.path(), file.source.text.clone());
+            sources.declarations = declarations.iter().map(inside).collect();
+            findings.extend(declare::misplaced_data(dir, &data_files));
             findings.extend(sources.declare(&declarations, tests).err().into_iter().flatten());
         }
         sources.finish(findings)
@@ -265,6 +326,10 @@ impl Sources {
         });
         merge(&mut self.data, &nested, &mut Vec::new()).map_err(|path| conflict(&path.join(".")))
     }
+}
+
+fn is_data(name: &OsStr) -> bool {
+    ["data.json", "data.yaml", "data.yml"].iter().any(|data| name == *data)
 }
 
 /// The declaration that a file is, if it is one.

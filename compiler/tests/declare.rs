@@ -22,7 +22,7 @@ use sidegate_engine::eval::Context;
 use declare::generate::{self, Random};
 use declare::model::{self, Declaration, Request};
 use declare::requests;
-use declare::sides::{ENTRYPOINT, json_of, plan, slice, sources};
+use declare::sides::{self, ENTRYPOINT, json_of, plan, slice, sources};
 
 const REQUESTS: usize = 100;
 
@@ -46,9 +46,9 @@ fn differences(
     for seed in seeds {
         let mut random = Random(seed);
         let declaration = generate::declaration(&mut random);
-        let sources = sources(&declaration);
+        let (sources, mesh) = (sources(&declaration), sides::mesh(&declaration));
         // A slice costs three compilations; every tenth shows that it is the same.
-        let policy = if seed % 10 == 0 { slice(&sources) } else { plan(&sources) };
+        let policy = if seed % 10 == 0 { slice(&sources, &declaration) } else { plan(&sources) };
         let mut reference = Reference::new(&sources).unwrap();
         for _ in 0..REQUESTS {
             let request = requests::request(&mut random, &declaration);
@@ -60,10 +60,12 @@ fn differences(
                 Some(true) => counts.allowed += 1,
                 _ => counts.denied += 1,
             }
-            if planned.as_ref() != Ok(&wanted) || interpreted.as_ref() != Ok(&wanted) {
+            let judged = sides::judge(&mesh, &request);
+            let is_judged = sides::agrees(&declaration, &judged, &wanted);
+            if planned.as_ref() != Ok(&wanted) || interpreted.as_ref() != Ok(&wanted) || !is_judged {
                 failures.push(format!(
-                    "--- seed {seed}\n{}\n{input}\nwanted {wanted}\nplan {planned:?}\ninterpreter {interpreted:?}",
-                    declaration.yaml()
+                    "--- seed {seed}\n{}\n{input}\nwanted {wanted}\nplan {planned:?}\ninterpreter {interpreted:?}\njudge {judged:?}",
+                    declaration.shown()
                 ));
             }
         }
@@ -108,8 +110,34 @@ fn a_wrong_model_is_found_out() {
     fn trusts_the_first_name(declaration: &Declaration, request: &Request) -> Json {
         model::decide(declaration, &Request { uris: None, ..request.clone() })
     }
-    for wrong in [forgets_denies, forgets_queries, folds_methods, trusts_the_first_name] {
-        let (_, failures) = differences(1..41, wrong);
-        assert!(!failures.is_empty());
+    fn forgets_the_base(declaration: &Declaration, request: &Request) -> Json {
+        model::decide(&Declaration { base: Vec::new(), ..declaration.clone() }, request)
+    }
+    fn forgets_shadow(declaration: &Declaration, request: &Request) -> Json {
+        model::decide(&Declaration { is_shadow: false, ..declaration.clone() }, request)
+    }
+    fn forgets_rego(declaration: &Declaration, request: &Request) -> Json {
+        model::decide(&Declaration { rego: None, ..declaration.clone() }, request)
+    }
+    fn never_widens(declaration: &Declaration, request: &Request) -> Json {
+        model::decide(&Declaration { may_widen: false, ..declaration.clone() }, request)
+    }
+    fn always_widens(declaration: &Declaration, request: &Request) -> Json {
+        model::decide(&Declaration { may_widen: true, ..declaration.clone() }, request)
+    }
+    let wrong = [
+        forgets_denies,
+        forgets_queries,
+        folds_methods,
+        trusts_the_first_name,
+        forgets_the_base,
+        forgets_shadow,
+        forgets_rego,
+        never_widens,
+        always_widens,
+    ];
+    for (at, wrong) in wrong.into_iter().enumerate() {
+        let is_found = (1..400).any(|seed| !differences(seed..seed + 1, wrong).1.is_empty());
+        assert!(is_found, "wrong model {at}");
     }
 }

@@ -24,9 +24,10 @@ pub struct Attributes {
     pub source_address: Option<Vec<u8>>,
     /// `destination.address`, in the same forms: the local address of the downstream connection.
     pub destination_address: Option<Vec<u8>>,
-    /// `connection.uri_san_peer_certificate`: the URI SANs of the downstream peer's certificate in their
-    /// order. Envoy's attribute has the first one only; a host that reads the certificate itself
-    /// (`connection.peer_certificate`) puts all of them here. Empty on plaintext.
+    /// The URI SANs of the downstream peer's certificate in their order: all of them, from
+    /// `connection.peer_certificate` ([`uri_sans`](crate::certificate::uri_sans)), for a policy that needs
+    /// [`SourceNames`](crate::needs::Group::SourceNames); else the first, from
+    /// `connection.uri_san_peer_certificate`. Empty on plaintext.
     pub peer_uri_sans: Vec<Vec<u8>>,
     /// `connection.dns_san_peer_certificate`: the first DNS SAN; only asked for where there is no URI SAN.
     pub peer_dns_san: Option<Vec<u8>>,

@@ -8,6 +8,7 @@
 pub mod actions;
 pub mod attributes;
 pub mod bundle;
+pub mod certificate;
 pub mod config;
 mod crypto;
 pub mod decide;

@@ -27,7 +27,9 @@ pub enum Group {
     SourceAddress,
     /// `x-envoy-downstream-service-cluster`, from the headers.
     SourceService,
-    /// The peer's identity: its URI SANs; its DNS SAN and subject where there is none.
+    /// All URI SANs of the peer.
+    SourceNames,
+    /// The peer's principal: its first URI SAN; its DNS SAN or subject where there is none.
     SourcePrincipal,
     /// `destination.address`.
     DestinationAddress,
@@ -84,7 +86,7 @@ const LOCATIONS: &[(Group, &[&str])] = &[
     (Group::SourceService, &["attributes", "source", "service"]),
     (Group::SourcePrincipal, &["attributes", "source", "principal"]),
     (Group::SourcePrincipal, &["source_principal"]),
-    (Group::SourcePrincipal, &["sidegate", "source"]),
+    (Group::SourceNames, &["sidegate", "source"]),
     (Group::DestinationAddress, &["attributes", "destination", "address"]),
     (Group::DestinationPrincipal, &["attributes", "destination", "principal"]),
     (Group::Tls, &["sidegate", "tls"]),
@@ -103,7 +105,7 @@ const NAMESPACES: &str = "filterMetadata";
 
 impl Group {
     /// Every group, in the order of [`Needs::iter`].
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Fixed,
         Self::Http,
         Self::Headers,
@@ -113,6 +115,7 @@ impl Group {
         Self::Protocol,
         Self::SourceAddress,
         Self::SourceService,
+        Self::SourceNames,
         Self::SourcePrincipal,
         Self::DestinationAddress,
         Self::DestinationPrincipal,
@@ -135,6 +138,7 @@ impl Group {
             Self::Protocol => "protocol",
             Self::SourceAddress => "source_address",
             Self::SourceService => "source_service",
+            Self::SourceNames => "source_names",
             Self::SourcePrincipal => "source_principal",
             Self::DestinationAddress => "destination_address",
             Self::DestinationPrincipal => "destination_principal",
@@ -316,8 +320,8 @@ mod tests {
             (vec!["attributes/source"], "source_address source_service source_principal"),
             (vec!["attributes/source/address/socketAddress/portValue"], "source_address"),
             (vec!["source_principal"], "source_principal"),
-            (vec!["sidegate/source/namespace"], "source_principal"),
-            (vec!["sidegate"], "fixed source_principal tls direction"),
+            (vec!["sidegate/source/namespace"], "source_names"),
+            (vec!["sidegate"], "fixed source_names tls direction"),
             (vec!["parsed_path/0", "parsed_query"], "parsed_path parsed_query"),
             (vec!["version/ext_authz"], "fixed"),
             (vec!["parsed_body/a"], "body"),

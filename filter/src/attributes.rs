@@ -4,6 +4,7 @@ use sidegate_engine::attributes::{Attributes, Workload};
 use sidegate_engine::needs::{Group, Needs};
 
 use crate::host::{self, Map, Status};
+use crate::peer;
 
 /// A host call that did not give what the policy needs.
 #[derive(Debug)]
@@ -21,7 +22,8 @@ pub(crate) fn fetch(needs: &Needs) -> Result<Attributes, Failure> {
         host::header_map(Map::Request).map_err(|status| Failure { code: "host_headers", status })?;
     let mut attributes = Attributes { headers, ..Attributes::default() };
     for group in needs.iter().filter(|group| group.is_fetched()) {
-        fetch_group(group, &mut attributes).map_err(|status| Failure { code: "host_property", status })?;
+        fetch_group(group, needs, &mut attributes)
+            .map_err(|status| Failure { code: "host_property", status })?;
     }
     Ok(attributes)
 }
@@ -44,7 +46,7 @@ pub(crate) fn node_id() -> String {
     String::from_utf8_lossy(&id).into_owned()
 }
 
-fn fetch_group(group: Group, attributes: &mut Attributes) -> Result<(), Status> {
+fn fetch_group(group: Group, needs: &Needs, attributes: &mut Attributes) -> Result<(), Status> {
     match group {
         Group::Fixed
         | Group::Http
@@ -59,7 +61,8 @@ fn fetch_group(group: Group, attributes: &mut Attributes) -> Result<(), Status> 
         Group::DestinationAddress => {
             attributes.destination_address = host::property(b"destination\0address")?
         }
-        Group::SourcePrincipal => peer(attributes)?,
+        Group::SourceNames => attributes.peer_uri_sans = peer::uri_sans()?,
+        Group::SourcePrincipal => principal(attributes, needs.contains(Group::SourceNames))?,
         Group::DestinationPrincipal => local(attributes)?,
         Group::Tls => {
             attributes.tls_version = host::property(b"connection\0tls_version")?;
@@ -74,10 +77,12 @@ fn fetch_group(group: Group, attributes: &mut Attributes) -> Result<(), Status> 
     Ok(())
 }
 
-/// The peer's identity: the next kind of name is only asked for where the one before is missing.
-fn peer(attributes: &mut Attributes) -> Result<(), Status> {
-    if let Some(uri) = filled(b"connection\0uri_san_peer_certificate")? {
-        attributes.peer_uri_sans.push(uri);
+/// The peer's principal: the next kind of name is only asked for where the one before is missing.
+fn principal(attributes: &mut Attributes, has_uris: bool) -> Result<(), Status> {
+    if !has_uris {
+        attributes.peer_uri_sans.extend(filled(peer::FIRST_URI_SAN)?);
+    }
+    if attributes.peer_uri_sans.first().is_some_and(|uri| !uri.is_empty()) {
         return Ok(());
     }
     attributes.peer_dns_san = filled(b"connection\0dns_san_peer_certificate")?;
@@ -98,7 +103,8 @@ fn local(attributes: &mut Attributes) -> Result<(), Status> {
     Ok(())
 }
 
-fn filled(path: &[u8]) -> Result<Option<Vec<u8>>, Status> {
+/// A property that is there and not empty.
+pub(crate) fn filled(path: &[u8]) -> Result<Option<Vec<u8>>, Status> {
     Ok(host::property(path)?.filter(|value| !value.is_empty()))
 }
 

@@ -10,6 +10,7 @@ use rcgen::{
     SanType,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use sidegate_engine::trust::Layer;
 
 /// The trust domain of every certificate here.
 pub const TRUST_DOMAIN: &str = "cluster.local";
@@ -39,6 +40,27 @@ pub fn spiffe(namespace: &str, service_account: &str) -> String {
     format!("spiffe://{TRUST_DOMAIN}/ns/{namespace}/sa/{service_account}")
 }
 
+/// A certificate with these URI SANs that nobody has signed but itself, in PEM, and its SHA-256 in hexadecimal
+/// digits: what Envoy shows a filter of a caller.
+pub fn shown(uris: &[String]) -> (String, String) {
+    let cert = of_workload("caller", uris).self_signed(&KeyPair::generate().unwrap()).unwrap();
+    (cert.pem(), Layer::of(cert.der()).hex().unwrap().to_owned())
+}
+
+fn of_workload(name: &str, uris: &[String]) -> CertificateParams {
+    let uri = |uri: &String| SanType::URI(uri.as_str().try_into().unwrap());
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.subject_alt_names = uris.iter().map(uri).collect();
+    params.subject_alt_names.extend([
+        SanType::DnsName("localhost".try_into().unwrap()),
+        SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()),
+    ]);
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    params
+}
+
 impl Authority {
     /// A new authority; `dir` gets its certificate and those of all identities.
     pub fn new(dir: &Path) -> Self {
@@ -54,16 +76,13 @@ impl Authority {
     /// A certificate whose first URI SAN is `spiffe`. It also names localhost, so that curl accepts it for
     /// a server on the loopback.
     pub fn identity(&self, name: &str, spiffe: &str) -> Identity {
+        self.identity_of(name, &[spiffe.to_owned()])
+    }
+
+    /// The same with several URI SANs, in this order.
+    pub fn identity_of(&self, name: &str, uris: &[String]) -> Identity {
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.subject_alt_names = vec![
-            SanType::URI(spiffe.try_into().unwrap()),
-            SanType::DnsName("localhost".try_into().unwrap()),
-            SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()),
-        ];
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.extended_key_usages =
-            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let params = of_workload(name, uris);
         let cert = params.signed_by(&key, &self.issuer).unwrap();
         let path = |kind| self.dir.join(format!("{name}.{kind}.pem"));
         fs::write(path("cert"), cert.pem()).unwrap();
@@ -81,7 +100,7 @@ impl Authority {
             .with_client_auth_cert(chain, key_der)
             .unwrap();
         Identity {
-            spiffe: spiffe.to_owned(),
+            spiffe: uris.first().cloned().unwrap_or_default(),
             cert: path("cert"),
             key: path("key"),
             ca: self.dir.join("ca.pem"),

@@ -21,7 +21,8 @@ fn map(value: &Value, message: fn(&Value) -> Vec<u8>) -> Vec<u8> {
     fields.iter().flat_map(entry).collect()
 }
 
-fn content(value: &Value) -> Vec<u8> {
+/// `google.protobuf.Value`.
+pub fn content(value: &Value) -> Vec<u8> {
     match value {
         Value::Null => vec![0x08, 0],
         Value::Bool(flag) => vec![0x20, u8::from(*flag)],

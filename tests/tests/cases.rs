@@ -106,7 +106,8 @@ impl Cases {
             Fleet::start(version, &places::filter_wasm()?, &served, dir.path())
         };
         let fleet = started.get_or_init(start).as_ref().map_err(Clone::clone)?;
-        check(file.all(), |request| fleet.ask(file, request))?;
+        let requests: Vec<_> = file.all().map(|request| request.of_envoy(version)).collect();
+        check(requests.iter(), |request| fleet.ask(file, request))?;
         fleet.check_vms()
     }
 

@@ -97,7 +97,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
 }
 
 /// The file, and the root of the repository that it speaks of.
-fn read_owners(path: &Path) -> Result<(CodeOwners, PathBuf), Failure> {
+pub(super) fn read_owners(path: &Path) -> Result<(CodeOwners, PathBuf), Failure> {
     let text = String::from_utf8_lossy(&read(path)?).into_owned();
     let owners =
         CodeOwners::parse(&text).map_err(|error| Failure::other(format!("`{}`: {error}", path.display())))?;

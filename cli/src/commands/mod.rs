@@ -2,12 +2,18 @@
 
 pub(crate) mod build;
 pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod eval;
+pub(crate) mod explain;
 pub(crate) mod graph;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
+pub(crate) mod man;
+pub(crate) mod plan;
 pub(crate) mod publish;
 pub(crate) mod sarif;
+pub(crate) mod suggest;
 pub(crate) mod test;
 pub(crate) mod verify;
 

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use regorus::Value;
 use regorus::unstable::{Expr, Literal, Rule, RuleBody, RuleHead, Span};
 
-use super::library;
 use super::mesh::Mesh;
-use super::model::ServicePolicy;
 use super::source::{Place, Source};
 use crate::build::on_large_stack;
 use crate::diagnostics::{Diagnostic, place};
@@ -17,9 +15,9 @@ use crate::rego::{Module, constant, flatten, head, plain};
 use crate::sources::Sources;
 
 /// The package of the mesh-wide base, and its folder.
-const MESH: &str = "mesh";
+pub(super) const MESH: &str = "mesh";
 /// Where the packages of services are, and their folders.
-const SERVICES: &str = "services";
+pub(super) const SERVICES: &str = "services";
 
 /// Rego that has a say beside a declaration, or beside `mesh.yaml`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,7 +45,7 @@ pub struct Defined {
 
 /// Whose a path is, of a file, a package, or data.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Owner {
+pub(super) enum Owner {
     Mesh,
     Service(String, String),
     /// Below `services`, but of no service.
@@ -56,7 +54,7 @@ enum Owner {
 
 impl Owner {
     /// Whose folder a file is in.
-    fn of_file(path: &str) -> Option<Self> {
+    pub(super) fn of_file(path: &str) -> Option<Self> {
         match path.split('/').collect::<Vec<_>>().as_slice() {
             [MESH, _, ..] => Some(Self::Mesh),
             [SERVICES, namespace, name, _, ..] => {
@@ -141,28 +139,6 @@ impl Sources {
         }
         if findings.is_empty() { Ok(()) } else { Err(findings) }
     }
-
-    /// Whether Rego that a service's decision may depend on names what the library computes. Then it gets all of the
-    /// library: what is not there would be undefined without a word.
-    pub(crate) fn names_library(&self, service: Option<&ServicePolicy>) -> bool {
-        let own = service.map(|service| Owner::Service(service.namespace.clone(), service.name.clone()));
-        let others = self.modules.iter().filter(|(path, text)| !library::is_own(path, text));
-        others
-            .filter(|(path, _)| match Owner::of_file(path) {
-                owner @ Some(Owner::Service(..)) => owner == own,
-                _ => true,
-            })
-            .any(|(_, text)| names_library(text))
-    }
-}
-
-/// Whether a text may name what is below `data.sidegate`. `input.sidegate` is the request's.
-pub(crate) fn names_library(text: &str) -> bool {
-    text.match_indices("sidegate").any(|(at, word)| {
-        let before = text.get(..at).unwrap_or_default();
-        let after = text.get(at.saturating_add(word.len())..).unwrap_or_default();
-        !before.ends_with("input.") && !after.starts_with(":ignore")
-    })
 }
 
 fn is_test(path: &str) -> bool {
@@ -256,6 +232,11 @@ impl Mesh {
 
 impl Beside {
     fn take(&mut self, module: &Module, source: Arc<Source>, findings: &mut Vec<Diagnostic>) {
+        if !module.entrypoints.is_empty() {
+            let message = "expected no entry point here: a declaration is what is asked";
+            let finding = Diagnostic::at(&module.ast.package.span, "declare_rego", message);
+            findings.push(finding.help("leave `entrypoint: true` out"));
+        }
         for rule in &module.ast.policy {
             let Expr::Var { span: name, .. } = flatten(head(rule)).0 else { continue };
             let name = plain(name.text());
@@ -314,7 +295,7 @@ fn is_open(rule: &Rule) -> bool {
         Rule::Default { value, .. } => is_true(value),
         Rule::Spec { head: RuleHead::Compr { assign, .. }, bodies, .. } => {
             assign.as_ref().is_none_or(|assign| is_true(&assign.value))
-                && (bodies.is_empty() || bodies.iter().any(|body| holds(body)))
+                && (bodies.is_empty() || bodies.iter().any(holds))
         }
         Rule::Spec { .. } => false,
     }
@@ -353,15 +334,5 @@ mod tests {
             service("a-b", "1c").map(|owner| owner.shown()).as_deref(),
             Some("services[\"a-b\"][\"1c\"]")
         );
-    }
-
-    #[test]
-    fn what_names_the_library_is_seen() {
-        for text in ["data.sidegate.authz.claims", "import data.sidegate.authz", "x := data[\"sidegate\"]"] {
-            assert!(names_library(text), "{text}");
-        }
-        for text in ["input.sidegate.source", "# sidegate:ignore declare_open why", "a.b"] {
-            assert!(!names_library(text), "{text}");
-        }
     }
 }

@@ -64,6 +64,16 @@ impl FileKind {
     }
 }
 
+impl FileKind {
+    /// The path inside the folder.
+    pub(crate) fn path(&self) -> String {
+        match self {
+            Self::Service { namespace, name } => format!("services/{namespace}/{name}.yaml"),
+            Self::Mesh => "mesh.yaml".to_owned(),
+        }
+    }
+}
+
 impl Mesh {
     /// Reads the files of a folder.
     pub(crate) fn read(files: &[File]) -> Result<Self, Vec<Diagnostic>> {
@@ -101,6 +111,13 @@ impl Mesh {
             }
         }
         parse::parse(&Source::new(file, text), namespace, name)
+    }
+
+    /// The service of this name, or the one that has a workload of this name.
+    pub fn find(&self, namespace: &str, name: &str) -> Option<&ServicePolicy> {
+        let mut own = self.services.iter().filter(|service| service.namespace == namespace);
+        let named = own.clone().find(|service| service.name == name);
+        named.or_else(|| own.find(|service| service.workloads.iter().any(|workload| workload == name)))
     }
 
     /// The service of every workload, by namespace.

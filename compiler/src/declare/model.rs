@@ -163,7 +163,7 @@ pub struct Condition {
 }
 
 /// What a condition asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Test {
     /// About a header, named in lower case.
     Header(String, HeaderTest),
@@ -174,7 +174,7 @@ pub enum Test {
 }
 
 /// What is asked about a header.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HeaderTest {
     /// It is this.
     Exact(String),

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use super::beside::Beside;
 use super::mesh::Mesh;
 use super::model::ServicePolicy;
+use super::source::{Place, Source};
 use crate::diagnostics::Diagnostic;
 
 /// Rules of a `CODEOWNERS` file, in its order; the last that matches counts.
@@ -96,36 +98,65 @@ fn segment(pattern: &[char], name: &[char]) -> bool {
 }
 
 impl Mesh {
-    /// Declarations whose `owner` does not have to review them; `root` is the repository's.
+    /// Declarations, and Rego beside them, that who is their `owner` does not have to review; `root` is the
+    /// repository's.
     pub fn review_owners(&self, owners: &CodeOwners, root: &Path) -> Vec<Diagnostic> {
         let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-        self.services.iter().filter_map(|service| wrong_owner(service, owners, &root)).collect()
+        let services = self.services.iter().flat_map(|service| {
+            let ServicePolicy { file, owner, owner_place, rego, source, .. } = service;
+            owned(file, owner, *owner_place, rego.as_ref(), source)
+        });
+        let base = self.base.source.iter().zip(&self.base.owner).flat_map(|(source, owner)| {
+            owned(&self.base.file, owner, self.base.owner_place, self.base.rego.as_ref(), source)
+        });
+        services.chain(base).filter_map(|owned| owned.wrong(owners, &root)).collect()
     }
 }
 
-fn wrong_owner(service: &ServicePolicy, owners: &CodeOwners, root: &Path) -> Option<Diagnostic> {
-    let path = Path::new(&service.file).canonicalize().ok();
-    let inside = path.as_deref().and_then(|path| path.strip_prefix(root).ok());
-    let inside = inside.map(|path| path.to_string_lossy().replace('\\', "/"));
-    let owner = service.owner.trim_start_matches('@');
-    let is_owner = |name: &String| {
-        let name = name.trim_start_matches('@');
-        name == owner || name.rsplit_once('/').is_some_and(|(_, team)| team == owner)
-    };
-    let message = match &inside {
-        None => "expected this file below the folder of `CODEOWNERS`".to_owned(),
-        Some(path) => match owners.owners(path) {
-            [] => format!("expected an owner of `{path}` in `CODEOWNERS`, got none"),
-            names if names.iter().any(is_owner) => return None,
-            names => format!(
-                "expected `{}` to own `{path}` in `CODEOWNERS`, got `{}`",
-                service.owner,
-                names.join("`, `")
-            ),
-        },
-    };
-    let finding = service.source.at(service.owner_place, "declare_codeowners", message);
-    Some(finding.help("one of the two is wrong: `owner`, or the line in `CODEOWNERS`"))
+/// A file, and who a declaration says owns it.
+struct Declared<'a> {
+    file: &'a str,
+    owner: &'a str,
+    source: &'a Source,
+    place: Place,
+}
+
+fn owned<'a>(
+    file: &'a str,
+    owner: &'a str,
+    place: Place,
+    rego: Option<&'a Beside>,
+    source: &'a Source,
+) -> impl Iterator<Item = Declared<'a>> {
+    let beside = rego.into_iter().flat_map(|rego| rego.files.iter().map(String::as_str));
+    std::iter::once(file).chain(beside).map(move |file| Declared { file, owner, source, place })
+}
+
+impl Declared<'_> {
+    fn wrong(&self, owners: &CodeOwners, root: &Path) -> Option<Diagnostic> {
+        let path = Path::new(self.file).canonicalize().ok();
+        let inside = path.as_deref().and_then(|path| path.strip_prefix(root).ok());
+        let inside = inside.map(|path| path.to_string_lossy().replace('\\', "/"));
+        let owner = self.owner.trim_start_matches('@');
+        let is_owner = |name: &String| {
+            let name = name.trim_start_matches('@');
+            name == owner || name.rsplit_once('/').is_some_and(|(_, team)| team == owner)
+        };
+        let message = match &inside {
+            None => "expected this file below the folder of `CODEOWNERS`".to_owned(),
+            Some(path) => match owners.owners(path) {
+                [] => format!("expected an owner of `{path}` in `CODEOWNERS`, got none"),
+                names if names.iter().any(is_owner) => return None,
+                names => format!(
+                    "expected `{}` to own `{path}` in `CODEOWNERS`, got `{}`",
+                    self.owner,
+                    names.join("`, `")
+                ),
+            },
+        };
+        let finding = self.source.at(self.place, "declare_codeowners", message);
+        Some(finding.help("one of the two is wrong: `owner`, or the line in `CODEOWNERS`"))
+    }
 }
 
 #[cfg(test)]

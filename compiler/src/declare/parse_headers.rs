@@ -6,7 +6,7 @@ use super::words;
 use super::yaml::{Node, Yaml};
 
 /// Headers that say who calls, but that a caller can write: never a condition.
-const FORGEABLE: [&str; 4] =
+pub(crate) const FORGEABLE: [&str; 4] =
     ["x-forwarded-client-cert", "x-envoy-peer-metadata", "x-envoy-peer-metadata-id", "host"];
 /// Headers that belong to the connection or decide where a request goes.
 const UNCHANGEABLE: [&str; 10] = [

@@ -5,21 +5,26 @@ use std::collections::HashSet;
 
 use sidegate_engine::words::nearest;
 
+use super::beside::Beside;
 use super::covers;
 use super::mesh::Mesh;
-use super::model::{HeaderTest, Rule, Segment, ServicePolicy, Target, Test, Who};
+use super::model::{Rule, Segment, ServicePolicy, Target, Who};
 use super::names::Names;
-use super::source::Place;
+use super::never::never;
+use super::source::{Place, Source};
 use crate::diagnostics::Diagnostic;
 
 /// Codes that can be ignored.
-pub(crate) const CODES: [&str; 6] = [
+pub(crate) const CODES: [&str; 9] = [
     "declare_broad",
     "declare_dead",
+    "declare_idle",
     "declare_nobody",
     "declare_never",
+    "declare_open",
     "declare_shadowed",
     "declare_unknown_caller",
+    "declare_widen",
 ];
 
 /// What a comment begins with.
@@ -32,24 +37,26 @@ const SAFE: [&str; 4] = ["GET", "HEAD", "OPTIONS", "TRACE"];
 pub(crate) fn review(mesh: &Mesh) -> Vec<Diagnostic> {
     let names = Names::of(mesh);
     let mut findings: Vec<Diagnostic> =
-        mesh.services.iter().flat_map(|service| of_service(service, &names)).collect();
+        mesh.services.iter().flat_map(|service| of_service(mesh, service, &names)).collect();
+    findings.extend(of_base(mesh, &names));
     findings.sort();
     findings
 }
 
+/// Looks through one file.
 struct Reviewer<'a> {
-    service: &'a ServicePolicy,
+    source: &'a Source,
     findings: Vec<Diagnostic>,
     /// Lines after a comment, with the code that it names.
     ignored: HashSet<(u32, &'a str)>,
     used: HashSet<(u32, &'static str)>,
 }
 
-fn of_service(service: &ServicePolicy, names: &Names<'_>) -> Vec<Diagnostic> {
-    let mut review =
-        Reviewer { service, findings: Vec::new(), ignored: HashSet::new(), used: HashSet::new() };
-    review.comments();
-    if service.allow.is_empty() {
+fn of_service(mesh: &Mesh, service: &ServicePolicy, names: &Names<'_>) -> Vec<Diagnostic> {
+    let mut review = Reviewer::new(&service.source);
+    let rego = service.rego.as_ref();
+    let widens = mesh.may_widen(service) && rego.is_some_and(|rego| rego.allow.is_some());
+    if service.allow.is_empty() && !widens {
         let message = format!("nobody may call `{}`: there is no `allow`", service.name);
         review.note(
             Place { line: 1, column: 1 },
@@ -64,26 +71,87 @@ fn of_service(service: &ServicePolicy, names: &Names<'_>) -> Vec<Diagnostic> {
             review.callers(rule, names);
         }
     }
-    let unused: Vec<(u32, &str)> = review
-        .ignored
-        .iter()
-        .filter(|(line, code)| !review.used.iter().any(|used| used == &(*line, *code)))
-        .copied()
-        .collect();
-    for (line, code) in unused {
-        let place = Place { line: line.saturating_sub(1), column: 1 };
-        let message = format!("nothing here is `{code}`");
-        review
-            .findings
-            .push(review.service.source.at(place, "declare_ignore", message).help("remove the comment"));
+    for rule in &service.allow {
+        review.dead(rule, &service.deny, None);
+        review.dead(rule, &mesh.base.deny, Some(&mesh.base.file));
     }
-    review.findings
+    let mut findings = review.finish();
+    findings.extend(rego.map(|rego| of_rego(rego, widens)).unwrap_or_default());
+    findings
+}
+
+/// `mesh.yaml`.
+fn of_base(mesh: &Mesh, names: &Names<'_>) -> Vec<Diagnostic> {
+    let base = &mesh.base;
+    let Some(source) = &base.source else { return Vec::new() };
+    let mut review = Reviewer::new(source);
+    for (at, rule) in base.deny.iter().enumerate() {
+        review.rule(rule, base.deny.get(..at).unwrap_or_default(), false);
+        review.callers(rule, names);
+    }
+    for widen in &base.widen {
+        let mut meant =
+            mesh.services.iter().filter(|service| widen.covers(&service.namespace, &service.name)).peekable();
+        let shown = format!("{}/{}", widen.namespace, widen.name.as_deref().unwrap_or("*"));
+        let message = if meant.peek().is_none() {
+            format!("no file declares `{shown}`")
+        } else if meant.any(|service| service.rego.as_ref().is_some_and(|rego| rego.allow.is_some())) {
+            continue;
+        } else {
+            format!("no Rego beside `{shown}` defines `allow`")
+        };
+        let help = "remove it: who writes such Rego later would be let in unasked";
+        review.note(widen.place, "declare_widen", message, help);
+    }
+    let mut findings = review.finish();
+    findings.extend(base.rego.as_ref().map(|rego| of_rego(rego, false)).unwrap_or_default());
+    findings
+}
+
+/// Rego beside a declaration.
+fn of_rego(rego: &Beside, may_widen: bool) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for (at, source) in rego.sources.iter().enumerate() {
+        let mut review = Reviewer::new(source);
+        for open in rego.open.iter().filter(|open| may_widen && open.file == source.file) {
+            let message =
+                "everybody may do everything: this allows whatever is asked, and may widen the declaration";
+            let help =
+                "give the rule a body, or leave it out: then it only has to be allowed by the declaration";
+            review.note(open.place, "declare_open", message, help);
+        }
+        if at == 0 && rego.allow.is_none() && rego.deny.is_none() {
+            let message = "this Rego decides nothing: it defines neither `allow` nor `deny`";
+            let help = "write one of them, or move the file out of this folder";
+            review.note(Place { line: 1, column: 1 }, "declare_idle", message, help);
+        }
+        findings.extend(review.finish());
+    }
+    findings
 }
 
 impl<'a> Reviewer<'a> {
+    fn new(source: &'a Source) -> Self {
+        let mut review = Self { source, findings: Vec::new(), ignored: HashSet::new(), used: HashSet::new() };
+        review.comments();
+        review
+    }
+
+    /// All that was found, comments that take nothing back among it.
+    fn finish(mut self) -> Vec<Diagnostic> {
+        let unused =
+            self.ignored.iter().filter(|(line, code)| !self.used.iter().any(|used| used == &(*line, *code)));
+        for (line, code) in unused {
+            let place = Place { line: line.saturating_sub(1), column: 1 };
+            let message = format!("nothing here is `{code}`");
+            self.findings.push(self.source.at(place, "declare_ignore", message).help("remove the comment"));
+        }
+        self.findings
+    }
+
     /// Reads the comments that take findings back.
     fn comments(&mut self) {
-        for (line, number) in self.service.source.text.lines().zip(1_u32..) {
+        for (line, number) in self.source.text.lines().zip(1_u32..) {
             let Some(rest) = line.trim().strip_prefix('#').and_then(|text| text.trim().strip_prefix(IGNORE))
             else {
                 continue;
@@ -97,12 +165,12 @@ impl<'a> Reviewer<'a> {
                 }
                 Some(_) => {
                     let message = format!("expected a reason after `{code}`");
-                    self.findings.push(self.service.source.at(place, "declare_ignore", message));
+                    self.findings.push(self.source.at(place, "declare_ignore", message));
                 }
                 None => {
                     let message = format!("expected a code that can be ignored, got `{code}`");
                     let help = format!("there are `{}`", CODES.join("`, `"));
-                    self.findings.push(self.service.source.at(place, "declare_ignore", message).help(help));
+                    self.findings.push(self.source.at(place, "declare_ignore", message).help(help));
                 }
             }
         }
@@ -119,7 +187,7 @@ impl<'a> Reviewer<'a> {
             self.used.insert((place.line, code));
             return;
         }
-        self.findings.push(self.service.source.at(place, code, message).help(help));
+        self.findings.push(self.source.at(place, code, message).help(help));
     }
 
     fn rule(&mut self, rule: &Rule, before: &[Rule], is_allow: bool) {
@@ -139,11 +207,6 @@ impl<'a> Reviewer<'a> {
         if !is_allow {
             return;
         }
-        if let Some(deny) = self.service.deny.iter().find(|deny| covers::rule(deny, rule)) {
-            let message =
-                format!("this rule allows nothing: the deny at line {} takes it all back", deny.place.line);
-            self.note(rule.place, "declare_dead", message, "remove it, or make the deny narrower");
-        }
         let open = rule
             .from
             .iter()
@@ -155,6 +218,18 @@ impl<'a> Reviewer<'a> {
             let message = format!("{who} may write everywhere");
             let help = "name the callers, the paths, or methods that only read";
             self.note(caller.place, "declare_broad", message, help);
+        }
+    }
+
+    /// An allow that one of the denies takes back; `file` is what the message has before the deny's line.
+    fn dead(&mut self, rule: &Rule, denies: &[Rule], file: Option<&str>) {
+        if let Some(deny) = denies.iter().find(|deny| covers::rule(deny, rule)) {
+            let at = match file {
+                None => format!("at line {}", deny.place.line),
+                Some(file) => format!("at {file}:{}", deny.place.line),
+            };
+            let message = format!("this rule allows nothing: the deny {at} takes it all back");
+            self.note(rule.place, "declare_dead", message, "remove it, or make the deny narrower");
         }
     }
 
@@ -194,28 +269,4 @@ fn is_wide(target: &Target) -> bool {
             path.is_open && path.segments.iter().all(|segment| matches!(segment, Segment::Any(_)))
         });
     writes && everywhere && target.grpc.is_empty() && target.hosts.is_empty()
-}
-
-/// Why a rule can match nothing. Of two values of one header, a deny takes each for itself.
-fn never(rule: &Rule, is_allow: bool) -> Option<String> {
-    let headers: Vec<(&String, &HeaderTest)> = rule
-        .when
-        .iter()
-        .filter_map(|condition| match &condition.test {
-            Test::Header(name, test) => Some((name, test)),
-            Test::Claim(..) | Test::Source(_) => None,
-        })
-        .collect();
-    headers.iter().enumerate().find_map(|(at, (name, test))| {
-        let against = headers.iter().take(at).find(|(other, before)| {
-            other == name
-                && match (before, test) {
-                    (HeaderTest::Absent, HeaderTest::Absent) => false,
-                    (HeaderTest::Absent, _) | (_, HeaderTest::Absent) => true,
-                    (HeaderTest::Exact(a), HeaderTest::Exact(b)) => is_allow && a != b,
-                    _ => false,
-                }
-        });
-        against.map(|_| format!("`{name}` cannot be both"))
-    })
 }

@@ -19,12 +19,13 @@ impl Sources {
                 services.insert((&service.namespace, workload), service);
             }
         }
+        let users = self.library_users();
         let mut variants: BTreeMap<Vec<(String, String)>, Vec<Workload>> = BTreeMap::new();
         for workload in workloads {
             let service = services.get(&(workload.namespace(), workload.name()));
             let asked = Asked { services: service.copied().into_iter().collect(), base: &mesh.base };
             let modules =
-                if self.names_library(service.copied()) { library::all() } else { library::modules(&asked) };
+                if users.contain(service.copied()) { library::all() } else { library::modules(&asked) };
             variants.entry(modules).or_default().push(workload.clone());
         }
         if variants.is_empty() {

@@ -35,7 +35,7 @@ pub(super) fn slices(
     let same_code = books.state.code == code;
     for workload in workloads {
         let made = books.state.slices.get(workload).filter(|_| same_code);
-        match made.filter(|made| books.tree.has(&made.layer) && seen.of(&made.reads) == made.seen) {
+        match made.filter(|made| books.tree.has(&made.layer) && seen.of(workload, &made.reads) == made.seen) {
             Some(made) => {
                 all.insert(workload.clone(), made.layer.clone());
             }
@@ -49,7 +49,7 @@ pub(super) fn slices(
     let made = make(&books.tree, sources, entrypoints, &missing, progress)?;
     let count = made.len();
     for (workload, (layer, reads)) in made {
-        let made = Made { seen: seen.of(&reads), reads, layer: layer.clone() };
+        let made = Made { seen: seen.of(&workload, &reads), reads, layer: layer.clone() };
         books.state.slices.insert(workload.clone(), made);
         all.insert(workload, layer);
     }
@@ -150,15 +150,19 @@ fn code(sources: &Sources, entrypoints: &[String]) -> Result<String, PublishErro
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Hashes of base data, each path once.
+/// Hashes of what slices are made from: base data, each path once, and the declarations that they carry.
 struct Seen<'s> {
     sources: &'s Sources,
     known: BTreeMap<DataRead, String>,
 }
 
 impl Seen<'_> {
-    fn of(&mut self, reads: &[DataRead]) -> String {
+    fn of(&mut self, workload: &Workload, reads: &[DataRead]) -> String {
         let mut all = String::new();
+        for (path, text) in self.sources.declarations_of(workload) {
+            all.push_str(&hex(path.as_bytes()));
+            all.push_str(&hex(text.as_bytes()));
+        }
         for read in reads {
             let data = &self.sources.data;
             let one = match self.known.get(read) {

@@ -237,6 +237,7 @@ impl Slicer<'_> {
             data: reads.cut(data),
             manifest: manifest.map(|manifest| rooted(manifest.clone())),
             declared: None,
+            declarations: self.sources.declarations_of(workload),
         };
         if kept.modules.is_empty() {
             let message = format!("internal error: the slice of `{workload}` has no module");
@@ -260,6 +261,10 @@ impl Slicer<'_> {
         for (name, bytes) in &kept.descriptors {
             part(name.as_bytes());
             part(bytes);
+        }
+        for (name, text) in &kept.declarations {
+            part(name.as_bytes());
+            part(text.as_bytes());
         }
         part(kept.data.to_string().as_bytes());
         let manifest = kept.manifest.as_ref().map(|m| Manifest { revision: String::new(), ..m.clone() });

@@ -1,5 +1,6 @@
 //! Random declarations. The same seed gives the same.
 
+use super::beside::Module;
 use super::model::{Caller, Condition, Declaration, Rule, Target};
 
 /// SplitMix64.
@@ -18,19 +19,19 @@ impl Random {
         usize::try_from(self.next() % bound as u64).unwrap()
     }
 
-    pub(super) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+    pub(crate) fn pick<T: Clone>(&mut self, from: &[T]) -> T {
         from[self.below(from.len())].clone()
     }
 
-    pub(super) fn text(&mut self, from: &[&str]) -> String {
+    pub(crate) fn text(&mut self, from: &[&str]) -> String {
         self.pick(from).to_owned()
     }
 
-    pub(super) fn chance(&mut self, percent: usize) -> bool {
+    pub(crate) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
-    fn some<T>(&mut self, most: usize, mut one: impl FnMut(&mut Self) -> T) -> Vec<T> {
+    pub(crate) fn some<T>(&mut self, most: usize, mut one: impl FnMut(&mut Self) -> T) -> Vec<T> {
         (0..1 + self.below(most)).map(|_| one(self)).collect()
     }
 }
@@ -187,5 +188,23 @@ pub(crate) fn declaration(random: &mut Random) -> Declaration {
     if random.chance(30) {
         declaration.aliases = once(random.some(2, |random| random.text(&DOMAINS)));
     }
+    declaration.name = "charges".to_owned();
+    if random.chance(50) {
+        beside_it(&mut declaration, random);
+    }
     declaration
+}
+
+/// What stands beside it, and above it.
+fn beside_it(declaration: &mut Declaration, random: &mut Random) {
+    declaration.is_shadow = random.chance(20);
+    declaration.is_undeclared = random.chance(10);
+    if random.chance(70) {
+        declaration.rego = Some(Module::new(random));
+        declaration.may_widen = random.chance(50);
+    }
+    if random.chance(40) {
+        declaration.base = random.some(2, |random| rule(random, true));
+    }
+    declaration.has_base_rego = random.chance(20);
 }

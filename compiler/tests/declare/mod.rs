@@ -1,8 +1,9 @@
 //! Declarations and requests, made up, and what they mean: for the tests, and for the tool that asks OPA.
 
+pub(crate) mod beside;
 pub(crate) mod generate;
 pub(crate) mod model;
-mod paths;
+pub(crate) mod paths;
 pub(crate) mod requests;
 pub(crate) mod sides;
 mod write;

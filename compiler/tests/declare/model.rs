@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value as Json, json};
 
+use super::beside::{self, Module};
 use super::paths::{read_path, template};
 
 /// A declaration, as a person would say it.
@@ -16,6 +17,17 @@ pub(crate) struct Declaration {
     pub(crate) set: [Vec<(String, String)>; 2],
     pub(crate) remove: [Vec<String>; 2],
     pub(crate) aliases: Vec<String>,
+    /// What the service is called.
+    pub(crate) name: String,
+    pub(crate) is_shadow: bool,
+    /// The workload that is asked for is another, which nobody declares.
+    pub(crate) is_undeclared: bool,
+    pub(crate) rego: Option<Module>,
+    pub(crate) may_widen: bool,
+    /// Denies of the mesh-wide base.
+    pub(crate) base: Vec<Rule>,
+    /// Whether the base has Rego, too.
+    pub(crate) has_base_rego: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -307,13 +319,39 @@ fn rule(declaration: &Declaration, request: &Request, rule: &Rule, is_deny: bool
 
 /// The decision, as the library gives it.
 pub(crate) fn decide(declaration: &Declaration, request: &Request) -> Json {
-    let is_readable = request.bare_path().is_some_and(|path| read_path(path).is_some());
-    let is_allowed = is_readable
-        && declaration.allow.iter().any(|allow| rule(declaration, request, allow, false))
-        && !declaration.deny.iter().any(|deny| rule(declaration, request, deny, true));
-    if !is_allowed {
-        return json!({"allowed": false, "http_status": 403});
+    // On a path that cannot be read, what asks for paths denies: it may be the one that is meant.
+    let base_denies = declaration.base.iter().any(|deny| rule(declaration, request, deny, true))
+        || declaration.has_base_rego && beside::mesh_denies(request);
+    let denied = json!({"allowed": false, "http_status": 403});
+    if base_denies {
+        return denied;
     }
+    if declaration.is_undeclared {
+        return json!({"allowed": false, "http_status": 403, "undeclared": true});
+    }
+    let mut decision = if is_allowed(declaration, request) { allowed(declaration, request) } else { denied };
+    if declaration.is_shadow {
+        decision["mode"] = json!("shadow");
+    }
+    decision
+}
+
+/// Whether the service's own files allow it.
+fn is_allowed(declaration: &Declaration, request: &Request) -> bool {
+    let is_readable = request.bare_path().is_some_and(|path| read_path(path).is_some());
+    let declared = declaration.allow.iter().any(|allow| rule(declaration, request, allow, false));
+    let permitted = match declaration.rego.as_ref().and_then(|rego| rego.allows(request)) {
+        None => declared,
+        Some(rego) if declaration.may_widen => declared || rego,
+        Some(rego) => declared && rego,
+    };
+    is_readable
+        && permitted
+        && !declaration.deny.iter().any(|deny| rule(declaration, request, deny, true))
+        && !declaration.rego.as_ref().is_some_and(|rego| rego.denies(request))
+}
+
+fn allowed(declaration: &Declaration, request: &Request) -> Json {
     if declaration.set.iter().all(Vec::is_empty) && declaration.remove.iter().all(Vec::is_empty) {
         return json!({"allowed": true});
     }

@@ -1,7 +1,7 @@
 //! Paths, read character by character.
 
 /// The bytes that a path stands for, if it is one that can mean one thing only.
-pub(super) fn read_path(path: &str) -> Option<String> {
+pub(crate) fn read_path(path: &str) -> Option<String> {
     let mut bytes = path.bytes();
     let mut decoded = Vec::new();
     while let Some(byte) = bytes.next() {
@@ -34,7 +34,7 @@ pub(super) fn read_path(path: &str) -> Option<String> {
 }
 
 /// Whether a template matches these segments, one after the other.
-pub(super) fn template(template: &str, path: &str, is_deny: bool) -> bool {
+pub(crate) fn template(template: &str, path: &str, is_deny: bool) -> bool {
     let fold = |text: &str| {
         let folded: String = text
             .to_lowercase()

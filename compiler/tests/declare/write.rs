@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value as Json, json};
 
+use super::beside;
 use super::model::{Caller, Condition, Declaration, Request, Rule, Target};
 
 impl Request {
@@ -50,9 +51,12 @@ impl Request {
 impl Declaration {
     /// The file, as a person could write it.
     pub(crate) fn yaml(&self) -> String {
-        let mut text = "apiVersion: sidegate.io/v1alpha1\nkind: ServicePolicy\nmetadata: {name: charges, namespace: pay}\n\
-             spec:\n  owner: team\n"
-            .to_owned();
+        let mut text = format!(
+            "apiVersion: sidegate.io/v1alpha1\nkind: ServicePolicy\nmetadata: {{name: {}, namespace: pay}}\n\
+             spec:\n  owner: team\n  mode: {}\n",
+            self.name,
+            if self.is_shadow { "shadow" } else { "enforce" }
+        );
         for (key, rules) in [("allow", &self.allow), ("deny", &self.deny)] {
             if !rules.is_empty() {
                 let rules: Vec<Json> = rules.iter().map(Rule::json).collect();
@@ -72,6 +76,39 @@ impl Declaration {
         };
         writeln!(text, "  headers: {}", json!({"request": side(0), "response": side(1)})).unwrap();
         text
+    }
+
+    /// `mesh.yaml`.
+    fn mesh(&self) -> String {
+        let mut spec = json!({"owner": "platform"});
+        if !self.aliases.is_empty() {
+            spec["trustDomainAliases"] = json!(self.aliases);
+        }
+        if !self.base.is_empty() {
+            spec["deny"] = self.base.iter().map(Rule::json).collect();
+        }
+        if self.may_widen {
+            spec["rego"] = json!({"widen": [format!("pay/{}", self.name)]});
+        }
+        json!({"apiVersion": "sidegate.io/v1alpha1", "kind": "MeshPolicy", "spec": spec}).to_string()
+    }
+
+    /// All files, by their paths in a folder.
+    pub(crate) fn files(&self) -> Vec<(String, String)> {
+        let name = &self.name;
+        let mut files =
+            vec![(format!("services/pay/{name}.yaml"), self.yaml()), ("mesh.yaml".to_owned(), self.mesh())];
+        files.extend(
+            self.rego.iter().map(|rego| (format!("services/pay/{name}/policy.rego"), rego.text(name))),
+        );
+        files.extend(self.has_base_rego.then(|| ("mesh/policy.rego".to_owned(), beside::MESH.to_owned())));
+        files
+    }
+
+    /// The files, to be read by a person.
+    pub(crate) fn shown(&self) -> String {
+        let files = self.files();
+        files.iter().map(|(path, text)| format!("# {path}\n{text}\n")).collect()
     }
 }
 

@@ -291,7 +291,7 @@ impl InputBuilder {
     fn sidegate(&self, needs: &Needs, attributes: &Attributes) -> Fields {
         let keys = &self.keys;
         let mut sidegate = Fields::default();
-        if needs.contains(Group::SourcePrincipal) {
+        if needs.contains(Group::SourceNames) {
             sidegate.put(&keys.source, self.caller(attributes));
         }
         if needs.contains(Group::Tls) {

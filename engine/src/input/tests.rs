@@ -137,7 +137,8 @@ fn several_uri_sans_are_no_spiffe_identity() {
     let expected = r#"{"uri_sans":["spiffe://cluster.local/ns/default/sa/frontend",
         "spiffe://cluster.local/ns/default/sa/other"]}"#;
     assert_eq!(input["sidegate"]["source"], json(expected));
-    assert_eq!(input["source_principal"], Value::from("spiffe://cluster.local/ns/default/sa/frontend"));
+    let principal = builder().build(&needs("source_principal"), &attributes).unwrap();
+    assert_eq!(principal["source_principal"], Value::from("spiffe://cluster.local/ns/default/sa/frontend"));
 }
 
 #[test]

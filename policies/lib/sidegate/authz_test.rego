@@ -46,6 +46,14 @@ test_nothing_declared_is_a_deny if {
 	not allows({}, request("GET", "/", web))
 }
 
+test_a_workload_that_nobody_declares if {
+	document := only({})
+	nobodys := authz.decision with data.sidegate.workloads as {}
+		with data.sidegate.workload as document.workload
+		with input as request("GET", "/", web)
+	nobodys == {"allowed": false, "http_status": 403, "undeclared": true}
+}
+
 test_a_namespace_is_allowed if {
 	answer({"allow": everything}, request("GET", "/x", web)) == {"allowed": true}
 	not allows({"allow": everything}, request("GET", "/x", "spiffe://cluster.local/ns/other/sa/web"))

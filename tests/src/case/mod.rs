@@ -74,6 +74,9 @@ pub struct RequestCase {
     pub name: String,
     /// `namespace/service-account` of an mTLS caller; absent for a caller in plaintext.
     pub from: Option<String>,
+    /// URI SANs of the caller's certificate after its first.
+    #[serde(default)]
+    pub more_uri_sans: Vec<String>,
     /// The method.
     #[serde(default = "get")]
     pub method: String,
@@ -98,6 +101,8 @@ pub struct RequestCase {
     pub metadata: Option<Value>,
     /// What is to become of it.
     pub want: Want,
+    /// What becomes of it in an Envoy that does not have what it takes yet.
+    pub before: Option<Before>,
     /// Why regorus's interpreter cannot be asked this; the other paths still are.
     pub not_in_interpreter: Option<String>,
 }
@@ -132,6 +137,16 @@ pub struct Want {
     pub body: Option<String>,
     /// The text in the filter state that has the decision's `dynamic_metadata`; `-` for none.
     pub dynamic_metadata: Option<String>,
+}
+
+/// What is wanted of Envoys before a version.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Before {
+    /// The first version that has what it takes: `1.38`.
+    envoy: String,
+    /// What is wanted of those before.
+    want: Want,
 }
 
 /// All values of one header.
@@ -187,7 +202,9 @@ impl CaseFile {
         file.name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         for request in file.all() {
             request.to_wire().map_err(|e| at(&format!("`{}`: {e}", request.name)))?;
-            request.want.check().map_err(|e| at(&format!("`{}`: {e}", request.name)))?;
+            for want in std::iter::once(&request.want).chain(request.before.iter().map(|old| &old.want)) {
+                want.check().map_err(|e| at(&format!("`{}`: {e}", request.name)))?;
+            }
         }
         Ok(file)
     }
@@ -222,6 +239,20 @@ impl CaseFile {
 pub fn plugin_configuration(bundle: &[u8], entrypoint: &str) -> Value {
     let inline = base64::engine::general_purpose::STANDARD.encode(bundle);
     json!({"version": 1, "bundle": {"inline": inline}, "entrypoint": entrypoint, "verify": {"required": false}})
+}
+
+impl RequestCase {
+    /// The request with what is wanted of Envoy `version`.
+    pub fn of_envoy(&self, version: &str) -> Self {
+        let numbers = |text: &str| -> Vec<u32> { text.split('.').filter_map(|n| n.parse().ok()).collect() };
+        let mut request = self.clone();
+        if let Some(Before { envoy, want }) = &self.before
+            && numbers(version) < numbers(envoy)
+        {
+            request.want = want.clone();
+        }
+        request
+    }
 }
 
 impl Want {

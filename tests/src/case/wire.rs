@@ -55,6 +55,11 @@ impl RequestCase {
         Some(certs::spiffe(namespace, account))
     }
 
+    /// All URI SANs of the caller's certificate; none for a caller in plaintext.
+    pub fn uri_sans(&self) -> Vec<String> {
+        self.principal().into_iter().chain(self.more_uri_sans.iter().cloned()).collect()
+    }
+
     /// The request as the client sends it.
     ///
     /// # Errors

@@ -24,7 +24,8 @@ pub struct Fleet {
     upstreams: BTreeMap<String, Upstream>,
     /// The access logs of files whose requests are to leave filter state, with the lines they have.
     logs: BTreeMap<String, Log>,
-    callers: BTreeMap<String, Identity>,
+    /// By the URI SANs of their certificates.
+    callers: BTreeMap<Vec<String>, Identity>,
     at_start: BTreeMap<String, u64>,
 }
 
@@ -76,10 +77,10 @@ impl Fleet {
         let (mut listeners, mut clusters, mut logs) = (Vec::new(), Vec::new(), BTreeMap::new());
         for (file, bundle) in files {
             for request in file.all() {
-                if let (Some(from), Some(principal)) = (&request.from, request.principal()) {
-                    callers
-                        .entry(from.clone())
-                        .or_insert_with(|| authority.identity(&from.replace('/', "."), &principal));
+                let uris = request.uri_sans();
+                if request.from.is_some() && !callers.contains_key(&uris) {
+                    let identity = authority.identity_of(&format!("caller-{}", callers.len()), &uris);
+                    callers.insert(uris, identity);
                 }
             }
             let upstream = Upstream::start();
@@ -116,7 +117,7 @@ impl Fleet {
         let explain = |e: String| self.envoy.with_log(&e);
         let upstream = self.upstreams.get(&file.name).ok_or("the file is not served")?;
         let identity = match &request.from {
-            Some(from) => Some(self.callers.get(from).ok_or("the caller has no certificate")?),
+            Some(_) => Some(self.callers.get(&request.uri_sans()).ok_or("the caller has no certificate")?),
             None => None,
         };
         let (before, bytes_before) = (upstream.served(), upstream.received());

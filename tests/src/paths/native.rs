@@ -230,11 +230,11 @@ fn attributes(request: &RequestCase, headers: Headers) -> Attributes {
         context: Context { now_ns: Some(1_767_323_045_678_901_000), seed: Some([0; 32]) },
         ..Attributes::default()
     };
-    if let Some(principal) = request.principal() {
+    if request.from.is_some() {
         attributes.mtls = Some(true);
         attributes.tls_version = Some(b"TLSv1.3".to_vec());
         attributes.requested_server_name = Some(b"localhost".to_vec());
-        attributes.peer_uri_sans = vec![principal.into_bytes()];
+        attributes.peer_uri_sans = request.uri_sans().into_iter().map(String::into_bytes).collect();
         attributes.local_uri_san = Some(certs::spiffe(SERVICE.0, SERVICE.1).into_bytes());
     }
     attributes

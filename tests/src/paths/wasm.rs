@@ -95,6 +95,9 @@ fn properties(request: &RequestCase, route_metadata: Option<&Value>) -> BTreeMap
     put("connection.tls_version", b"TLSv1.3");
     put("connection.requested_server_name", b"localhost");
     put("connection.uri_san_peer_certificate", principal.as_bytes());
+    let (certificate, digest) = certs::shown(&request.uri_sans());
+    put("connection.peer_certificate", certificate.as_bytes());
+    put("connection.sha256_peer_certificate_digest", digest.as_bytes());
     put("connection.dns_san_peer_certificate", b"localhost");
     put("connection.uri_san_local_certificate", own.as_bytes());
     put("connection.dns_san_local_certificate", b"localhost");
