@@ -167,6 +167,7 @@ struct InspectedEntry {
     statements: usize,
     reads: Vec<String>,
     impure: Vec<String>,
+    form: String,
 }
 
 #[derive(Deserialize)]
@@ -186,6 +187,7 @@ fn inspect_shows_an_opa_bundle_with_a_plan() {
     let shown: Inspected = serde_json::from_str(&run.out).unwrap();
     assert_eq!(shown.revision, "r1");
     assert_eq!(shown.entrypoints[0].entrypoint, "envoy/authz/allow");
+    assert_eq!(shown.entrypoints[0].form, "plan");
     assert_eq!(shown.entrypoints[0].reads, ["attributes.request.http.method", "source_principal"]);
     let names: Vec<_> = shown.files.iter().map(|file| file.name.as_str()).collect();
     assert_eq!(names, [".manifest", "authz.rego", "data.json", "sidegate.bin"]);

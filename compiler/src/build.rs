@@ -5,9 +5,10 @@ use sha2::{Digest, Sha256};
 use sidegate_engine::bundle;
 use sidegate_engine::grpc::Messages;
 use sidegate_engine::limits::Limits;
-use sidegate_engine::plan::{self, Entry, Image, Program};
+use sidegate_engine::plan::{self, Entry, Image, Program, TableOf};
 
 use crate::archive;
+use crate::declare::table;
 use crate::descriptors;
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::lower::{Place, Planner};
@@ -59,12 +60,27 @@ pub struct EntryReport {
     /// Builtins that make it depend on more than its input (the clock, chance); it is pure where there are
     /// none.
     pub impure: Vec<String>,
+    /// What answers: `table`, and the plan what the table leaves to it, or `plan`.
+    pub form: Form,
+    /// Why there is no table, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan_because: Option<String>,
+}
+
+/// What answers at an entry point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Form {
+    /// A table, straight from the attributes of a request.
+    Table,
+    /// The plan alone.
+    Plan,
 }
 
 impl EntryReport {
     /// What each entry point of a compiled policy depends on.
     pub fn all(image: &Image) -> Vec<Self> {
-        let entry = |entry: &Entry| {
+        let entry = |(place, entry): (usize, &Entry)| {
             let reach = image.reach(entry.func);
             let impure = reach.builtins.iter().filter(|builtin| !builtin.is_pure());
             Self {
@@ -73,9 +89,11 @@ impl EntryReport {
                 statements: reach.statements,
                 reads: entry.reads.iter().map(|path| path.join(".")).collect(),
                 impure: impure.map(|builtin| builtin.name().to_owned()).collect(),
+                form: if image.table(place).is_some() { Form::Table } else { Form::Plan },
+                plan_because: None,
             }
         };
-        image.entries().iter().map(entry).collect()
+        image.entries().iter().enumerate().map(entry).collect()
     }
 }
 
@@ -134,7 +152,7 @@ fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagno
     if !findings.is_empty() {
         return Err(Diagnostics::new(findings));
     }
-    assemble(sources, planner, default_revision(sources, options.revision.as_deref()))
+    assemble(sources, &modules, planner, default_revision(sources, options.revision.as_deref()))
 }
 
 /// The entry points that are asked for and those that annotations name, each once.
@@ -154,15 +172,21 @@ pub(crate) fn entrypoints(modules: &Modules, options: &BuildOptions) -> Vec<Stri
 /// Packs what has been planned.
 pub(crate) fn assemble(
     sources: &Sources,
+    modules: &Modules,
     planner: Planner<'_>,
     revision: String,
 ) -> Result<Built, Diagnostics> {
     let messages = descriptors::read(&sources.descriptors)?;
-    pack(sources, &messages, planner.finish(&revision))
+    pack(sources, modules, &messages, planner.finish(&revision))
 }
 
-/// Packs a program with the sources that it was made from.
-pub(crate) fn pack(sources: &Sources, messages: &Messages, program: Program) -> Result<Built, Diagnostics> {
+/// Packs a program with the sources that it was made from, which are `modules` when they are parsed.
+pub(crate) fn pack(
+    sources: &Sources,
+    modules: &Modules,
+    messages: &Messages,
+    program: Program,
+) -> Result<Built, Diagnostics> {
     let internal = |error: &dyn std::fmt::Display| {
         Diagnostics::from(Diagnostic::file(&sources.root, "internal", format!("internal error: {error}")))
     };
@@ -174,14 +198,29 @@ pub(crate) fn pack(sources: &Sources, messages: &Messages, program: Program) -> 
     if !named.is_empty() {
         return Err(Diagnostics::new(named));
     }
-    let plan = plan::encode_with(&program, messages).map_err(|error| internal(&error))?;
+    let made = tables(sources, modules, &program);
+    let tables: Vec<TableOf<Vec<u8>>> =
+        (0..).zip(&made).filter_map(|(entry, made)| Some((entry, made.clone().ok()?))).collect();
+    let plan = plan::encode_with(&program, messages, &tables).map_err(|error| internal(&error))?;
     // What cannot be loaded must not be shipped.
     let image = plan::decode(&plan).map_err(|error| internal(&error))?;
     let bundle = archive::bundle(sources, &program.revision, plan).map_err(|error| internal(&error))?;
     bundle::check(&bundle, &Limits::default())
         .map_err(|error| Diagnostic::file(&sources.root, error.code(), error.to_string()))?;
-    let entries = EntryReport::all(&image);
+    let mut entries = EntryReport::all(&image);
+    for (entry, made) in entries.iter_mut().zip(made) {
+        entry.plan_because = made.err();
+    }
     Ok(Built { bundle, revision: program.revision, entries, reads: None, image })
+}
+
+/// The table of each entry point, or why it has none.
+fn tables(sources: &Sources, modules: &Modules, program: &Program) -> Vec<Result<Vec<u8>, String>> {
+    let named = sources.modules.iter().zip(modules.iter());
+    let named: Vec<(&str, &str, &[String])> = named
+        .map(|((path, text), module)| (path.as_str(), text.as_str(), module.package.as_slice()))
+        .collect();
+    program.entries.iter().map(|entry| table::make(&entry.path, &named, &sources.data)).collect()
 }
 
 /// Compiles every rule of the sources, whether an entry point reaches it or not.

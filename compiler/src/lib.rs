@@ -22,7 +22,7 @@ mod sources;
 pub mod testing;
 
 pub use archive::{files, pack};
-pub use build::{BuildOptions, Built, EntryReport, build, check, default_revision};
+pub use build::{BuildOptions, Built, EntryReport, Form, build, check, default_revision};
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use recompile::{RecompileError, recompile};
 pub use slice::{DataRead, Slice, Slicer, Workload, WorkloadError, slicing};

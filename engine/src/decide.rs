@@ -42,10 +42,22 @@ pub struct Verdict {
     pub waived: Option<Waived>,
     /// Why there was no decision; then `actions` is a deny with an empty body, which says nothing of it.
     pub error: Option<DecideError>,
-    /// The input, for the decision log; undefined where the request cannot be parsed.
-    pub input: Value,
-    /// The policy's answer, for the decision log; undefined where there is none.
-    pub result: Value,
+    /// What the decision was made by, for the decision log.
+    pub basis: Basis,
+}
+
+/// What a decision was made by.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Basis {
+    /// A table, straight from the attributes: [`decide_by_plan`] has the documents to the same decision.
+    Table,
+    /// The plan.
+    Plan {
+        /// The input; undefined where the request cannot be parsed.
+        input: Value,
+        /// The policy's answer; undefined where there is none.
+        result: Value,
+    },
 }
 
 /// Why there is no decision. Every variant is a deny.
@@ -119,8 +131,27 @@ impl DecideError {
     }
 }
 
-/// Decides one request. `needs` are the policy's, and `attributes` must have what they name.
+/// Decides one request: by the table, where the policy has one that answers, else by the plan. `needs` are the policy's,
+/// and `attributes` must have what they name.
 pub fn decide(
+    policy: &Policy,
+    needs: &Needs,
+    builder: &InputBuilder,
+    attributes: &Attributes,
+    settings: &Settings,
+) -> Verdict {
+    let path = attributes.header(b":path");
+    let answer = policy.table().and_then(|table| table.decide(needs, attributes, &settings.limits));
+    match answer.map(|(decision, marks)| (Actions::new(decision, path), marks)) {
+        Some((Ok(actions), marks)) => {
+            Verdict { actions, waived: settings.waived(marks), error: None, basis: Basis::Table }
+        }
+        Some((Err(_), _)) | None => decide_by_plan(policy, needs, builder, attributes, settings),
+    }
+}
+
+/// Decides one request by the plan. The table, where there is one, decides the same.
+pub fn decide_by_plan(
     policy: &Policy,
     needs: &Needs,
     builder: &InputBuilder,
@@ -141,9 +172,12 @@ pub fn decide(
         Actions::new(decision, attributes.header(b":path")).map(|actions| (actions, marks))
     });
     match read {
-        Ok((actions, marks)) => {
-            Verdict { actions, waived: settings.waived(marks), error: None, input, result }
-        }
+        Ok((actions, marks)) => Verdict {
+            actions,
+            waived: settings.waived(marks),
+            error: None,
+            basis: Basis::Plan { input, result },
+        },
         Err(error) => Verdict::failed(error.into(), input, result, settings),
     }
 }
@@ -194,7 +228,7 @@ impl Verdict {
 
     fn failed(error: DecideError, input: Value, result: Value, settings: &Settings) -> Self {
         let actions = Actions::deny(error.status(settings.error_status));
-        Self { actions, waived: None, error: Some(error), input, result }
+        Self { actions, waived: None, error: Some(error), basis: Basis::Plan { input, result } }
     }
 }
 
@@ -226,18 +260,12 @@ mod tests {
         let verdict = decide_path(b"/?a=%zz");
         assert_eq!(verdict.actions, Actions::deny(400));
         assert_eq!(verdict.error.unwrap().code(), "request_query_escape");
-        assert_eq!(verdict.input, Value::Undefined);
+        assert_eq!(verdict.basis, Basis::Plan { input: Value::Undefined, result: Value::Undefined });
     }
 
     #[test]
     fn verdicts_are_compared_by_what_they_do() {
-        let of = |actions, error| Verdict {
-            actions,
-            waived: None,
-            error,
-            input: Value::Undefined,
-            result: Value::Undefined,
-        };
+        let of = |actions, error| Verdict { actions, waived: None, error, basis: Basis::Table };
         let allow = |headers: &[&str]| {
             let request_headers = headers.iter().map(|name| HeaderOp::Remove((*name).to_owned())).collect();
             let response_headers = Vec::new();

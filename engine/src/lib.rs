@@ -22,6 +22,7 @@ pub mod needs;
 pub mod plan;
 pub mod policy;
 pub mod refresh;
+pub mod table;
 pub mod trust;
 pub mod words;
 

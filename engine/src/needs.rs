@@ -217,6 +217,26 @@ impl Needs {
         Self { groups, headers: KeyNeeds::All, metadata: KeyNeeds::All, route_metadata: KeyNeeds::All }
     }
 
+    /// These groups, the metadata of these filters, and no header.
+    pub(crate) fn of_groups(groups: impl IntoIterator<Item = Group>, filters: BTreeSet<String>) -> Self {
+        let groups = groups.into_iter().fold(0, |bits, group| bits | group.bit());
+        Self { groups, metadata: KeyNeeds::Named(filters), ..Self::default() }
+    }
+
+    /// Whether `other` has every group that is needed.
+    pub(crate) fn are_within(&self, other: &Self) -> bool {
+        self.groups & !other.groups == 0
+    }
+
+    /// Whether all metadata that `other` needs is needed.
+    pub(crate) fn has_metadata_of(&self, other: &Self) -> bool {
+        match (&self.metadata, &other.metadata) {
+            (KeyNeeds::All, _) => true,
+            (KeyNeeds::Named(mine), KeyNeeds::Named(more)) => more.is_subset(mine),
+            (KeyNeeds::Named(_), KeyNeeds::All) => false,
+        }
+    }
+
     /// What the input references `paths` need; a path has no leading `input`, and ends where the policy
     /// stops to follow it by constant keys. A group is needed where its location lies under a path or a path
     /// lies under its location; the empty path is the whole input.

@@ -9,6 +9,7 @@ use crate::eval::{Context, EvalError, Machine};
 use crate::grpc::Messages;
 use crate::limits::Limits;
 use crate::plan::{Entry, FuncId, Image};
+use crate::table::Table;
 
 /// A policy that answers for every request: from a verified bundle, or "none yet", which denies.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub struct Policy {
 #[derive(Debug)]
 struct Loaded {
     image: Image,
+    /// The entry point's place in the image.
+    entry: usize,
     func: FuncId,
     reads: Vec<Vec<String>>,
     limits: Limits,
@@ -34,17 +37,18 @@ impl Policy {
     /// The policy that answers at `entrypoint` (`envoy/authz/allow`).
     pub fn load(bundle: VerifiedBundle, entrypoint: &str, limits: Limits) -> Result<Self, BundleError> {
         let VerifiedBundle { image, signed_by } = bundle;
-        let Entry { func, reads, .. } = find(&image, entrypoint)?;
+        let (entry, Entry { func, reads, .. }) = find(&image, entrypoint)?;
         if image.depth() > limits.depth {
             return Err(BundleError::Depth { limit: limits.depth, depth: image.depth() });
         }
-        Ok(Self { loaded: Some(Loaded { image, func, reads, limits, signed_by }) })
+        Ok(Self { loaded: Some(Loaded { image, entry, func, reads, limits, signed_by }) })
     }
 
     /// Makes it answer at another entry point of its bundle; where there is no such, nothing changes.
     pub fn turn_to(&mut self, entrypoint: &str) -> Result<(), BundleError> {
         let Some(loaded) = &mut self.loaded else { return Ok(()) };
-        let Entry { func, reads, .. } = find(&loaded.image, entrypoint)?;
+        let (entry, Entry { func, reads, .. }) = find(&loaded.image, entrypoint)?;
+        loaded.entry = entry;
         loaded.func = func;
         loaded.reads = reads;
         Ok(())
@@ -53,6 +57,11 @@ impl Policy {
     /// Paths below `input` that an evaluation may read; an empty path is all of it.
     pub fn reads(&self) -> &[Vec<String>] {
         self.loaded.as_ref().map_or(&[], |loaded| &loaded.reads)
+    }
+
+    /// The table that answers for the entry point, where it has one.
+    pub fn table(&self) -> Option<&Table> {
+        self.loaded.as_ref().and_then(|loaded| loaded.image.table(loaded.entry))
     }
 
     /// The gRPC messages that requests may have, for the input's builder.
@@ -101,10 +110,10 @@ impl Policy {
     }
 }
 
-fn find(image: &Image, entrypoint: &str) -> Result<Entry, BundleError> {
-    image
-        .entry(entrypoint)
-        .cloned()
+fn find(image: &Image, entrypoint: &str) -> Result<(usize, Entry), BundleError> {
+    let found = image.entries().iter().enumerate().find(|(_, entry)| entry.path == entrypoint);
+    found
+        .map(|(place, entry)| (place, entry.clone()))
         .ok_or_else(|| BundleError::Entrypoint { wanted: entrypoint.to_owned(), have: list(image.entries()) })
 }
 

@@ -56,6 +56,16 @@ fn what_opa_signed_is_taken_by_the_key_alone() {
     assert_eq!(code(vec![bad], "", SIGNED[5].2), "signature_bad");
 }
 
+/// They are of the format before today's, which every version reads, too.
+#[test]
+fn a_bundle_of_the_format_before_decides() {
+    let (algorithm, text, bytes) = SIGNED[0];
+    let trust = Trust { required: true, keys: vec![key("net", algorithm, text)], ..Trust::default() };
+    let bundle = trust.bundle(bytes, &Limits::default(), &Workload::default()).unwrap();
+    assert_eq!(bundle.image().format() + 1, sidegate_engine::plan::FORMAT);
+    assert!(!bundle.image().entries().is_empty());
+}
+
 /// One bit anywhere in the packed bytes. What is still taken holds the same files: gzip has bits (times,
 /// what fills the last byte of a block) that mean nothing.
 #[test]

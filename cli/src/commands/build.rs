@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use sidegate_compiler::signing::sign_bundle;
-use sidegate_compiler::{BuildOptions, DataRead, EntryReport, Sources, Workload, build};
+use sidegate_compiler::{BuildOptions, DataRead, EntryReport, Form, Sources, Workload, build};
 
 use crate::output::{Answer, Failure, Format, json};
 use crate::signing::SignArgs;
@@ -123,8 +123,14 @@ fn text(shown: &Report<'_>, report: bool, out: &mut dyn Write) -> Result<(), Fai
         return Ok(());
     }
     writeln!(out, "plan: {functions} functions, {blocks} blocks, {constants} constants, depth {depth}")?;
-    for EntryReport { entrypoint, functions, statements, reads, impure } in *entrypoints {
+    for entry in *entrypoints {
+        let EntryReport { entrypoint, functions, statements, reads, impure, form, plan_because } = entry;
         writeln!(out, "entry point {entrypoint}: {functions} functions, {statements} statements")?;
+        match (form, plan_because) {
+            (Form::Table, _) => writeln!(out, "  form: table")?,
+            (Form::Plan, None) => writeln!(out, "  form: plan")?,
+            (Form::Plan, Some(reason)) => writeln!(out, "  form: plan, for {reason}")?,
+        }
         if impure.is_empty() {
             writeln!(out, "  pure: the same input has the same answer")?;
         } else {

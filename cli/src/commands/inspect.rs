@@ -4,10 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use sidegate_compiler::{EntryReport, files};
+use sidegate_compiler::{EntryReport, Form, files};
 use sidegate_engine::bundle::BundleError;
 use sidegate_engine::limits::Limits;
-use sidegate_engine::plan::FORMAT;
 use sidegate_engine::trust::{Signed, signatures_file, unverified};
 
 use crate::output::{Answer, Failure, Format, json};
@@ -61,7 +60,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
     let report = Report {
         signature,
         revision: image.revision().to_owned(),
-        format: FORMAT,
+        format: image.format(),
         functions,
         blocks,
         constants,
@@ -99,11 +98,15 @@ fn text(report: &Report, out: &mut dyn Write) -> Result<(), Failure> {
         out,
         "plan      format {format}, {functions} functions, {blocks} blocks, {constants} constants, depth {depth}"
     )?;
-    for EntryReport { entrypoint, reads, .. } in entrypoints {
+    for EntryReport { entrypoint, reads, form, .. } in entrypoints {
+        let form = match form {
+            Form::Table => "table",
+            Form::Plan => "plan",
+        };
         let reads: Vec<_> = reads.iter().map(|path| shown(path)).collect();
         writeln!(
             out,
-            "entry     {entrypoint}, reads {}",
+            "entry     {entrypoint}, form: {form}, reads {}",
             if reads.is_empty() { "nothing".into() } else { reads.join(", ") }
         )?;
     }

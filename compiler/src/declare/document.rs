@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
 
 use super::base::Base;
 use super::beside::Beside;
@@ -13,106 +14,115 @@ use super::model::{
 };
 
 /// `data.sidegate.services[namespace][name]`.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Document {
-    owner: String,
+    /// Not read by the rules, so that slices have none.
+    #[serde(default)]
+    pub(super) owner: String,
     /// `shadow`; nothing where decisions are enforced.
     #[serde(skip_serializing_if = "Option::is_none")]
-    mode: Option<&'static str>,
+    pub(super) mode: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    rego: Option<Rego>,
+    pub(super) rego: Option<Rego>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    allow: Option<Side>,
+    pub(super) allow: Option<Side>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    deny: Option<Side>,
+    pub(super) deny: Option<Side>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    headers: Option<Headers>,
+    pub(super) headers: Option<Headers>,
 }
 
 /// `data.sidegate.base`: what holds for every service.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct BaseDocument {
     #[serde(skip_serializing_if = "Option::is_none")]
-    rego: Option<Rego>,
+    pub(super) rego: Option<Rego>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    deny: Option<Side>,
+    pub(super) deny: Option<Side>,
 }
 
 /// What Rego beside the declaration has a say in.
-#[derive(Debug, Serialize)]
-struct Rego {
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rego {
     /// `narrow` or `widen`, where it defines `allow`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    allow: Option<&'static str>,
+    allow: Option<String>,
     /// `true`, where it defines `deny`.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     deny: bool,
 }
 
 /// The rules of one effect. A clause is a rule with one of its targets; the tables of paths say which clauses
 /// a path can belong to.
-#[derive(Debug, Default, Serialize)]
-struct Side {
-    callers: Callers,
-    clauses: Vec<Clause>,
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Side {
+    pub(super) callers: Callers,
+    pub(super) clauses: Vec<Clause>,
     /// Clauses of every path.
-    any: Vec<usize>,
+    pub(super) any: Vec<usize>,
     /// Whole paths.
-    exact: Paths,
+    pub(super) exact: Paths,
     /// By the number of a path's parts between slashes: shapes with variables.
-    lengths: Vec<Vec<Shape>>,
+    pub(super) lengths: Vec<Vec<Shape>>,
     /// Shapes that end in `{**}`.
-    open: Vec<Shape>,
+    pub(super) open: Vec<Shape>,
 }
 
 /// Templates that have variables at the same places.
-#[derive(Debug, Serialize)]
-struct Shape {
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Shape {
     /// `{}` where a variable is, else empty; the first is what is before the first slash.
-    mask: Vec<&'static str>,
+    pub(super) mask: Vec<String>,
     /// Parts that a path must have at least.
-    least: usize,
+    pub(super) least: usize,
     /// By the parts with `{}` for the variables.
-    paths: Paths,
+    pub(super) paths: Paths,
 }
 
 /// A set of rules, in a form that is looked up.
-type Rules = BTreeMap<String, bool>;
-type Tree<T> = BTreeMap<String, T>;
+pub(super) type Rules = BTreeMap<String, bool>;
+pub(super) type Tree<T> = BTreeMap<String, T>;
 
-#[derive(Debug, Default, Serialize)]
-struct Callers {
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Callers {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    sa: Tree<Tree<Rules>>,
+    pub(super) sa: Tree<Tree<Rules>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    ns: Tree<Rules>,
+    pub(super) ns: Tree<Rules>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    td_sa: Tree<Tree<Tree<Rules>>>,
+    pub(super) td_sa: Tree<Tree<Tree<Rules>>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    td_ns: Tree<Tree<Rules>>,
+    pub(super) td_ns: Tree<Tree<Rules>>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    td: Tree<Rules>,
+    pub(super) td: Tree<Rules>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    principal: Tree<Rules>,
+    pub(super) principal: Tree<Rules>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    authenticated: Rules,
+    pub(super) authenticated: Rules,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    anonymous: Rules,
+    pub(super) anonymous: Rules,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    everyone: Rules,
+    pub(super) everyone: Rules,
 }
 
-#[derive(Debug, Serialize)]
-struct Clause {
-    rule: String,
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Clause {
+    pub(super) rule: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    methods: Option<BTreeMap<String, bool>>,
-    tests: Vec<Check>,
+    pub(super) methods: Option<BTreeMap<String, bool>>,
+    pub(super) tests: Vec<Check>,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-enum Check {
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", try_from = "Map<String, Json>")]
+pub(super) enum Check {
     Grpc,
     Host { exact: BTreeMap<String, bool>, suffixes: Vec<String> },
     Port { ports: Vec<u16> },
@@ -126,7 +136,7 @@ enum Check {
 
 /// Which of the two a side is: denies are compared with paths as a service might read them.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Effect {
+pub(super) enum Effect {
     Allow,
     Deny,
 }
@@ -150,7 +160,7 @@ impl Document {
         } = policy;
         Self {
             owner: owner.clone(),
-            mode: (*mode == Mode::Shadow).then_some("shadow"),
+            mode: (*mode == Mode::Shadow).then(|| "shadow".to_owned()),
             rego: rego.as_ref().and_then(|rego| Rego::new(rego, may_widen)),
             allow: Side::of(allow, Effect::Allow),
             deny: Side::of(deny, Effect::Deny),
@@ -170,7 +180,8 @@ impl BaseDocument {
 
 impl Rego {
     fn new(rego: &Beside, may_widen: bool) -> Option<Self> {
-        let allow = rego.allow.as_ref().map(|_| if may_widen { "widen" } else { "narrow" });
+        let allow =
+            rego.allow.as_ref().map(|_| if may_widen { "widen".to_owned() } else { "narrow".to_owned() });
         let deny = rego.deny.is_some();
         (allow.is_some() || deny).then_some(Self { allow, deny })
     }
@@ -197,6 +208,7 @@ impl Side {
             let parts = mask.len();
             // An allow of `/a/{**}` needs the slash; a deny does not.
             let more = usize::from(is_open && effect == Effect::Allow);
+            let mask = mask.into_iter().map(str::to_owned).collect();
             let shape = Shape { mask, least: parts.saturating_add(more), paths };
             if is_open {
                 side.open.push(shape);
@@ -260,7 +272,7 @@ impl Side {
 struct Shapes(BTreeMap<(Vec<&'static str>, bool), Paths>);
 
 /// Clauses by the path that they are looked up by.
-type Paths = BTreeMap<String, BTreeSet<usize>>;
+pub(super) type Paths = BTreeMap<String, BTreeSet<usize>>;
 
 /// Where a template is looked up.
 enum Key {

@@ -2,27 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::model::{HeaderChanges, HeaderRules, Part};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Headers {
-    request: Changes,
-    response: Changes,
+    pub(super) request: Changes,
+    pub(super) response: Changes,
 }
 
-#[derive(Debug, Serialize)]
-struct Changes {
-    set: BTreeMap<String, Vec<Piece>>,
-    remove: Vec<String>,
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Changes {
+    pub(super) set: BTreeMap<String, Vec<Piece>>,
+    pub(super) remove: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Piece {
+pub(super) enum Piece {
     Text(String),
-    Variable(&'static str),
+    Variable(String),
 }
 
 impl Headers {
@@ -37,7 +39,7 @@ impl Changes {
         let HeaderChanges { set, remove } = changes;
         let piece = |part: &Part| match part {
             Part::Text(text) => Piece::Text(text.clone()),
-            Part::Variable(variable) => Piece::Variable(variable.name()),
+            Part::Variable(variable) => Piece::Variable(variable.name().to_owned()),
         };
         let set = set.iter().map(|(name, parts)| (name.clone(), parts.iter().map(piece).collect()));
         Self { set: set.collect(), remove: remove.clone() }

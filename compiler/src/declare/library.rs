@@ -94,6 +94,12 @@ pub(crate) fn is_own(path: &str, text: &str) -> bool {
         .any(|file| name == Some(file.name) && (file.text == text || file.stub().as_deref() == Some(text)))
 }
 
+/// Whether a module is this file of the library, and not what stands in for it.
+pub(crate) fn is_whole(path: &str, text: &str, file: &str) -> bool {
+    path.strip_prefix(FOLDER).and_then(|rest| rest.strip_prefix('/')) == Some(file)
+        && FILES.iter().any(|known| known.name == file && known.text == text)
+}
+
 impl File {
     /// What stands in its place where nothing needs it, if the others call any of it.
     fn stub(&self) -> Option<String> {

@@ -126,7 +126,7 @@ impl<'a> Bench<'a> {
 
     /// Through the bundle's bytes, as the proxy gets them.
     fn load(&self, planner: Planner<'a>, steps: u64) -> Result<Policy, Diagnostics> {
-        let built = assemble(self.sources, planner, "test".to_owned())?;
+        let built = assemble(self.sources, self.modules, planner, "test".to_owned())?;
         let internal = |error: &dyn std::fmt::Display| {
             Diagnostics::from(Diagnostic::file(
                 &self.sources.root,

@@ -6,4 +6,6 @@ pub(crate) mod model;
 pub(crate) mod paths;
 pub(crate) mod requests;
 pub(crate) mod sides;
+#[allow(dead_code, reason = "not every user asks with bytes")]
+pub(crate) mod wire;
 mod write;

@@ -99,6 +99,7 @@ fn load(sources: &Sources, options: &BuildOptions) -> Policy {
     Policy::load(opened, ENTRYPOINT, limits).unwrap()
 }
 
+#[allow(dead_code, reason = "not every test looks at documents")]
 pub(crate) fn json_of(value: &Value) -> Json {
     serde_json::from_str(&value.to_json_str().unwrap()).unwrap()
 }

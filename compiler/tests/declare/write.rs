@@ -9,6 +9,7 @@ use super::model::{Caller, Condition, Declaration, Request, Rule, Target};
 
 impl Request {
     /// The request as OPA's Envoy plugin hands it over.
+    #[allow(dead_code, reason = "not every test asks with documents")]
     pub(crate) fn input(&self) -> Json {
         let Self { principal, uris, own, method, path, host, port, headers, claims, address } = self;
         let (mut source, mut destination, mut http) = (json!({}), json!({}), json!({}));

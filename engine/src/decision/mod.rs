@@ -13,6 +13,7 @@ use regorus::Value;
 use crate::limits::Limits;
 pub use error::DecisionError;
 use read::{Budget, Fields};
+pub(crate) use wire::{is_header_name, is_header_value};
 
 /// A well-formed answer. Names are in lower case, and names and values are fit for the wire.
 #[derive(Clone, Debug, PartialEq)]

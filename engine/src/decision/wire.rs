@@ -33,10 +33,20 @@ pub(super) fn header_name(key: &'static str, name: &str) -> Result<String, Decis
 /// Fails where `value` has a control character other than the tab: RFC 9110, section 5.5, and what Envoy's
 /// codecs refuse.
 pub(super) fn check_header_value(key: &'static str, name: &str, value: &str) -> Result<(), DecisionError> {
-    if value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
-        return Err(DecisionError::HeaderValue { key, name: shown(name) });
+    if is_header_value(value) {
+        return Ok(());
     }
-    Ok(())
+    Err(DecisionError::HeaderValue { key, name: shown(name) })
+}
+
+/// Whether [`check_header_value`] lets it pass.
+pub(crate) fn is_header_value(value: &str) -> bool {
+    !value.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t')
+}
+
+/// Whether it is the name, in lower case, of a header that a policy may change on requests and responses alike.
+pub(crate) fn is_header_name(name: &str) -> bool {
+    name != "host" && header_name("headers", name).is_ok_and(|lower| lower == name)
 }
 
 /// Fails where a name or value would not be one parameter of a query. Envoy's ext_authz puts both into the

@@ -16,7 +16,7 @@ type Result<T> = std::result::Result<T, RequestError>;
 const BAD: RequestError = RequestError::Metadata;
 
 /// `filter_metadata` of a message: those namespaces that are needed, with their structs.
-pub(super) fn filter_metadata(message: &[u8], needs: &KeyNeeds) -> Result<Object> {
+pub(crate) fn filter_metadata(message: &[u8], needs: &KeyNeeds) -> Result<Object> {
     let mut namespaces = Object::default();
     for field in Fields::of(message) {
         if let (1, Field::Bytes(entry)) = field.ok_or(BAD)? {

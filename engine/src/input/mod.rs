@@ -12,13 +12,14 @@
 //! a body `parsed_body` is null and `truncated_body` false whatever `content-length` says: the plugin looks
 //! at the length only to judge a body, and Envoy drops a client's own `x-envoy-auth-partial-body`.
 
+mod address;
 mod body;
 mod error;
 mod identity;
 pub(crate) mod json;
 mod keys;
 mod media;
-mod metadata;
+pub(crate) mod metadata;
 mod multipart;
 mod text;
 pub(crate) mod uri;
@@ -32,6 +33,7 @@ use regorus::{Rc, Value};
 use crate::attributes::{Attributes, Workload};
 use crate::grpc::Messages;
 use crate::needs::{Group, KeyNeeds, Needs, PARTIAL_BODY};
+pub(crate) use address::Address;
 pub use error::RequestError;
 use identity::Spiffe;
 use keys::{COMMON_HEADERS, Keys};
@@ -268,20 +270,21 @@ impl InputBuilder {
         let keys = &self.keys;
         let text = sanitize(address?);
         let mut inner = Fields::default();
-        let kind = if let Some(name) = text.strip_prefix("envoy://") {
-            let (listener, endpoint) = name.split_once('/').unwrap_or((name, ""));
-            inner.put_filled(&keys.server_listener_name, listener);
-            inner.put_filled(&keys.endpoint_id, endpoint);
-            &keys.envoy_internal_address
-        } else if text.starts_with(['/', '@']) {
-            inner.put(&keys.path, Value::from(text.as_ref()));
-            &keys.pipe
-        } else {
-            let (ip, port) = text.rsplit_once(':')?;
-            let ip = ip.strip_prefix('[').and_then(|ip| ip.strip_suffix(']')).unwrap_or(ip);
-            inner.put_filled(&keys.address, ip);
-            inner.put(&keys.port_value, Value::from(u64::from(port.parse::<u16>().ok()?)));
-            &keys.socket_address
+        let kind = match Address::read(&text)? {
+            Address::Internal { listener, endpoint } => {
+                inner.put_filled(&keys.server_listener_name, listener);
+                inner.put_filled(&keys.endpoint_id, endpoint);
+                &keys.envoy_internal_address
+            }
+            Address::Pipe(path) => {
+                inner.put(&keys.path, Value::from(path));
+                &keys.pipe
+            }
+            Address::Socket { ip, port } => {
+                inner.put_filled(&keys.address, ip);
+                inner.put(&keys.port_value, Value::from(u64::from(port)));
+                &keys.socket_address
+            }
         };
         let mut address = Fields::default();
         address.put(kind, inner.into_value());

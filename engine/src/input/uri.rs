@@ -13,12 +13,12 @@ use super::text::to_go_text;
 pub(crate) const MAX_PARAMETERS: usize = 10_000;
 
 /// Cuts a `:path` at its first `?`; a fragment, which no client should send, stays in either part.
-pub(super) fn cut(path: &str) -> (&str, &str) {
+pub(crate) fn cut(path: &str) -> (&str, &str) {
     path.split_once('?').unwrap_or((path, ""))
 }
 
 /// Checks both parts as [`segments`] and [`parameters`] would, without building anything.
-pub(super) fn check(path: &str, query: &str) -> Result<(), RequestError> {
+pub(crate) fn check(path: &str, query: &str) -> Result<(), RequestError> {
     if !escapes_are_valid(path) {
         return Err(RequestError::PathEscape);
     }

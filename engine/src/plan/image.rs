@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use regorus::Value;
 
-use super::codec::FormatError;
+use super::codec::{FORMAT, FormatError};
 use super::{Entry, Func, FuncId, Program, Slot, Stmt, consts, nesting, validate};
 use crate::eval::Builtin;
 use crate::grpc::Messages;
+use crate::table::Table;
 
 /// A checked plan with its constants as values and its builtins resolved.
 #[derive(Debug)]
@@ -22,6 +23,10 @@ pub struct Image {
     depth: u32,
     /// The gRPC messages that requests may have.
     pub(super) messages: Arc<Messages>,
+    /// The format that it was read from.
+    pub(super) format: u16,
+    /// The tables of entry points, by the places of these.
+    tables: Vec<Option<Table>>,
 }
 
 impl Image {
@@ -35,6 +40,7 @@ impl Image {
             .iter()
             .map(|name| Builtin::find(name).ok_or(FormatError::Malformed("a builtin is not known")))
             .collect::<Result<_, _>>()?;
+        let tables = entries.iter().map(|_| None).collect();
         Ok(Self {
             revision,
             consts,
@@ -45,6 +51,8 @@ impl Image {
             slots,
             depth,
             messages: Arc::default(),
+            format: FORMAT,
+            tables,
         })
     }
 
@@ -61,6 +69,27 @@ impl Image {
     /// The entry point at `path` (`envoy/authz/allow`).
     pub fn entry(&self, path: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.path == path)
+    }
+
+    /// The table of the entry point at this place among [`entries`](Self::entries), if it has one.
+    pub fn table(&self, entry: usize) -> Option<&Table> {
+        self.tables.get(entry)?.as_ref()
+    }
+
+    /// Gives the entry point at this place a table.
+    pub(super) fn put_table(&mut self, entry: u32, table: Table) -> Result<(), &'static str> {
+        let place = usize::try_from(entry).ok().and_then(|entry| self.tables.get_mut(entry));
+        match place {
+            Some(place @ None) => *place = Some(table),
+            Some(Some(_)) => return Err("an entry point has two tables"),
+            None => return Err("a table has no entry point"),
+        }
+        Ok(())
+    }
+
+    /// The format that it was read from; today's where it was not read.
+    pub fn format(&self) -> u16 {
+        self.format
     }
 
     /// Nested calls and blocks of the deepest evaluation possible.

@@ -15,7 +15,7 @@ mod validate;
 
 use serde::{Deserialize, Serialize};
 
-pub use codec::{FORMAT, FormatError, decode, encode, encode_with};
+pub use codec::{FORMAT, FormatError, TableOf, decode, encode, encode_with};
 pub use consts::{ConstPool, Node};
 pub use image::Image;
 pub use reach::Reach;

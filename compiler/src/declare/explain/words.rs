@@ -1,9 +1,7 @@
 //! What is missing, in words.
 
 use crate::declare::judge::{Answer, Effect, Identity, Part, Request};
-use crate::declare::model::{
-    Condition, GrpcMethod, HeaderTest, HostPattern, Rule, Segment, Template, Test, Who,
-};
+use crate::declare::model::{Condition, HeaderTest, Rule, Test, Who};
 
 /// Things that are listed before "and so on".
 const LISTED: usize = 4;
@@ -192,33 +190,6 @@ fn joined(items: &[String], word: &str) -> String {
         _ => {
             let shown = items.get(..LISTED.saturating_sub(1)).unwrap_or_default();
             format!("{} {word} {} more", shown.join(", "), items.len().saturating_sub(shown.len()))
-        }
-    }
-}
-
-impl std::fmt::Display for Template {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for segment in &self.segments {
-            match segment {
-                Segment::Literal(text) => write!(f, "/{text}")?,
-                Segment::Any(name) => write!(f, "/{{{name}}}")?,
-            }
-        }
-        if self.is_open { f.write_str("/{**}") } else { Ok(()) }
-    }
-}
-
-impl std::fmt::Display for GrpcMethod {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.service, self.method.as_deref().unwrap_or("*"))
-    }
-}
-
-impl std::fmt::Display for HostPattern {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Exact(name) => f.write_str(name),
-            Self::Suffix(suffix) => write!(f, "*{suffix}"),
         }
     }
 }

@@ -1,0 +1,160 @@
+//! The table of a declaration against its plan and against what it means, from the bytes of a request to what the proxy
+//! does about it.
+//!
+//! `SIDEGATE_TABLES` and `SIDEGATE_DECLARE_SEED` choose how many declarations are tried and where they start.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "a test that fails may panic"
+)]
+
+#[path = "declare/mod.rs"]
+mod declare;
+
+use sidegate_engine::actions::Actions;
+use sidegate_engine::attributes::{Attributes, Workload};
+use sidegate_engine::decide::{Basis, DecideError, Settings, Verdict, Waived, decide, decide_by_plan};
+use sidegate_engine::input::InputBuilder;
+use sidegate_engine::needs::Needs;
+use sidegate_engine::policy::Policy;
+
+use declare::beside::Module;
+use declare::generate::{self, Random};
+use declare::sides::{plan, slice, sources};
+use declare::{model, requests, wire};
+
+const REQUESTS: usize = 120;
+
+#[derive(Debug, Default)]
+struct Counts {
+    asked: u64,
+    by_table: u64,
+    allowed: u64,
+    waived: u64,
+    spoilt: u64,
+    spoilt_by_table: u64,
+}
+
+fn settings() -> Settings {
+    Settings { lets_lower: true, waives_undeclared: true, ..Settings::default() }
+}
+
+struct Gate {
+    policy: Policy,
+    needs: Needs,
+    builder: InputBuilder,
+}
+
+impl Gate {
+    fn new(policy: Policy) -> Self {
+        let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
+        Self { policy, needs, builder: InputBuilder::new(&Workload::default()) }
+    }
+
+    fn both(&self, attributes: &Attributes) -> (Verdict, Verdict) {
+        let settings = settings();
+        let one = decide(&self.policy, &self.needs, &self.builder, attributes, &settings);
+        let plan = decide_by_plan(&self.policy, &self.needs, &self.builder, attributes, &settings);
+        (one, plan)
+    }
+}
+
+/// All that counts of a verdict.
+fn of(verdict: &Verdict) -> (&Actions, Option<Waived>, Option<&DecideError>) {
+    (&verdict.actions, verdict.waived, verdict.error.as_ref())
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
+}
+
+fn differences(seeds: std::ops::Range<u64>) -> (Counts, Vec<String>) {
+    let (mut counts, mut failures) = (Counts::default(), Vec::new());
+    for seed in seeds {
+        let mut random = Random(seed ^ 0x7ab1e);
+        let mut declaration = generate::declaration(&mut random);
+        // Rego beside a declaration is the plan's: some of it, to see that it is.
+        if seed % 8 != 0 {
+            (declaration.rego, declaration.has_base_rego) = (None, false);
+        }
+        let sources = sources(&declaration);
+        // A slice costs three compilations.
+        let gate = Gate::new(match seed % 5 {
+            0 => slice(&sources, &declaration),
+            _ => plan(&sources),
+        });
+        let says = |rego: &Module| rego.allow.is_some() || rego.deny.is_some();
+        let has_rego = (!declaration.is_undeclared && declaration.rego.as_ref().is_some_and(says))
+            || declaration.has_base_rego;
+        // Of a service that allows nothing a slice has nothing, and denies without a look.
+        let is_empty = declaration.allow.is_empty();
+        if !is_empty && has_rego == gate.policy.table().is_some() {
+            failures.push(format!("--- seed {seed}\n{}\ntable: {}", declaration.shown(), !has_rego));
+        }
+        for _ in 0..REQUESTS {
+            let request = requests::request(&mut random, &declaration);
+            let (mut attributes, seen) = wire::attributes(&request);
+            let (one, by_plan) = gate.both(&attributes);
+            counts.asked += 1;
+            counts.by_table += u64::from(one.basis == Basis::Table);
+            counts.allowed += u64::from(one.actions.is_allow());
+            // What OPA's plugin answers with 400, and an address that is no connection's, has no decision.
+            let wanted = match &by_plan.error {
+                Some(error) => {
+                    let code = error.code();
+                    assert!(code.starts_with("request_"), "{code}");
+                    (by_plan.actions.clone(), None)
+                }
+                None => wire::outcome(&model::decide(&declaration, &seen), &attributes, &settings()),
+            };
+            counts.waived += u64::from(one.waived.is_some());
+            let is_same = of(&one) == of(&by_plan) && (&one.actions, one.waived) == (&wanted.0, wanted.1);
+            if !is_same {
+                failures.push(format!(
+                    "--- seed {seed}\n{}\n{attributes:?}\nwanted {wanted:?}\ngot {one:?}\nplan {by_plan:?}",
+                    declaration.shown()
+                ));
+            }
+            wire::spoil(&mut random, &mut attributes);
+            let (one, by_plan) = gate.both(&attributes);
+            counts.spoilt += 1;
+            counts.spoilt_by_table += u64::from(one.basis == Basis::Table);
+            if of(&one) != of(&by_plan) {
+                failures.push(format!(
+                    "--- seed {seed}, spoilt\n{}\n{attributes:?}\ngot {one:?}\nplan {by_plan:?}",
+                    declaration.shown()
+                ));
+            }
+        }
+    }
+    (counts, failures)
+}
+
+#[test]
+fn the_table_decides_as_the_plan_does() {
+    let (first, count) = (setting("SIDEGATE_DECLARE_SEED", 1), setting("SIDEGATE_TABLES", 400));
+    let half = first + count / 2;
+    let halves = std::thread::scope(|scope| {
+        let workers = [first..half, half..first + count].map(|seeds| scope.spawn(|| differences(seeds)));
+        workers.map(|worker| worker.join().unwrap())
+    });
+    let counts = halves.iter().fold(Counts::default(), |all, (one, _)| Counts {
+        asked: all.asked + one.asked,
+        by_table: all.by_table + one.by_table,
+        allowed: all.allowed + one.allowed,
+        waived: all.waived + one.waived,
+        spoilt: all.spoilt + one.spoilt,
+        spoilt_by_table: all.spoilt_by_table + one.spoilt_by_table,
+    });
+    println!("{counts:?}");
+    let failures: Vec<&String> = halves.iter().flat_map(|(_, failures)| failures).collect();
+    let shown: Vec<&str> = failures.iter().take(3).map(|failure| failure.as_str()).collect();
+    assert!(failures.is_empty(), "{} differ\n{}", failures.len(), shown.join("\n"));
+    assert!(counts.allowed * 16 > counts.asked, "both answers must be tried: {counts:?}");
+    assert!(counts.waived * 16 > counts.asked, "what is not carried out must be tried: {counts:?}");
+    assert!(counts.by_table * 10 > counts.asked * 8, "the table must answer the most: {counts:?}");
+}
