@@ -24,7 +24,7 @@ use sidegate_compiler::graph::{Graph, Limit, Selection, View, dot, html, svg, te
 use declare::generate::{self, Random};
 use declare::model::{self, Caller, Declaration};
 use declare::requests;
-use meshes::{HOSTILE, hostile, mesh, mesh_of, sample};
+use meshes::{HOSTILE, hostile, mesh, sample};
 
 fn id(caller: &Caller, services: &BTreeMap<(String, String), Declaration>) -> String {
     let of = |domain: &Option<String>| domain.as_ref().map(|name| format!("@{name}")).unwrap_or_default();
@@ -108,7 +108,8 @@ fn limits_are_what_requests_meet() {
                     ..Declaration::default()
                 };
                 let limited = Declaration { deny: whole.deny.clone(), ..open.clone() };
-                let graph = Graph::of(&mesh_of("shop", "web", &yaml(&limited, "shop", "web")));
+                let graph =
+                    Graph::of(&mesh([("shop".to_owned(), "web".to_owned(), yaml(&limited, "shop", "web"))]));
                 let [edge] = graph.edges.as_slice() else { panic!("seed {seed}: {graph:?}") };
                 for _ in 0..20 {
                     let mut request = requests::request(&mut random, &limited);
@@ -185,6 +186,11 @@ fn a_part_is_what_is_chosen_and_its_neighbours() {
     assert!(
         of(&service("backoffice", "reports"))
             .contains(&("everyone in backoffice".to_owned(), "observe/metrics".to_owned()))
+    );
+    let part = graph.select(&service("pay", "ledger")).unwrap();
+    assert!(!text(&part).contains("nobody"), "{}", text(&part));
+    assert!(
+        svg(&part, View::Services).contains("pay/payments may be called by others that are left out here.")
     );
     let pay = of(&Selection { namespaces: vec!["pay".to_owned()], ..Selection::default() });
     assert!(

@@ -49,7 +49,13 @@ pub(super) fn cards(graph: &Graph, top: f64, width: f64) -> (Vec<Card>, f64, f64
     let mut cards: Vec<Card> = Vec::new();
     for (node, at) in graph.nodes.iter().zip(0..) {
         let Kind::Service { namespace, name } = &node.kind else { continue };
-        let list = callers.remove(&at).unwrap_or_else(|| vec!["nobody".to_owned()]);
+        let mut list = callers.remove(&at).unwrap_or_default();
+        if graph.services.get(&at).is_some_and(|service| service.is_partial) {
+            list.push("others left out here".to_owned());
+        }
+        if list.is_empty() {
+            list.push("nobody".to_owned());
+        }
         let entry = Entry { name: name.clone(), lines: wrap(&list) };
         match cards.last_mut() {
             Some(card) if card.namespace == *namespace => card.entries.push(entry),

@@ -129,6 +129,7 @@ fn service(policy: &ServicePolicy, mesh: &Mesh) -> Service {
     let rego = files.map(|file| file.strip_prefix(root).unwrap_or(file).to_owned()).collect();
     Service {
         file,
+        is_partial: false,
         is_shadow: policy.mode == declare::Mode::Shadow,
         rego,
         owner: policy.owner.clone(),

@@ -84,6 +84,9 @@ pub struct Service {
     pub owner: String,
     /// Its workloads.
     pub workloads: Vec<String>,
+    /// Whether callers of it may have been left out: it is here as a neighbour of what was chosen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_partial: bool,
     /// Whether its denies are only counted, where the proxy lets a declaration say so.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_shadow: bool,

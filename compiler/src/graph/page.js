@@ -144,7 +144,8 @@
       if (service.is_shadow) out.push(make("p", { class: "facts" }, "only tried: mode shadow"));
       if (service.rego) out.push(make("p", { class: "facts where" }, `Rego has a say: ${service.rego.join(", ")}`));
       out.push(...section("May be called by", into[chosen], "from"));
-      if (!into[chosen].length) out.push(make("p", { class: "note" }, "Nobody may call it."));
+      if (service.is_partial) out.push(make("p", { class: "note" }, "Other callers are left out of this page."));
+      else if (!into[chosen].length) out.push(make("p", { class: "note" }, "Nobody may call it."));
     }
     out.push(...section("May call", outOf[chosen], "to"));
     const all = group.get(namespace);
@@ -293,7 +294,7 @@
     sides[0].forEach(([, limit], at) => picture.append(line([x[0] + widths[0], height(sides[0], at)], [x[1], middle], limit)));
     sides[1].forEach(([, limit], at) => picture.append(line([x[1] + widths[1], middle], [x[2], height(sides[1], at)], limit)));
     const title = (text, left) => draw("text", { class: "small strong", x: left, y: 36 }, text);
-    picture.append(title(sides[0].length ? "may call it" : "nobody may call it", x[0]), title(sides[1].length ? "it may call" : "calls nobody", x[2]));
+    picture.append(title(sides[0].length ? "may call it" : nodes[chosen].service && !nodes[chosen].service.is_partial ? "nobody may call it" : "", x[0]), title(sides[1].length ? "it may call" : "", x[2]));
     sides[0].forEach(([at], place) => picture.append(box(at, x[0], height(sides[0], place), widths[0])));
     picture.append(box(chosen, x[1], middle, widths[1], true));
     sides[1].forEach(([at], place) => picture.append(box(at, x[2], height(sides[1], place), widths[2])));

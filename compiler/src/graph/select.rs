@@ -87,7 +87,10 @@ impl Graph {
                 .services
                 .iter()
                 .filter(|(at, _)| kept.contains(at))
-                .map(|(at, service)| (place(*at), service.clone()))
+                .map(|(at, service)| {
+                    let is_partial = service.is_partial || !nodes.contains(at);
+                    (place(*at), super::model::Service { is_partial, ..service.clone() })
+                })
                 .collect(),
             edges: edges
                 .into_iter()

@@ -148,13 +148,16 @@ impl<'g> Picture<'g> {
         if graph.services.len() > DESCRIBED {
             return out;
         }
-        for service in graph.services.keys() {
-            let callers: Vec<String> = graph
+        for (service, declared) in &graph.services {
+            let mut callers: Vec<String> = graph
                 .edges
                 .iter()
                 .filter(|edge| edge.to == *service && edge.limit != Limit::All)
                 .map(|edge| graph.label(edge.from))
                 .collect();
+            if declared.is_partial {
+                callers.push("others that are left out here".to_owned());
+            }
             let callers = if callers.is_empty() { "nobody".to_owned() } else { callers.join(", ") };
             let _ = write!(out, "\n{} may be called by {callers}.", graph.label(*service));
         }

@@ -15,6 +15,11 @@ pub fn text(graph: &Graph) -> String {
     edges.sort_by_key(|edge| (edge.to, edge.from));
     let mut edges = edges.into_iter().peekable();
     for (node, service) in &graph.services {
+        let has_callers = edges.peek().is_some_and(|edge| edge.to == *node);
+        if service.is_partial && !has_callers {
+            // It is there as a caller of others, and its own callers were not asked for.
+            continue;
+        }
         let _ = writeln!(out, "{}  ({})", graph.label(*node), service.file);
         if service.is_shadow {
             out.push_str("  only tried: `mode: shadow`\n");
@@ -22,7 +27,7 @@ pub fn text(graph: &Graph) -> String {
         if !service.rego.is_empty() {
             wrapped(&mut out, "  ", &format!("Rego has a say: {}", service.rego.join(", ")));
         }
-        if edges.peek().is_none_or(|edge| edge.to != *node) {
+        if !has_callers {
             out.push_str("  nobody\n");
         }
         while let Some(edge) = edges.next_if(|edge| edge.to == *node) {
@@ -38,6 +43,9 @@ pub fn text(graph: &Graph) -> String {
                 let place = place.strip_prefix(&service.file).unwrap_or(&place);
                 wrapped(&mut out, "    ", &format!("{word} {}{note}  {place}{name}", rule.what()));
             }
+        }
+        if service.is_partial {
+            out.push_str("  others are left out\n");
         }
         out.push('\n');
     }

@@ -29,11 +29,6 @@ pub(crate) fn mesh(files: impl IntoIterator<Item = (String, String, String)>) ->
     mesh
 }
 
-/// One service.
-pub(crate) fn mesh_of(namespace: &str, name: &str, text: &str) -> Mesh {
-    mesh([(namespace.to_owned(), name.to_owned(), text.to_owned())])
-}
-
 /// The one in this repository.
 pub(crate) fn sample() -> Mesh {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../policies");
