@@ -111,6 +111,8 @@ declarations: ## the library for declarations in a real OPA, against plan and mo
 	$(OPA) check --strict policies/lib
 	$(OPA) test policies/lib
 	@$(CARGO) run -q --locked -p sidegate-compiler --example declarations -- $(OPA) $(or $(COUNT),1000) $(or $(SEED),1)
+	@SIDEGATE_TABLES=$(or $(COUNT),1000) SIDEGATE_DECLARE_SEED=$(or $(SEED),1) \
+		$(CARGO) test -q --locked -p sidegate-compiler --test declare_table -- --nocapture
 
 istio-rbac: ## writes anew what istiod makes of made-up AuthorizationPolicies (needs Go); SETS=n
 	@command -v go >/dev/null || { echo "istio-rbac: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }

@@ -328,3 +328,21 @@ fn rego_beside_a_declaration_is_checked_and_built() {
     let wanted = "expected `package services.pay.charges`, as the folder says [declare_package]";
     assert!(err.contains(wanted), "{err}");
 }
+
+#[test]
+fn a_report_says_what_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let spec = "  allow:\n  - from: [{serviceAccount: shop/web}]\n    to: [{paths: [/v1]}]\n";
+    write(dir.path(), "pay/charges", &declaration("pay", "charges", spec));
+    let build = |args: &[&str]| {
+        let (code, out, err) = sidegate(dir.path(), &[&["build", ".", "-o", "b", "--report"], args].concat());
+        assert_eq!(code, 0, "{err}");
+        out
+    };
+    let whole = build(&[]);
+    assert!(whole.contains("  form: plan, for no workload is fixed: build with `--workload`\n"), "{whole}");
+    let slice = build(&["--workload", "pay/charges"]);
+    assert!(slice.contains("  form: table\n"), "{slice}");
+    let (code, out, _) = sidegate(dir.path(), &["inspect", "b"]);
+    assert!(code == 0 && out.contains("sidegate/authz/decision, form: table, reads "), "{out}");
+}

@@ -15,16 +15,18 @@
 #[path = "declare/mod.rs"]
 mod declare;
 
+use sidegate_compiler::{BuildOptions, Form, build, recompile};
 use sidegate_engine::actions::Actions;
 use sidegate_engine::attributes::{Attributes, Workload};
 use sidegate_engine::decide::{Basis, DecideError, Settings, Verdict, Waived, decide, decide_by_plan};
 use sidegate_engine::input::InputBuilder;
+use sidegate_engine::limits::Limits;
 use sidegate_engine::needs::Needs;
 use sidegate_engine::policy::Policy;
 
 use declare::beside::Module;
 use declare::generate::{self, Random};
-use declare::sides::{plan, slice, sources};
+use declare::sides::{plan, slice, sources, whole};
 use declare::{model, requests, wire};
 
 const REQUESTS: usize = 120;
@@ -157,4 +159,23 @@ fn the_table_decides_as_the_plan_does() {
     assert!(counts.allowed * 16 > counts.asked, "both answers must be tried: {counts:?}");
     assert!(counts.waived * 16 > counts.asked, "what is not carried out must be tried: {counts:?}");
     assert!(counts.by_table * 10 > counts.asked * 8, "the table must answer the most: {counts:?}");
+}
+
+/// What CI judged is what the proxy runs, the table too: whoever compiles a slice again gets its bytes.
+#[test]
+fn a_slice_with_a_table_compiles_to_itself() {
+    let mut random = Random(7);
+    let mut with_table = 0;
+    for _ in 0..20 {
+        let declaration = generate::declaration(&mut random);
+        let name = if declaration.is_undeclared { "nobodys" } else { &declaration.name };
+        let workload = Some(sidegate_compiler::Workload::new("pay", name).unwrap());
+        let options = BuildOptions { workload, ..BuildOptions::default() };
+        let built = build(&whole(&sources(&declaration)), &options).unwrap_or_else(|error| panic!("{error}"));
+        recompile(&built.bundle, &built.image, &Limits::default()).unwrap();
+        let [entry] = built.entries.as_slice() else { panic!("{:?}", built.entries) };
+        assert_eq!(entry.form == Form::Table, entry.plan_because.is_none(), "{entry:?}");
+        with_table += u32::from(built.image.table(0).is_some());
+    }
+    assert!(with_table > 8, "{with_table}");
 }

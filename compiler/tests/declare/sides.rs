@@ -80,16 +80,22 @@ pub(crate) fn plan(sources: &Sources) -> Policy {
     load(sources, &BuildOptions::default())
 }
 
-/// The same as a slice, which is what a proxy gets.
+/// The sources before anybody said whose slice they are to be.
 #[allow(dead_code, reason = "the tool asks for whole bundles")]
-pub(crate) fn slice(sources: &Sources, declaration: &Declaration) -> Policy {
+pub(crate) fn whole(sources: &Sources) -> Sources {
     let mut whole = sources.clone();
     let sidegate = Value::from("sidegate");
     let mut data = whole.data[&sidegate].clone();
     data.as_object_mut().unwrap().remove(&Value::from("workload"));
     whole.data.as_object_mut().unwrap().insert(sidegate, data);
+    whole
+}
+
+/// The same as a slice, which is what a proxy gets.
+#[allow(dead_code, reason = "the tool asks for whole bundles")]
+pub(crate) fn slice(sources: &Sources, declaration: &Declaration) -> Policy {
     let workload = sidegate_compiler::Workload::new("pay", workload(declaration)).unwrap();
-    load(&whole, &BuildOptions { workload: Some(workload), ..BuildOptions::default() })
+    load(&whole(sources), &BuildOptions { workload: Some(workload), ..BuildOptions::default() })
 }
 
 fn load(sources: &Sources, options: &BuildOptions) -> Policy {
