@@ -157,7 +157,10 @@ impl Callers<'_> {
     }
 
     fn domain(&mut self, domain: &str) -> Option<Vec<Who>> {
-        self.note(Narrowing::Form);
+        self.notes.insert(match self.effect {
+            Effect::Allow => Narrowing::Form,
+            Effect::Deny => Narrowing::Domain,
+        });
         words::subdomain(domain).ok().map(|domain| vec![Who::TrustDomain(domain)])
     }
 

@@ -67,6 +67,8 @@ pub(super) enum Narrowing {
     TrustDomain,
     /// Istio compares the beginning of the name.
     Form,
+    /// Istio looks for a slash after the trust domain.
+    Domain,
     /// Envoy takes one value of several.
     Header,
     /// Denied whatever the port and with a dot at the end.
@@ -89,6 +91,7 @@ impl Narrowing {
         match self {
             Self::TrustDomain => "callers of other trust domains than the mesh's own are not let in",
             Self::Form => "only principals of the form `spiffe://TD/ns/NS/sa/SA` are let in",
+            Self::Domain => "the trust domain's own SPIFFE ID, without a path, is denied, too",
             Self::Header => "of several values of the header, one that fits is not enough",
             Self::Host => "the host is denied with any port, and with a dot at its end, too",
             Self::Path => {

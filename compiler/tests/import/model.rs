@@ -218,9 +218,13 @@ impl Look<'_> {
     }
 
     fn trust_domain(self, value: &str) -> bool {
-        self.any_name(|name| {
-            strings::trust_domain(value, &self.mesh.own, name)
-                && (!self.is_allow_strict() || Self::parts(name).is_some())
+        self.any_name(|name| match (self.is_strict, self.is_deny) {
+            // The trust domain's own name has no slash after it.
+            (true, true) => strings::trust_domain(value, &self.mesh.own, &format!("{name}/")),
+            (true, false) => {
+                strings::trust_domain(value, &self.mesh.own, name) && Self::parts(name).is_some()
+            }
+            (false, _) => strings::trust_domain(value, &self.mesh.own, name),
         })
     }
 
