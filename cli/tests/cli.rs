@@ -110,6 +110,7 @@ fn build_reports_what_the_policy_reads() {
     assert!(run.out.starts_with("b.tar.gz: "), "{}", run.out);
     assert!(run.out.contains("revision r1\n"), "{}", run.out);
     let reads = "entry point envoy/authz/allow: 1 functions, 8 statements
+  form: plan, for it is Rego of its own
   pure: the same input has the same answer
   reads
     input.attributes.request.http.method

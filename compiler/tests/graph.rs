@@ -1,7 +1,6 @@
 //! Who may call whom: that the graph says what the declarations say, and that its pictures can be read.
 
 #![allow(
-    clippy::string_slice,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,

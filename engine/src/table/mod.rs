@@ -88,11 +88,12 @@ impl Work {
 }
 
 /// The groups that a table knows.
-const KNOWN: [Group; 8] = [
+const KNOWN: [Group; 9] = [
     Group::Fixed,
     Group::Http,
     Group::Headers,
     Group::SourceAddress,
+    Group::SourceNames,
     Group::SourcePrincipal,
     Group::DestinationAddress,
     Group::DestinationPrincipal,
