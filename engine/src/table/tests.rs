@@ -17,6 +17,7 @@ fn needs() -> Needs {
         &["attributes", "request", "http", "method"][..],
         &["attributes", "request", "http", "headers"],
         &["attributes", "source", "principal"],
+        &["sidegate", "source"],
         &["attributes", "source", "address"],
         &["attributes", "destination"],
         &["attributes", "metadataContext", "filterMetadata", "jwt", "payload"],
