@@ -10,7 +10,9 @@ use sidegate_compiler::declare::{Request, name_words};
 use crate::output::{Failure, Format};
 
 /// Say why a caller may or may not do something: the rule that decided, what came closest, and what to write
-/// to allow it. Without METHOD and PATH: what the caller may do at all. Exits with 1 if it is denied.
+/// to allow it.
+///
+/// Without METHOD and PATH: what the caller may do at all. Exits with 1 if it is denied.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Folder with `services/` [default: .], or none with `--bundle`; then method and path.
