@@ -160,6 +160,11 @@ setup_browser() {
     say "browser: $(chromium --version)"
 }
 
+setup_man() {
+    have man || apt_install man-db || die "expected man (tests show the manual pages with it), found none" \
+        "install man-db, and run again"
+}
+
 setup_wasm_bindgen() {
     local version dir build
     version=$(locked_version wasm-bindgen)
@@ -223,6 +228,7 @@ case $part in
         setup_envoy "$ENVOY_OLDEST"
         setup_node
         setup_browser
+        setup_man
         setup_wasm_bindgen
         ;;
     differential)
