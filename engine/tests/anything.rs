@@ -7,7 +7,8 @@ use sidegate_engine::actions::Actions;
 use sidegate_engine::attributes::{Attributes, Workload};
 use sidegate_engine::decide::{Settings, decide};
 use sidegate_engine::decision::Decision;
-use sidegate_engine::input::InputBuilder;
+use sidegate_engine::eval::EvalError;
+use sidegate_engine::input::{InputBuilder, RequestError};
 use sidegate_engine::limits::Limits;
 use sidegate_engine::needs::Needs;
 use sidegate_engine::policy::Policy;
@@ -62,8 +63,13 @@ proptest! {
         let all = decide(&Policy::none(), &Needs::all(), &builder, &attributes, &settings);
         let none = decide(&Policy::none(), &Needs::none(), &builder, &attributes, &settings);
         prop_assert!(!all.actions.is_allow());
-        // What the policy reads does not change whether a request can be parsed.
-        prop_assert_eq!(all.error, none.error);
+        if attributes.source_is_forwarded() && none.error == Some(EvalError::NoPolicy.into()) {
+            // An address that is not the connection's is an error where it is read.
+            prop_assert_eq!(all.error, Some(RequestError::SourceAddress.into()));
+        } else {
+            // What the policy reads does not change whether a request can be parsed.
+            prop_assert_eq!(all.error, none.error);
+        }
     }
 
     #[test]
