@@ -34,6 +34,7 @@ pub mod suggest;
 pub(crate) mod table;
 mod variants;
 pub(crate) mod words;
+pub(crate) mod written;
 mod yaml;
 
 pub use ask::policy_of;
@@ -59,4 +60,3 @@ pub(crate) use parse_headers::FORGEABLE;
 pub use replay::{Replay, ReplayExample, ReplayGroup, replay};
 pub use source::Place;
 pub(crate) use source::Source;
-pub(crate) use yaml::plain_kind;

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::translate::Carried;
 use super::units::Unit;
-use crate::declare::{HeaderTest, HostPattern, Segment, Target, Template, Test, Who, plain_kind};
+use crate::declare::written::{caller, list, scalar};
+use crate::declare::{HeaderTest, Target, Test};
 
 /// A rule with where it came from.
 #[derive(Clone, Debug)]
@@ -64,78 +65,19 @@ fn line(text: &mut String, line: &str) {
     let _ = writeln!(text, "{line}");
 }
 
-fn list(items: impl Iterator<Item = String>) -> String {
-    format!("[{}]", items.collect::<Vec<_>>().join(", "))
-}
-
-/// Text that every YAML reader takes for that text.
-fn scalar(text: &str) -> String {
-    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
-    let is_plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_./".contains(&b));
-    match begins && is_plain && plain_kind(text).is_none() {
-        true => text.to_owned(),
-        false => serde_json::Value::from(text).to_string(),
-    }
-}
-
-fn caller(who: &Who) -> String {
-    let domain = |domain: &Option<String>| {
-        domain.as_ref().map_or_else(String::new, |domain| format!(", trustDomain: {}", scalar(domain)))
-    };
-    match who {
-        Who::ServiceAccount { trust_domain, namespace, service_account } => {
-            format!(
-                "{{serviceAccount: {}{}}}",
-                scalar(&format!("{namespace}/{service_account}")),
-                domain(trust_domain)
-            )
-        }
-        Who::Namespace { trust_domain, namespace } => {
-            format!("{{namespace: {}{}}}", scalar(namespace), domain(trust_domain))
-        }
-        Who::TrustDomain(domain) => format!("{{trustDomain: {}}}", scalar(domain)),
-        Who::Principal(name) => format!("{{principal: {}}}", scalar(name)),
-        Who::Authenticated => "{authenticated: true}".to_owned(),
-        Who::Anonymous => "{anonymous: true}".to_owned(),
-    }
-}
-
 fn target(target: &Target) -> String {
     let Target { place: _, methods, paths, grpc: _, hosts, ports } = target;
     let mut parts = Vec::new();
     let mut add = |key: &str, items: Vec<String>| {
         if !items.is_empty() {
-            parts.push(format!("{key}: {}", list(items.into_iter())));
+            parts.push(format!("{key}: {}", list(items)));
         }
     };
     add("methods", methods.iter().map(|method| scalar(method)).collect());
-    add("paths", paths.iter().map(|path| scalar(&template(path))).collect());
-    add("hosts", hosts.iter().map(|host| scalar(&pattern(host))).collect());
+    add("paths", paths.iter().map(|path| scalar(&path.to_string())).collect());
+    add("hosts", hosts.iter().map(|host| scalar(&host.to_string())).collect());
     add("ports", ports.iter().map(u16::to_string).collect());
     format!("{{{}}}", parts.join(", "))
-}
-
-fn template(template: &Template) -> String {
-    let Template { segments, is_open } = template;
-    let mut text = String::new();
-    for segment in segments {
-        text.push('/');
-        match segment {
-            Segment::Literal(part) => text.push_str(part),
-            Segment::Any(name) => text.push_str(&format!("{{{name}}}")),
-        }
-    }
-    if *is_open {
-        text.push_str("/{**}");
-    }
-    text
-}
-
-fn pattern(host: &HostPattern) -> String {
-    match host {
-        HostPattern::Exact(name) => name.clone(),
-        HostPattern::Suffix(suffix) => format!("*{suffix}"),
-    }
 }
 
 fn condition(test: &Test) -> String {

@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use crate::declare::judge::{Answer, Callers, Identity, Request};
-use crate::declare::model::ServicePolicy;
+use crate::declare::model::{ServicePolicy, Who};
 use crate::declare::source::Place;
 use crate::declare::words;
+use crate::declare::written::{self, quoted, scalar};
 
 /// A rule to add.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,7 +28,7 @@ pub(super) fn addition(
     aliases: &[String],
     request: &Request,
 ) -> Result<Addition, String> {
-    let from = caller(aliases, request)?;
+    let from = written::caller(&caller(aliases, request)?);
     let (to, wider) = target(request)?;
     let first = service.allow.first();
     // As far in as the rules that are there, if they are a list with a line for each.
@@ -48,7 +49,7 @@ fn is_block(service: &ServicePolicy, place: Place) -> bool {
     text.trim_start().starts_with("- ")
 }
 
-fn caller(aliases: &[String], request: &Request) -> Result<String, String> {
+fn caller(aliases: &[String], request: &Request) -> Result<Who, String> {
     let several = request.uri_sans.as_ref().is_some_and(|uris| uris.len() > 1);
     if several {
         return Err(
@@ -58,28 +59,23 @@ fn caller(aliases: &[String], request: &Request) -> Result<String, String> {
     let Some(name) = request.name() else {
         return match request.uri_sans.as_ref().is_some_and(|uris| !uris.is_empty()) {
             true => Err("no rule can allow a caller whose principal is not known".to_owned()),
-            false => Ok("{anonymous: true}".to_owned()),
+            false => Ok(Who::Anonymous),
         };
     };
-    if let Some(Identity { trust_domain, namespace, service_account }) = Identity::of(name) {
-        let account = format!("{namespace}/{service_account}");
-        if words::service_account(&account).is_ok() {
-            let callers = Callers::new(aliases, request);
-            match (callers.is_own(trust_domain), words::subdomain(trust_domain)) {
-                (Answer::Yes, _) => return Ok(format!("{{serviceAccount: {account}}}")),
-                (_, Ok(_)) => {
-                    let domain = match crate::declare::yaml::plain_kind(trust_domain) {
-                        None => trust_domain.to_owned(),
-                        Some(_) => quoted(trust_domain),
-                    };
-                    return Ok(format!("{{serviceAccount: {account}, trustDomain: {domain}}}"));
-                }
-                (_, Err(_)) => {}
-            }
+    if let Some(Identity { trust_domain, namespace, service_account }) = Identity::of(name)
+        && words::service_account(&format!("{namespace}/{service_account}")).is_ok()
+    {
+        let is_own = Callers::new(aliases, request).is_own(trust_domain) == Answer::Yes;
+        if is_own || words::subdomain(trust_domain).is_ok() {
+            return Ok(Who::ServiceAccount {
+                trust_domain: (!is_own).then(|| trust_domain.to_owned()),
+                namespace: namespace.to_owned(),
+                service_account: service_account.to_owned(),
+            });
         }
     }
     match words::principal(name) {
-        Ok(_) => Ok(format!("{{principal: {}}}", quoted(name))),
+        Ok(_) => Ok(Who::Principal(name.to_owned())),
         Err(_) => Err(format!(
             "no rule can name `{name}`, which is no SPIFFE ID; `authenticated: true` would let in everybody who has one"
         )),
@@ -114,17 +110,4 @@ fn target(request: &Request) -> Result<(String, Option<String>), String> {
     };
     words::template(&template).map_err(|why| format!("no template is this path: {why}"))?;
     Ok((format!("{{methods: [{}], paths: [{}]}}", scalar(method), quoted(&template)), wider))
-}
-
-/// A method as YAML: quoted where it would be taken for something else.
-fn scalar(text: &str) -> String {
-    match crate::declare::yaml::plain_kind(text) {
-        None if text.bytes().all(|byte| byte.is_ascii_alphanumeric()) => text.to_owned(),
-        _ => quoted(text),
-    }
-}
-
-/// Text in double quotes: JSON's are YAML's.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }

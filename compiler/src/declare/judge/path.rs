@@ -120,3 +120,49 @@ fn fold(text: &str) -> String {
 pub(crate) fn fold_literal(text: &str) -> String {
     text.to_ascii_lowercase()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ReadPath;
+
+    #[test]
+    fn doubtful_paths_are_none() {
+        for path in ["/", "/a/", "/a/b.c", "/a%20b", "/%C3%A9", "/a*b", "/a:b@c", "/..."] {
+            assert!(ReadPath::new(path).is_ok(), "{path}");
+        }
+        for path in [
+            "",
+            "*",
+            "a",
+            "//",
+            "//a",
+            "/a//b",
+            "/./a",
+            "/a/..",
+            "/a/.",
+            "/a;b",
+            "/a\\b",
+            "/a#b",
+            "/a b",
+            "/é",
+            "/%",
+            "/%2",
+            "/%zz",
+            "/%2f",
+            "/%2E",
+            "/%25",
+            "/%00",
+            "/%7f",
+            "/%ff",
+            "/%C3",
+            "/%EF%BC%8F",
+            "/a\"b",
+            "/{id}",
+            "/a\nb",
+            "http://a/b",
+            "/%ED%A0%80",
+        ] {
+            assert!(ReadPath::new(path).is_err(), "{path}");
+        }
+    }
+}

@@ -11,7 +11,6 @@ mod existing;
 mod general;
 mod left;
 mod look;
-mod plain;
 mod propose;
 mod records;
 mod render;

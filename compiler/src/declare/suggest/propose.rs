@@ -265,7 +265,7 @@ impl Rule {
             self.seen.add(item.seen);
         }
         self.when = self.seen.when();
-        self.callers = self.from.iter().map(super::render::caller).collect();
+        self.callers = self.from.iter().map(crate::declare::written::caller).collect();
     }
 
     /// Another caller who asks the same.

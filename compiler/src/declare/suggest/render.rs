@@ -7,7 +7,7 @@ use super::propose::{Item, Rule, Target};
 use super::tally::{Seen, When};
 use crate::declare::model::Who;
 use crate::declare::parse::{API_VERSION, KIND};
-use crate::declare::yaml::plain_kind;
+use crate::declare::written::scalar;
 
 /// How wide comments get.
 const WIDTH: usize = 100;
@@ -98,36 +98,6 @@ fn short(path: &str) -> String {
         Some(beginning) => format!("{beginning}…"),
         None => path.to_owned(),
     }
-}
-
-/// A caller, as an entry of a list of `from`.
-pub(super) fn caller(who: &Who) -> String {
-    let domain = |domain: &Option<String>| {
-        domain.as_deref().map(|domain| format!(", trustDomain: {}", scalar(domain))).unwrap_or_default()
-    };
-    match who {
-        Who::ServiceAccount { trust_domain, namespace, service_account } => {
-            format!(
-                "{{serviceAccount: {}{}}}",
-                scalar(&format!("{namespace}/{service_account}")),
-                domain(trust_domain)
-            )
-        }
-        Who::Namespace { trust_domain, namespace } => {
-            format!("{{namespace: {}{}}}", scalar(namespace), domain(trust_domain))
-        }
-        Who::TrustDomain(name) => format!("{{trustDomain: {}}}", scalar(name)),
-        Who::Principal(name) => format!("{{principal: \"{name}\"}}"),
-        Who::Authenticated => "{authenticated: true}".to_owned(),
-        Who::Anonymous => "{anonymous: true}".to_owned(),
-    }
-}
-
-/// A word, in quotes where YAML would take it for something else.
-fn scalar(word: &str) -> String {
-    let is_plain = word.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte));
-    if is_plain && plain_kind(word).is_none() { word.to_owned() } else { format!("\"{word}\"") }
 }
 
 fn when(when: &When) -> String {

@@ -8,7 +8,8 @@ use serde_json::value::RawValue;
 use sidegate_engine::eval::{Builtin, Context};
 
 use super::left::Reason;
-use super::{Options, access, decision, plain};
+use super::{Options, access, decision};
+use crate::declare::judge::ReadPath;
 use crate::declare::words;
 
 /// What a request was.
@@ -162,7 +163,7 @@ impl<'a> Said<'a> {
             Some(bare) => Cow::Owned(bare.to_owned()),
             None => path,
         };
-        if !plain::is_plain(&path) {
+        if ReadPath::new(&path).is_err() {
             return refuse(Reason::AmbiguousPath, path);
         }
         let is_grpc =
