@@ -100,7 +100,7 @@ export class Vm {
       },
       proxy_get_buffer_bytes: (kind, start, most, out, length) =>
         kind === PLUGIN_CONFIGURATION
-          ? this.give(this.configuration.subarray(start, start + most), out, length)
+          ? this.give(this.configuration.subarray(start >>> 0, (start >>> 0) + (most >>> 0)), out, length)
           : NOT_FOUND,
       proxy_get_property: (at, length, out, outLength) => {
         this.refresh();
