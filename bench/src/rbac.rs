@@ -79,7 +79,6 @@ mod tests {
     const RECORDED: (usize, usize) = (3, 2);
 
     #[test]
-    #[ignore = "istiod has not been asked yet: make bench-rbac writes istiod-rbac.json; then this line goes"]
     fn the_filter_is_what_istiod_writes() {
         let recorded: Value = serde_json::from_str(include_str!("../istiod-rbac.json")).unwrap();
         assert_eq!(recorded["refused"], json!([]));
