@@ -11,6 +11,7 @@ mod descriptors;
 mod diagnostics;
 pub mod graph;
 pub mod import;
+mod index;
 mod lower;
 pub mod publish;
 mod recompile;
@@ -23,6 +24,7 @@ pub mod testing;
 
 pub use archive::{files, pack};
 pub use build::{BuildOptions, Built, EntryReport, Form, build, check, default_revision};
+pub use index::Note;
 pub use diagnostics::{Diagnostic, Diagnostics};
 pub use recompile::{RecompileError, recompile};
 pub use slice::{DataRead, Slice, Slicer, Workload, WorkloadError, slicing};

@@ -1,6 +1,7 @@
 //! The evaluator: runs a plan on one input, within bounds.
 
 mod builtins;
+mod choose;
 mod collect;
 mod context;
 mod extra;
@@ -26,7 +27,9 @@ mod written;
 pub use builtins::Builtin;
 pub use context::Context;
 pub(crate) use machine::Machine;
+pub use extra::net::network;
 pub use ops::in_base;
+pub use order::compare;
 pub(crate) use strings::base64_bytes;
 
 /// Why an evaluation has no value. In enforce mode each is a deny.
