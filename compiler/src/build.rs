@@ -30,6 +30,8 @@ pub struct BuildOptions {
     pub revision: Option<String>,
     /// The workload that the bundle is cut down to; all of the sources where there is none.
     pub workload: Option<Workload>,
+    /// Nothing is looked up: the plan goes through everything one by one. What other plans are compared with.
+    pub is_linear: bool,
 }
 
 /// A built bundle.
@@ -150,6 +152,9 @@ fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagno
         );
         planner = planner.choosing();
     }
+    if options.is_linear {
+        planner = planner.linear();
+    }
     for path in &entrypoints {
         let parts: Vec<&str> = path.split('/').collect();
         findings.extend(planner.entry(&parts).err());
@@ -183,7 +188,7 @@ pub(crate) fn assemble(
 ) -> Result<Built, Diagnostics> {
     let messages = descriptors::read(&sources.descriptors)?;
     let (program, places) = planner.finish(&revision);
-    pack(sources, modules, &messages, program, &places)
+    pack(sources, modules, &messages, program, places.as_ref())
 }
 
 /// Packs a program with the sources that it was made from, which are `modules` when they are parsed.
@@ -192,9 +197,12 @@ pub(crate) fn pack(
     modules: &Modules,
     messages: &Messages,
     program: Program,
-    places: &Places,
+    places: Option<&Places>,
 ) -> Result<Built, Diagnostics> {
-    let (program, notes) = index::lower(program, places);
+    let (program, notes) = match places {
+        Some(places) => index::lower(program, places),
+        None => (program, Vec::new()),
+    };
     let internal = |error: &dyn std::fmt::Display| {
         Diagnostics::from(Diagnostic::file(&sources.root, "internal", format!("internal error: {error}")))
     };

@@ -24,8 +24,8 @@ pub mod testing;
 
 pub use archive::{files, pack};
 pub use build::{BuildOptions, Built, EntryReport, Form, build, check, default_revision};
-pub use index::Note;
 pub use diagnostics::{Diagnostic, Diagnostics};
+pub use index::Note;
 pub use recompile::{RecompileError, recompile};
 pub use slice::{DataRead, Slice, Slicer, Workload, WorkloadError, slicing};
 pub use sources::{Manifest, Sources};

@@ -77,6 +77,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
         entrypoints: entrypoint.clone(),
         revision: revision.clone(),
         workload: workload.clone(),
+        is_linear: false,
     };
     let sources = Sources::read_dir(dir).map_err(Failure::Findings)?;
     let mut built = build(&sources, &options).map_err(Failure::Findings)?;
@@ -124,7 +125,8 @@ fn text(shown: &Report<'_>, report: bool, out: &mut dyn Write) -> Result<(), Fai
     }
     writeln!(out, "plan: {functions} functions, {blocks} blocks, {constants} constants, depth {depth}")?;
     for entry in *entrypoints {
-        let EntryReport { entrypoint, functions, statements, reads, impure, form, plan_because, lookups } = entry;
+        let EntryReport { entrypoint, functions, statements, reads, impure, form, plan_because, lookups } =
+            entry;
         writeln!(out, "entry point {entrypoint}: {functions} functions, {statements} statements")?;
         match (form, plan_because) {
             (Form::Table, _) => writeln!(out, "  form: table")?,

@@ -51,8 +51,15 @@ struct Pass<'p> {
 pub(crate) fn lower(mut program: Program, places: &Places) -> (Program, Vec<Note>) {
     let pool = ConstPool::of(std::mem::take(&mut program.consts));
     let funcs = program.funcs.clone();
-    let mut pass =
-        Pass { program: &mut program, pool, places, rule: String::new(), regs: 0, params: 0, notes: Vec::new() };
+    let mut pass = Pass {
+        program: &mut program,
+        pool,
+        places,
+        rule: String::new(),
+        regs: 0,
+        params: 0,
+        notes: Vec::new(),
+    };
     for (at, func) in funcs.iter().enumerate() {
         pass.rule.clone_from(&func.name);
         pass.regs = func.regs;

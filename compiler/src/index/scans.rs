@@ -10,9 +10,9 @@ use regorus::Value;
 use sidegate_engine::eval::compare;
 use sidegate_engine::plan::{BlockId, ConstId, Operand, Reg, Stmt};
 
+use super::Pass;
 use super::uses::{Uses, stmts};
 use super::walk::{Condition, Expr, Test, Walk};
-use super::Pass;
 
 /// Collections below this size are gone through.
 const LARGE: usize = 8;
@@ -39,7 +39,8 @@ impl Pass<'_> {
                 }
                 _ => (None, Vec::new()),
             };
-            let Some(stmts) = usize::try_from(block).ok().and_then(|at| self.program.blocks.get_mut(at)) else {
+            let Some(stmts) = usize::try_from(block).ok().and_then(|at| self.program.blocks.get_mut(at))
+            else {
                 return;
             };
             if let (Some(now), Some(place)) = (now, stmts.get_mut(at)) {
@@ -100,7 +101,8 @@ impl Pass<'_> {
         let parts: Vec<&Expr> = chosen.iter().map(|(part, _)| part).collect();
         let total: usize = leaves.iter().map(|leaf| elements(leaf).len()).sum();
         let mut room = total.saturating_mul(MAX_TIMES);
-        let indexed = map(&constant, depth, &mut |leaf| self.grouped(elements(leaf), &parts, kept, &mut room));
+        let indexed =
+            map(&constant, depth, &mut |leaf| self.grouped(elements(leaf), &parts, kept, &mut room));
         let (Some(indexed), false) = (indexed, chosen.is_empty()) else {
             self.note(inner, format!("a scan of {largest} elements: too many of them have the same value"));
             return nothing;
@@ -117,7 +119,10 @@ impl Pass<'_> {
             added.push(Stmt::Get { dst, src: from, key });
             from = Operand::Reg(dst);
         }
-        self.lowered(inner, format!("a scan of {largest} elements is {} that leaves {left} at most", lookups(chosen.len())));
+        self.lowered(
+            inner,
+            format!("a scan of {largest} elements is {} that leaves {left} at most", lookups(chosen.len())),
+        );
         (Some(Stmt::Scan { src: from, key, value, block: inner }), added)
     }
 
@@ -211,7 +216,13 @@ impl Pass<'_> {
         groups.into_values().map(|group| self.most(group, rest)).try_fold(0, |most, own| Some(most.max(own?)))
     }
 
-    fn grouped(&self, elements: Vec<Element>, parts: &[&Expr], keys: bool, room: &mut usize) -> Option<Value> {
+    fn grouped(
+        &self,
+        elements: Vec<Element>,
+        parts: &[&Expr],
+        keys: bool,
+        room: &mut usize,
+    ) -> Option<Value> {
         let Some((part, rest)) = parts.split_first() else {
             return Some(if keys {
                 Value::from(elements.into_iter().collect::<BTreeMap<_, _>>())
@@ -220,7 +231,8 @@ impl Pass<'_> {
             });
         };
         let groups = self.groups(elements, part, room)?;
-        let groups = groups.into_iter().map(|(value, own)| Some((value, self.grouped(own, rest, keys, room)?)));
+        let groups =
+            groups.into_iter().map(|(value, own)| Some((value, self.grouped(own, rest, keys, room)?)));
         Some(Value::from(groups.collect::<Option<BTreeMap<_, _>>>()?))
     }
 
@@ -292,7 +304,9 @@ pub(super) fn elements(value: &Value) -> Vec<Element> {
             return items.iter().enumerate().map(|(at, item)| (Value::from(at), item.clone())).collect();
         }
         Value::Set(items) => items.iter_sorted().map(|item| (item.clone(), item.clone())).collect(),
-        Value::Object(fields) => fields.iter_sorted().map(|(key, item)| (key.clone(), item.clone())).collect(),
+        Value::Object(fields) => {
+            fields.iter_sorted().map(|(key, item)| (key.clone(), item.clone())).collect()
+        }
         _ => Vec::new(),
     };
     found.sort_by(|(a, _), (b, _)| compare(a, b));
@@ -326,4 +340,3 @@ fn map(value: &Value, depth: usize, leaf: &mut dyn FnMut(&Value) -> Option<Value
         other => other.clone(),
     })
 }
-

@@ -72,6 +72,8 @@ pub(crate) struct Planner<'a> {
     entries: Vec<Entry>,
     /// Where blocks were planned from.
     places: Places,
+    /// Whether the plan stays as it is.
+    is_linear: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -108,6 +110,7 @@ impl<'a> Planner<'a> {
             depth: 0,
             entries: Vec::new(),
             places: Places::new(),
+            is_linear: false,
         }
     }
 
@@ -151,8 +154,13 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The finished program, and where its blocks were planned from.
-    pub(crate) fn finish(self, revision: &str) -> (Program, Places) {
+    /// Nothing is to be looked up.
+    pub(crate) fn linear(self) -> Self {
+        Self { is_linear: true, ..self }
+    }
+
+    /// The finished program, and where its blocks were planned from, for lookups.
+    pub(crate) fn finish(self, revision: &str) -> (Program, Option<Places>) {
         let program = Program {
             revision: revision.to_owned(),
             consts: self.consts.into_nodes(),
@@ -162,7 +170,7 @@ impl<'a> Planner<'a> {
             entries: self.entries,
             slots: self.envs.slots(),
         };
-        (program, self.places)
+        (program, (!self.is_linear).then_some(self.places))
     }
 
     /// Everything below `input` that a function and what it calls may read, without paths that another

@@ -184,7 +184,7 @@ impl Slicer<'_> {
         }
         let revision = self.revision.clone().unwrap_or_else(|| self.revision(&kept));
         let program = Program { revision, ..program };
-        let built = pack(&kept, &modules, &self.messages, program, &places)?;
+        let built = pack(&kept, &modules, &self.messages, program, places.as_ref())?;
         let reads = reads.paths().into_iter();
         let reads = reads.map(|(path, whole)| DataRead { path: path.to_vec(), whole });
         Ok(Slice { built, reads: reads.filter(|read| !is_own(&read.path)).collect() })

@@ -26,8 +26,8 @@ mod written;
 
 pub use builtins::Builtin;
 pub use context::Context;
-pub(crate) use machine::Machine;
 pub use extra::net::network;
+pub(crate) use machine::Machine;
 pub use ops::in_base;
 pub use order::compare;
 pub(crate) use strings::base64_bytes;
