@@ -81,7 +81,7 @@ fn main() {
     ];
     headers.extend((0..11).map(|at| header(&format!("x-header-{at}"), "some value of it")));
     let attributes = Attributes {
-        headers,
+        headers: headers.into_iter().collect(),
         peer_uri_sans: vec![caller.into_bytes()],
         local_uri_san: Some(b"spiffe://cluster.local/ns/pay/sa/charges".to_vec()),
         ..Attributes::default()

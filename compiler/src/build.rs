@@ -11,6 +11,7 @@ use crate::archive;
 use crate::declare::table;
 use crate::descriptors;
 use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::index::{self, Note, Places};
 use crate::lower::{Place, Planner};
 use crate::rego::{Modules, Node, Tree};
 use crate::slice::{DataRead, Workload, is_slice, slicing};
@@ -29,6 +30,8 @@ pub struct BuildOptions {
     pub revision: Option<String>,
     /// The workload that the bundle is cut down to; all of the sources where there is none.
     pub workload: Option<Workload>,
+    /// Nothing is looked up: the plan goes through everything one by one. What other plans are compared with.
+    pub is_linear: bool,
 }
 
 /// A built bundle.
@@ -65,6 +68,9 @@ pub struct EntryReport {
     /// Why there is no table, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub plan_because: Option<String>,
+    /// What the plan looks up instead of going through it, and what it still goes through.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lookups: Vec<Note>,
 }
 
 /// What answers at an entry point.
@@ -91,6 +97,7 @@ impl EntryReport {
                 impure: impure.map(|builtin| builtin.name().to_owned()).collect(),
                 form: if image.table(place).is_some() { Form::Table } else { Form::Plan },
                 plan_because: None,
+                lookups: Vec::new(),
             }
         };
         image.entries().iter().enumerate().map(entry).collect()
@@ -145,6 +152,9 @@ fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagno
         );
         planner = planner.choosing();
     }
+    if options.is_linear {
+        planner = planner.linear();
+    }
     for path in &entrypoints {
         let parts: Vec<&str> = path.split('/').collect();
         findings.extend(planner.entry(&parts).err());
@@ -177,7 +187,8 @@ pub(crate) fn assemble(
     revision: String,
 ) -> Result<Built, Diagnostics> {
     let messages = descriptors::read(&sources.descriptors)?;
-    pack(sources, modules, &messages, planner.finish(&revision))
+    let (program, places) = planner.finish(&revision);
+    pack(sources, modules, &messages, program, places.as_ref())
 }
 
 /// Packs a program with the sources that it was made from, which are `modules` when they are parsed.
@@ -186,7 +197,12 @@ pub(crate) fn pack(
     modules: &Modules,
     messages: &Messages,
     program: Program,
+    places: Option<&Places>,
 ) -> Result<Built, Diagnostics> {
+    let (program, notes) = match places {
+        Some(places) => index::lower(program, places),
+        None => (program, Vec::new()),
+    };
     let internal = |error: &dyn std::fmt::Display| {
         Diagnostics::from(Diagnostic::file(&sources.root, "internal", format!("internal error: {error}")))
     };
@@ -208,8 +224,10 @@ pub(crate) fn pack(
     bundle::check(&bundle, &Limits::default())
         .map_err(|error| Diagnostic::file(&sources.root, error.code(), error.to_string()))?;
     let mut entries = EntryReport::all(&image);
-    for (entry, made) in entries.iter_mut().zip(made) {
-        entry.plan_because = made.err();
+    for ((shown, made), entry) in entries.iter_mut().zip(made).zip(&program.entries) {
+        shown.plan_because = made.err();
+        let rules = index::rules(&program, entry.func);
+        shown.lookups = notes.iter().filter(|note| rules.contains(note.rule.as_str())).cloned().collect();
     }
     Ok(Built { bundle, revision: program.revision, entries, reads: None, image })
 }

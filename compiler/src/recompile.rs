@@ -50,6 +50,7 @@ pub fn recompile(packed: &[u8], image: &Image, limits: &Limits) -> Result<(), Re
         revision: Some(image.revision().to_owned()),
         // A slice compiles to itself: what it was cut from is not needed.
         workload: None,
+        is_linear: false,
     };
     let built = build(&sources, &options).map_err(RecompileError::Sources)?;
     let again = plan(bundle::files(&built.bundle, limits)?);

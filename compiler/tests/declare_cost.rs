@@ -58,9 +58,8 @@ fn open(bundle: &[u8]) -> Policy {
 
 /// The work of an allow by the table.
 fn work(bundle: &[u8], path: &str) -> u64 {
-    let header = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
     let attributes = attributes::Attributes {
-        headers: vec![header(":method", "GET"), header(":path", path), header(":authority", "charges.pay")],
+        headers: [(":method", "GET"), (":path", path), (":authority", "charges.pay")].into(),
         peer_uri_sans: vec![b"spiffe://cluster.local/ns/shop/sa/caller1".to_vec()],
         local_uri_san: Some(b"spiffe://cluster.local/ns/pay/sa/charges".to_vec()),
         ..attributes::Attributes::default()

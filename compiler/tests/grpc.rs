@@ -74,9 +74,8 @@ fn messages_read_as_in_the_plugin() {
     for line in &lines {
         let call: Call = serde_json::from_str(line).unwrap();
         let bytes = unhex(&call.body);
-        let header = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
         let attributes = Attributes {
-            headers: vec![header(":path", &call.path), header("content-type", "application/grpc+proto")],
+            headers: [(":path", call.path.as_str()), ("content-type", "application/grpc+proto")].into(),
             body: Some(Body { received: bytes.len(), bytes, is_cut: false }),
             ..Attributes::default()
         };

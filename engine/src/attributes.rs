@@ -5,6 +5,7 @@
 //! engine, where it is tested.
 
 use crate::eval::Context;
+use crate::headers::Headers;
 
 /// The raw facts of one request. The host fills in the groups that the policy's
 /// [`Needs`](crate::needs::Needs) name; the rest stays `None` and must not be read as "absent on the wire".
@@ -12,9 +13,8 @@ use crate::eval::Context;
 /// Each field says which Envoy attribute (a path of `proxy_get_property`) it comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
-    /// The header map (`proxy_get_header_map_pairs`, always fetched): every header in order, repeated ones
-    /// repeated, pseudo-headers included, names in lower case as Envoy keeps them.
-    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The header map (`proxy_get_header_map_pairs`, always fetched).
+    pub headers: Headers,
     /// `request.time`: when the first byte arrived, nanoseconds since the Unix epoch.
     pub request_time_ns: Option<i64>,
     /// `request.protocol`: `HTTP/1.0`, `HTTP/1.1`, `HTTP/2` or `HTTP/3`.
@@ -96,16 +96,16 @@ pub struct Workload {
 impl Attributes {
     /// The first value of the header `name` (in lower case), raw. For pseudo-headers, which cannot repeat.
     pub fn header(&self, name: &[u8]) -> Option<&[u8]> {
-        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_slice())
+        self.headers.first(name)
     }
 
     /// Whether what follows the headers is no body but another protocol's bytes, which end when the
     /// connection does: `CONNECT`, and WebSocket. ext_authz does not wait for these either
     /// (`Filter::initiateCall`; `Utility::isWebSocketUpgradeRequest`).
     pub fn is_tunnel(&self) -> bool {
-        let connection = self.headers.iter().filter(|(name, _)| name == b"connection");
+        let connection = self.headers.values(b"connection");
         let is_upgrade = connection
-            .flat_map(|(_, value)| value.split(|byte| *byte == b','))
+            .flat_map(|value| value.split(|byte| *byte == b','))
             .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
         self.header(b":method") == Some(b"CONNECT")
             || is_upgrade && self.header(b"upgrade").is_some_and(|to| to.eq_ignore_ascii_case(b"websocket"))
@@ -167,7 +167,7 @@ mod tests {
     #[test]
     fn tunnels_have_no_body() {
         let with = |headers: &[(&str, &str)]| Attributes {
-            headers: headers.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec())).collect(),
+            headers: headers.iter().copied().collect(),
             ..Default::default()
         };
         assert!(with(&[(":method", "CONNECT")]).is_tunnel());

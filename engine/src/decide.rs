@@ -242,8 +242,7 @@ mod tests {
     use wasm_bindgen_test::wasm_bindgen_test as test;
 
     fn decide_path(path: &[u8]) -> Verdict {
-        let attributes =
-            Attributes { headers: vec![(b":path".to_vec(), path.to_vec())], ..Attributes::default() };
+        let attributes = Attributes { headers: [(":path", path)].into(), ..Attributes::default() };
         let builder = InputBuilder::new(&Workload::default());
         decide(&Policy::none(), &Needs::none(), &builder, &attributes, &Settings::default())
     }

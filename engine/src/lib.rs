@@ -15,6 +15,7 @@ pub mod decide;
 pub mod decision;
 pub mod eval;
 pub mod grpc;
+pub mod headers;
 pub mod input;
 pub mod limits;
 pub mod names;

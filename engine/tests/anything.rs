@@ -48,7 +48,7 @@ proptest! {
         direction in any::<i64>(),
     ) {
         let attributes = Attributes {
-            headers,
+            headers: headers.into_iter().collect(),
             source_address: Some(address.clone()),
             destination_address: Some(address.clone()),
             protocol: Some(address.clone()),

@@ -47,16 +47,10 @@ fn bodies_read_as_in_the_plugin() {
     let mut differing = Vec::new();
     for line in lines {
         let case: Case = serde_json::from_str(line).expect("a line of the fixture is JSON");
-        let header = |name: &str, value: &Option<String>| {
-            value.as_ref().map(|value| (name.as_bytes().to_vec(), value.clone().into_bytes()))
-        };
-        let headers = [header("content-type", &case.r#type), header("content-length", &case.length)];
+        let headers = [("content-type", case.r#type), ("content-length", case.length)];
+        let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let body = Body { received: case.body.len(), bytes: case.body.into_bytes(), is_cut: false };
-        let attributes = Attributes {
-            headers: headers.into_iter().flatten().collect(),
-            body: Some(body),
-            ..Attributes::default()
-        };
+        let attributes = Attributes { headers: headers.collect(), body: Some(body), ..Attributes::default() };
         let read = builder.build(&Needs::all(), &attributes);
         let is_right = match &read {
             Ok(input) => {

@@ -27,8 +27,7 @@ fn targets_read_as_in_go() {
     assert!(cases.len() > 300);
     let builder = InputBuilder::new(&Workload::default());
     for case in cases {
-        let header = (b":path".to_vec(), case.target.clone().into_bytes());
-        let attributes = Attributes { headers: vec![header], ..Attributes::default() };
+        let attributes = Attributes { headers: [(":path", &case.target)].into(), ..Attributes::default() };
         let target = &case.target;
         assert_eq!(builder.build(&Needs::none(), &attributes).is_err(), case.error, "{target:?}");
         match builder.build(&Needs::all(), &attributes) {

@@ -238,8 +238,7 @@ pub(crate) fn on_call_response(root: u32, token: u32, headers: u32, body_size: u
 /// The response that the callback under way is about; `None` where it cannot be read.
 fn response(body_size: usize, most: usize) -> Option<Response> {
     let headers = host::header_map(Map::CallResponse).ok()?;
-    let header =
-        |wanted: &[u8]| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
+    let header = |wanted: &[u8]| headers.first(wanted).map(<[u8]>::to_vec);
     let status = header(b":status").and_then(|status| std::str::from_utf8(&status).ok()?.parse().ok())?;
     let body = if body_size > most {
         Body::TooLarge(body_size)

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use sidegate_compiler::signing::sign_bundle;
-use sidegate_compiler::{BuildOptions, DataRead, EntryReport, Form, Sources, Workload, build};
+use sidegate_compiler::{BuildOptions, DataRead, EntryReport, Form, Note, Sources, Workload, build};
 
 use crate::output::{Answer, Failure, Format, json};
 use crate::signing::SignArgs;
@@ -77,6 +77,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
         entrypoints: entrypoint.clone(),
         revision: revision.clone(),
         workload: workload.clone(),
+        is_linear: false,
     };
     let sources = Sources::read_dir(dir).map_err(Failure::Findings)?;
     let mut built = build(&sources, &options).map_err(Failure::Findings)?;
@@ -124,12 +125,18 @@ fn text(shown: &Report<'_>, report: bool, out: &mut dyn Write) -> Result<(), Fai
     }
     writeln!(out, "plan: {functions} functions, {blocks} blocks, {constants} constants, depth {depth}")?;
     for entry in *entrypoints {
-        let EntryReport { entrypoint, functions, statements, reads, impure, form, plan_because } = entry;
+        let EntryReport { entrypoint, functions, statements, reads, impure, form, plan_because, lookups } =
+            entry;
         writeln!(out, "entry point {entrypoint}: {functions} functions, {statements} statements")?;
         match (form, plan_because) {
             (Form::Table, _) => writeln!(out, "  form: table")?,
             (Form::Plan, None) => writeln!(out, "  form: plan")?,
             (Form::Plan, Some(reason)) => writeln!(out, "  form: plan, for {reason}")?,
+        }
+        for Note { rule, place, lowered, what } in lookups {
+            let place = place.as_ref().map_or_else(String::new, |place| format!(" ({place})"));
+            let word = if *lowered { "lookup" } else { "no lookup" };
+            writeln!(out, "  {word} in {rule}{place}: {what}")?;
         }
         if impure.is_empty() {
             writeln!(out, "  pure: the same input has the same answer")?;

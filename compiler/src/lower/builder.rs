@@ -40,6 +40,8 @@ impl Scope<'_> {
 struct Open {
     stmts: Vec<Stmt>,
     by: Option<Opener>,
+    /// Where what it was opened for stands.
+    at: Option<String>,
 }
 
 /// Makes the statement that runs the block.
@@ -62,6 +64,8 @@ pub(super) struct Builder<'p, 'a> {
     pub(super) hoisted: Vec<(&'a Expr, Operand)>,
     /// The values of registers that always have the same one.
     pub(super) values: BTreeMap<Reg, Value>,
+    /// Where what is being planned stands, as `file:line`.
+    pub(super) place: Option<String>,
     open: Vec<Open>,
 }
 
@@ -81,8 +85,14 @@ impl<'p, 'a> Builder<'p, 'a> {
             scopes: Vec::new(),
             hoisted: Vec::new(),
             values: BTreeMap::new(),
+            place: None,
             open: Vec::new(),
         })
+    }
+
+    /// Says what is being planned, for the report.
+    pub(super) fn at_place(&mut self, span: &Span) {
+        self.place = Some(format!("{}:{}", span.source.get_path(), span.line));
     }
 
     /// A fresh register.
@@ -114,21 +124,22 @@ impl<'p, 'a> Builder<'p, 'a> {
 
     /// Puts the rest of the open block into one of its own, which the statement `by` runs.
     pub(super) fn open(&mut self, by: impl FnOnce(BlockId) -> Stmt + 'static) {
-        self.open.push(Open { stmts: Vec::new(), by: Some(Box::new(by)) });
+        self.open.push(Open { stmts: Vec::new(), by: Some(Box::new(by)), at: self.place.clone() });
     }
 
     /// A block of its own, filled by `fill`.
     pub(super) fn block(&mut self, fill: impl FnOnce(&mut Self) -> Result<()>) -> Result<BlockId> {
         let around = self.open.len();
         let env = self.env;
-        self.open.push(Open { stmts: Vec::new(), by: None });
+        self.open.push(Open { stmts: Vec::new(), by: None, at: self.place.clone() });
         fill(self)?;
         self.env = env;
         loop {
-            let Some(Open { stmts, by }) = self.open.pop() else {
+            let Some(Open { stmts, by, at }) = self.open.pop() else {
                 return Err(too_large(None, "internal error: no open block"));
             };
             let block = self.planner.block(stmts)?;
+            self.planner.places.extend(at.map(|at| (block, at)));
             match by {
                 Some(by) if self.open.len() > around => self.emit(by(block)),
                 _ => return Ok(block),

@@ -34,6 +34,7 @@ use self::envs::Envs;
 pub(crate) use self::reads::Reads;
 pub(crate) use self::solutions::Part;
 use crate::diagnostics::Diagnostic;
+use crate::index::Places;
 use crate::rego::{Modules, Node, Tree};
 
 /// Longest chain of rules that need one another. No evaluator would go deeper.
@@ -69,6 +70,10 @@ pub(crate) struct Planner<'a> {
     /// Rules that are being planned, one for the other.
     depth: usize,
     entries: Vec<Entry>,
+    /// Where blocks were planned from.
+    places: Places,
+    /// Whether the plan stays as it is.
+    is_linear: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -104,6 +109,8 @@ impl<'a> Planner<'a> {
             envs: Envs::new(),
             depth: 0,
             entries: Vec::new(),
+            places: Places::new(),
+            is_linear: false,
         }
     }
 
@@ -147,9 +154,14 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The finished program.
-    pub(crate) fn finish(self, revision: &str) -> Program {
-        Program {
+    /// Nothing is to be looked up.
+    pub(crate) fn linear(self) -> Self {
+        Self { is_linear: true, ..self }
+    }
+
+    /// The finished program, and where its blocks were planned from, for lookups.
+    pub(crate) fn finish(self, revision: &str) -> (Program, Option<Places>) {
+        let program = Program {
             revision: revision.to_owned(),
             consts: self.consts.into_nodes(),
             builtins: self.builtins,
@@ -157,7 +169,8 @@ impl<'a> Planner<'a> {
             funcs: self.funcs,
             entries: self.entries,
             slots: self.envs.slots(),
-        }
+        };
+        (program, (!self.is_linear).then_some(self.places))
     }
 
     /// Everything below `input` that a function and what it calls may read, without paths that another

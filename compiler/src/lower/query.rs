@@ -104,6 +104,7 @@ impl<'a> Builder<'_, 'a> {
     }
 
     fn stmt(&mut self, stmt: &'a LiteralStmt) -> Result<()> {
+        self.at_place(&stmt.span);
         if stmt.with_mods.is_empty() { self.literal(stmt) } else { self.modified(stmt) }
     }
 

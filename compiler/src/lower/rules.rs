@@ -128,6 +128,7 @@ impl<'a> Builder<'_, 'a> {
         let heads: Vec<&'a Expr> = body.value.into_iter().collect();
         let known = body.value.map_or(Some(Value::Bool(true)), constant);
         body.value.map_or(Ok(()), written_as_it_is)?;
+        self.at_place(clause.span);
         let block = self.block(|b| {
             b.arguments(args)?;
             b.query(stmts, &heads, |b| {
@@ -217,6 +218,7 @@ impl<'a> Builder<'_, 'a> {
         };
         let terms = clause.keys.iter().filter_map(RefArg::term);
         let heads: Vec<&'a Expr> = terms.chain(written).collect();
+        self.at_place(clause.span);
         let block = self.block(|b| {
             b.scopes.push(Scope::default());
             b.query(stmts, &heads, |b| {

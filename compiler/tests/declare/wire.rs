@@ -15,19 +15,15 @@ const JWT: &str = "envoy.filters.http.jwt_authn";
 
 /// The attributes of a request, and the request as it is seen then: names of the peer are always known.
 pub(crate) fn attributes(request: &Request) -> (Attributes, Request) {
-    let mut attributes = Attributes::default();
-    let mut header = |name: &str, value: &Option<String>| {
-        if let Some(value) = value {
-            attributes.headers.push((name.as_bytes().to_vec(), value.as_bytes().to_vec()));
-        }
-    };
-    header(":method", &request.method);
-    header(":path", &request.path);
-    header(":authority", &request.host);
-    header(":scheme", &Some("https".to_owned()));
-    for (name, value) in &request.headers {
-        header(name, &Some(value.clone()));
-    }
+    let pseudo = [
+        (":method", request.method.as_deref()),
+        (":path", request.path.as_deref()),
+        (":authority", request.host.as_deref()),
+        (":scheme", Some("https")),
+    ];
+    let pseudo = pseudo.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let other = request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut attributes = Attributes { headers: pseudo.chain(other).collect(), ..Attributes::default() };
     let bytes = |text: &String| text.as_bytes().to_vec();
     let principal = request.principal.as_ref().filter(|name| !name.is_empty());
     match (&request.uris, principal) {
@@ -69,27 +65,28 @@ pub(crate) fn outcome(
 /// Changes attributes into what a client, or an odd proxy, could send.
 pub(crate) fn spoil(random: &mut Random, attributes: &mut Attributes) {
     for _ in 0..1 + random.below(2) {
-        let count = attributes.headers.len();
+        let mut headers = attributes.headers.to_vec();
+        let count = headers.len();
         match random.below(12) {
             0 if count > 0 => {
-                let (name, _) = attributes.headers[random.below(count)].clone();
+                let (name, _) = headers[random.below(count)].clone();
                 let value =
                     random.pick(&[&b"a"[..], b"", b" b", b"\xff", b"a,b", b"GET", b"/v1/charges", b"ab "]);
-                attributes.headers.push((name, value.to_vec()));
+                headers.push((name, value.to_vec()));
             }
             1 if count > 0 => {
                 let at = random.below(count);
                 let bytes =
                     random.pick(&[&b"\xff"[..], b"\xc3\xa9", b"\t", b"\x01", b"!", b" ", b"\xc2\xa0", b","]);
-                let value = &mut attributes.headers[at].1;
+                let value = &mut headers[at].1;
                 let place = random.below(value.len() + 1);
                 value.splice(place..place, bytes.iter().copied());
             }
             2 if count > 0 => {
-                attributes.headers.remove(random.below(count));
+                headers.remove(random.below(count));
             }
-            3 if count > 0 => attributes.headers[random.below(count)].1.clear(),
-            4 => attributes.headers.push((b"x-envoy-auth-partial-body".to_vec(), b"true".to_vec())),
+            3 if count > 0 => headers[random.below(count)].1.clear(),
+            4 => headers.push((b"x-envoy-auth-partial-body".to_vec(), b"true".to_vec())),
             5 => {
                 let sans = &mut attributes.peer_uri_sans;
                 let san = random.pick(&[
@@ -148,13 +145,14 @@ pub(crate) fn spoil(random: &mut Random, attributes: &mut Attributes) {
                     b"?",
                     b"/v1/charges?x=\"<>",
                 ]);
-                for (name, value) in &mut attributes.headers {
+                for (name, value) in &mut headers {
                     if name == b":path" {
                         *value = path.to_vec();
                     }
                 }
             }
         }
+        attributes.headers = headers.into_iter().collect();
     }
 }
 

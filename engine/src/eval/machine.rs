@@ -295,6 +295,7 @@ impl<'a> Machine<'a> {
             Stmt::With { input, slots, block } => self.with(frame, *input, slots, *block),
             Stmt::Outside { block } => self.outside(frame, *block),
             Stmt::Clear { dst } => self.set(base, *dst, Value::Undefined),
+            Stmt::Choose { steps, blocks, first } => self.choose(frame, steps, blocks, *first),
             Stmt::Defined { src } => Ok(holds(*self.slot(base, *src)? != Value::Undefined)),
         }
     }

@@ -1,6 +1,7 @@
 //! The evaluator: runs a plan on one input, within bounds.
 
 mod builtins;
+mod choose;
 mod collect;
 mod context;
 mod extra;
@@ -25,8 +26,10 @@ mod written;
 
 pub use builtins::Builtin;
 pub use context::Context;
+pub use extra::net::network;
 pub(crate) use machine::Machine;
 pub use ops::in_base;
+pub use order::compare;
 pub(crate) use strings::base64_bytes;
 
 /// Why an evaluation has no value. In enforce mode each is a deny.

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use regorus::Value;
 
 /// Compares two values.
-pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
+pub fn compare(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Array(x), Value::Array(y)) => each(x.iter(), y.iter()),
         (Value::Set(x), Value::Set(y)) => each(sorted(x.iter()).into_iter(), sorted(y.iter()).into_iter()),

@@ -233,7 +233,7 @@ impl InputBuilder {
             if name == PARTIAL_BODY.as_bytes() || !is_needed(needs.headers(), name) {
                 continue;
             }
-            let key = match self.header_names.get(name.as_slice()) {
+            let key = match self.header_names.get(name) {
                 Some(key) => key.clone(),
                 None => Value::from(sanitize(name).as_ref()),
             };
@@ -389,8 +389,7 @@ fn principal(bytes: Option<&[u8]>) -> std::borrow::Cow<'_, str> {
 
 /// All values of a header; `None` where there is none.
 fn joined(attributes: &Attributes, name: &[u8]) -> Option<String> {
-    let values = attributes.headers.iter().filter(|(key, _)| key == name);
-    let values: Vec<_> = values.map(|(_, value)| sanitize(value)).collect();
+    let values: Vec<_> = attributes.headers.values(name).map(sanitize).collect();
     (!values.is_empty()).then(|| values.join(","))
 }
 

@@ -3,25 +3,22 @@ use super::*;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-fn pair(name: &str, value: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    (name.as_bytes().to_vec(), value.to_vec())
-}
-
 fn request() -> Attributes {
     Attributes {
-        headers: vec![
-            pair(":authority", b"people.default:8080"),
-            pair(":path", b"/people/a%20b?lang=en&x=1&x=2"),
-            pair(":method", b"GET"),
-            pair(":scheme", b"http"),
-            pair("x-request-id", b"92a6"),
-            pair("x-bad", b"\xff\xfe"),
-            pair("x-two", b"a"),
-            pair("x-two", b"b"),
-            pair("x-envoy-auth-partial-body", b"true"),
-            pair("content-length", b"not a number"),
-            pair("content-type", b"application/json"),
-        ],
+        headers: [
+            (":authority", &b"people.default:8080"[..]),
+            (":path", &b"/people/a%20b?lang=en&x=1&x=2"[..]),
+            (":method", &b"GET"[..]),
+            (":scheme", &b"http"[..]),
+            ("x-request-id", &b"92a6"[..]),
+            ("x-bad", &b"\xff\xfe"[..]),
+            ("x-two", &b"a"[..]),
+            ("x-two", &b"b"[..]),
+            ("x-envoy-auth-partial-body", &b"true"[..]),
+            ("content-length", &b"not a number"[..]),
+            ("content-type", &b"application/json"[..]),
+        ]
+        .into(),
         request_time_ns: Some(1_767_323_045_678_901_000),
         protocol: Some(b"HTTP/1.1".to_vec()),
         source_address: Some(b"10.244.1.7:34128".to_vec()),
@@ -177,7 +174,7 @@ fn timestamps_leave_out_zeros() {
 
 #[test]
 fn connect_has_no_path() {
-    let connect = Attributes { headers: vec![pair(":method", b"CONNECT")], ..Attributes::default() };
+    let connect = Attributes { headers: [(":method", &b"CONNECT"[..])].into(), ..Attributes::default() };
     let input = builder().build(&Needs::all(), &connect).unwrap();
     assert_eq!(input["attributes"]["request"]["http"]["path"], Value::Undefined);
     assert_eq!(input["parsed_path"], json(r#"[""]"#));
@@ -186,7 +183,7 @@ fn connect_has_no_path() {
 
 #[test]
 fn raw_bytes_of_a_path_are_sanitized_before_decoding() {
-    let raw = Attributes { headers: vec![pair(":path", b"/\xff/%ff?\xfe=%fe")], ..Attributes::default() };
+    let raw = Attributes { headers: [(":path", &b"/\xff/%ff?\xfe=%fe"[..])].into(), ..Attributes::default() };
     let input = builder().build(&Needs::all(), &raw).unwrap();
     assert_eq!(input["parsed_path"], json(r#"["!", "\ufffd"]"#));
     assert_eq!(input["parsed_query"], json(r#"{"!": ["\ufffd"]}"#));

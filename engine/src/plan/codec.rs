@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::{Image, Program};
+use super::{Image, Program, Stmt};
 use crate::grpc::Messages;
 use crate::table::Table;
 
 /// First bytes of every plan.
 const MAGIC: &[u8; 4] = b"SDGT";
 
-/// The version of the format that this build writes. It reads the one before, too: that has no tables.
-pub const FORMAT: u16 = 4;
-const WITHOUT_TABLES: u16 = 3;
+/// The version of the format that this build writes. It reads the one before, too: that has no choices.
+pub const FORMAT: u16 = 5;
+const WITHOUT_CHOICES: u16 = 4;
 
 /// Why bytes are no plan that can be run.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +21,7 @@ pub enum FormatError {
     Magic,
     /// A plan of another version.
     #[error(
-        "expected format {FORMAT} or {WITHOUT_TABLES}, got {0}; build the bundle with the `sidegate` of this version"
+        "expected format {FORMAT} or {WITHOUT_CHOICES}, got {0}; build the bundle with the `sidegate` of this version"
     )]
     Version(u16),
     /// Cut off, or followed by something else.
@@ -59,17 +59,19 @@ pub fn decode(bytes: &[u8]) -> Result<Image, FormatError> {
     let rest = bytes.strip_prefix(MAGIC).ok_or(FormatError::Magic)?;
     let (version, payload) = rest.split_first_chunk::<2>().ok_or(FormatError::Damaged)?;
     let version = u16::from_le_bytes(*version);
-    if !matches!(version, FORMAT | WITHOUT_TABLES) {
+    if !matches!(version, FORMAT | WITHOUT_CHOICES) {
         return Err(FormatError::Version(version));
     }
     let (program, rest) = postcard::take_from_bytes::<Program>(payload).map_err(|_| FormatError::Damaged)?;
     let (messages, rest) = postcard::take_from_bytes::<Messages>(rest).map_err(|_| FormatError::Damaged)?;
-    let (tables, rest) = match version {
-        WITHOUT_TABLES => (Vec::new(), rest),
-        _ => postcard::take_from_bytes::<Vec<TableOf<&[u8]>>>(rest).map_err(|_| FormatError::Damaged)?,
-    };
+    let (tables, rest) =
+        postcard::take_from_bytes::<Vec<TableOf<&[u8]>>>(rest).map_err(|_| FormatError::Damaged)?;
     if !rest.is_empty() {
         return Err(FormatError::Damaged);
+    }
+    let choices = program.blocks.iter().flatten().any(|stmt| matches!(stmt, Stmt::Choose { .. }));
+    if choices && version == WITHOUT_CHOICES {
+        return Err(FormatError::Malformed("a choice is newer than the format"));
     }
     let mut image = Image::new(program)?;
     image.format = version;
@@ -101,13 +103,11 @@ mod tests {
     fn the_format_before_is_read() {
         let mut bytes = encode(&program()).unwrap();
         assert_eq!(decode(&bytes).unwrap().format(), FORMAT);
-        // It ended before the tables, of which there are none: one byte.
-        assert_eq!(bytes.pop(), Some(0));
-        assert_eq!(decode(&bytes).unwrap_err(), FormatError::Damaged);
-        bytes[4] = 3;
+        bytes[4] = 4;
         let image = decode(&bytes).unwrap();
-        assert!(image.format() == 3 && image.table(0).is_none() && image.entry("a").is_some());
-        for other in [2, 5] {
+        assert!(image.format() == 4 && image.table(0).is_none() && image.entry("a").is_some());
+        assert_eq!(decode(&bytes[..bytes.len() - 1]).unwrap_err(), FormatError::Damaged);
+        for other in [3, 6] {
             bytes[4] = other;
             assert_eq!(decode(&bytes).unwrap_err(), FormatError::Version(other.into()));
         }

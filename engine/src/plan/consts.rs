@@ -89,6 +89,12 @@ impl ConstPool {
         }
     }
 
+    /// A pool that has `nodes` already, each distinct and after its children.
+    pub fn of(nodes: Vec<Node>) -> Self {
+        let index = nodes.iter().cloned().zip(0..).collect();
+        Self { nodes, index }
+    }
+
     /// The constants, children before parents.
     pub fn into_nodes(self) -> Vec<Node> {
         self.nodes

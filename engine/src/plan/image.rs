@@ -5,8 +5,8 @@ use std::sync::Arc;
 use regorus::Value;
 
 use super::codec::{FORMAT, FormatError};
-use super::{Entry, Func, FuncId, Program, Slot, Stmt, consts, nesting, validate};
-use crate::eval::Builtin;
+use super::{Entry, Func, FuncId, Program, Slot, Split, Step, Stmt, consts, nesting, validate};
+use crate::eval::{Builtin, compare};
 use crate::grpc::Messages;
 use crate::table::Table;
 
@@ -36,6 +36,9 @@ impl Image {
         nesting::check(&program).map_err(FormatError::Malformed)?;
         let Program { revision, consts, builtins, blocks, funcs, entries, slots } = program;
         let consts = consts::values(&consts).map_err(FormatError::Malformed)?;
+        if !blocks.iter().flatten().all(|stmt| is_in_order(stmt, &consts)) {
+            return Err(FormatError::Malformed("the bounds of a choice are not in order"));
+        }
         let builtins = builtins
             .iter()
             .map(|name| Builtin::find(name).ok_or(FormatError::Malformed("a builtin is not known")))
@@ -120,4 +123,17 @@ impl Image {
     pub(crate) fn func(&self, id: FuncId) -> Option<&Func> {
         self.funcs.get(usize::try_from(id).ok()?)
     }
+}
+
+/// Whether the bounds of a choice can be searched.
+fn is_in_order(stmt: &Stmt, consts: &[Value]) -> bool {
+    let Stmt::Choose { steps, .. } = stmt else { return true };
+    steps.iter().all(|step| match step {
+        Step::Run(_) => true,
+        Step::Split(Split { bounds, .. }) => {
+            let bounds = usize::try_from(*bounds).ok().and_then(|at| consts.get(at));
+            matches!(bounds, Some(Value::Array(bounds))
+                if bounds.as_slice().is_sorted_by(|a, b| compare(a, b).is_lt()))
+        }
+    })
 }

@@ -6,6 +6,7 @@
 //! ([`Image::depth`]). Every choice of Rego's semantics (order of a body's expressions, conflicts,
 //! defaults, partial rules) has been made by the compiler.
 
+mod choice;
 mod codec;
 mod consts;
 mod image;
@@ -15,6 +16,7 @@ mod validate;
 
 use serde::{Deserialize, Serialize};
 
+pub use choice::{Form, Split, Step};
 pub use codec::{FORMAT, FormatError, TableOf, decode, encode, encode_with};
 pub use consts::{ConstPool, Node};
 pub use image::Image;
@@ -200,4 +202,7 @@ pub enum Stmt {
     Clear { dst: Reg },
     /// Fails if `src` is undefined.
     Defined { src: Reg },
+    /// Runs those of `blocks` that `steps` lead to, in their order, or up to the first that succeeds;
+    /// succeeds either way. The others would fail.
+    Choose { steps: Vec<Step>, blocks: Vec<BlockId>, first: bool },
 }

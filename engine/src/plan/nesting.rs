@@ -60,7 +60,7 @@ impl Levels<'_> {
                 | Stmt::Try { block: inner }
                 | Stmt::With { block: inner, .. }
                 | Stmt::Outside { block: inner } => pending.push(block(program, *inner, used)?),
-                Stmt::First { blocks } => {
+                Stmt::First { blocks } | Stmt::Choose { blocks, .. } => {
                     for inner in blocks.iter().rev() {
                         pending.push(block(program, *inner, used)?);
                     }
@@ -147,6 +147,7 @@ impl Levels<'_> {
             | Stmt::Not { .. }
             | Stmt::Try { .. }
             | Stmt::First { .. }
+            | Stmt::Choose { .. }
             | Stmt::Stop => {}
         }
     }

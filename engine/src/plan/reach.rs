@@ -56,7 +56,7 @@ fn follow(stmt: &Stmt, blocks: &mut Vec<BlockId>, funcs: &mut Vec<FuncId>, built
         Stmt::Builtin { builtin, .. } => {
             builtins.insert(*builtin);
         }
-        Stmt::First { blocks: nested } => blocks.extend(nested),
+        Stmt::First { blocks: nested } | Stmt::Choose { blocks: nested, .. } => blocks.extend(nested),
         Stmt::Scan { block, .. }
         | Stmt::Every { block, .. }
         | Stmt::Not { block }

@@ -1,6 +1,6 @@
 //! Rules that a plan must keep so that the evaluator cannot loop, overflow or read what is not there.
 
-use super::{BlockId, ConstId, FuncId, Operand, Program, Reg, Slot, Stmt};
+use super::{BlockId, ConstId, FuncId, Node, Operand, Program, Reg, Slot, Split, Step, Stmt};
 
 /// What a block needs of the frame it runs in, and how deep it goes.
 #[derive(Clone, Copy, Default)]
@@ -154,7 +154,40 @@ impl Check<'_> {
                 self.reg(*reg);
                 Ok(())
             }
+            Stmt::Choose { steps, blocks, .. } => {
+                self.steps(steps, blocks.len())?;
+                blocks.iter().try_for_each(|block| self.block(*block))
+            }
         }
+    }
+
+    /// Steps lead only to later ones, and only to blocks that there are, each once.
+    fn steps(&mut self, steps: &[Step], blocks: usize) -> Result<(), &'static str> {
+        if steps.is_empty() {
+            return Err("a choice has no steps");
+        }
+        for (at, step) in steps.iter().enumerate() {
+            let later = |next: &u32| usize::try_from(*next).is_ok_and(|next| next > at && next < steps.len());
+            match step {
+                Step::Run(run) => {
+                    let known = run.iter().all(|at| usize::try_from(*at).is_ok_and(|at| at < blocks));
+                    if !known || !run.is_sorted_by(|a, b| a < b) {
+                        return Err("a choice names blocks that are not there, or not in order");
+                    }
+                }
+                Step::Split(Split { on, bounds, to, none, other, form: _ }) => {
+                    self.reg(*on);
+                    let places = match get(&self.program.consts, *bounds) {
+                        Some(Node::Array(bounds)) => bounds.len().saturating_mul(2).saturating_add(1),
+                        _ => return Err("a choice has no bounds"),
+                    };
+                    if to.len() != places || !to.iter().chain([none, other]).all(later) {
+                        return Err("a choice leads nowhere");
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     fn reg(&mut self, reg: Reg) {

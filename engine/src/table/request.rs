@@ -81,10 +81,7 @@ impl<'a> Request<'a> {
     pub(super) fn header(&self, name: &str, work: &mut Work) -> Mine<Option<Cow<'a, str>>> {
         work.take(self.attributes.headers.len())?;
         let mut whole: Option<Cow<'a, str>> = None;
-        for (key, value) in &self.attributes.headers {
-            if key != name.as_bytes() {
-                continue;
-            }
+        for value in self.attributes.headers.values(name.as_bytes()) {
             work.take(value.len() / 64)?;
             if !value.is_ascii() {
                 return Err(NotMine);

@@ -122,9 +122,8 @@ fn load(spec: &Spec) -> Table {
 fn request(principal: &str, line: &str, headers: &[(&str, &str)]) -> Attributes {
     let (method, path) = line.split_once(' ').unwrap();
     let all = [(":method", method), (":path", path), (":authority", "a.shop.example:80")];
-    let bytes = |(name, value): &(&str, &str)| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
     Attributes {
-        headers: all.iter().chain(headers).map(bytes).collect(),
+        headers: all.iter().chain(headers).copied().collect(),
         peer_subject: Some(principal.as_bytes().to_vec()),
         local_uri_san: Some(b"spiffe://cluster.local/ns/pay/sa/charges".to_vec()),
         source_address: Some(b"10.1.2.3:40000".to_vec()),

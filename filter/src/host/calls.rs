@@ -2,10 +2,11 @@
 
 use std::ptr;
 
+use sidegate_engine::headers::{self, Headers};
+
 use super::abi;
 use super::memory;
 use super::status::Status;
-use crate::pairs::{self, Pair};
 
 /// Severity of a log line, in the host's numbering.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,11 +88,11 @@ pub(crate) fn property(path: &[u8]) -> Result<Option<Vec<u8>>, Status> {
 }
 
 /// Every header of a map in its order, repeated names repeated.
-pub(crate) fn header_map(map: Map) -> Result<Vec<Pair>, Status> {
+pub(crate) fn header_map(map: Map) -> Result<Headers, Status> {
     // SAFETY: the host writes one address and one length.
     let buffer =
         received(|data, length| unsafe { abi::proxy_get_header_map_pairs(map as u32, data, length) })?;
-    let headers = pairs::decode(&buffer).ok_or(Status::Malformed)?;
+    let headers = Headers::read(buffer).ok_or(Status::Malformed)?;
     // Envoy answers with success and nothing where the map cannot be read. No message is without
     // headers, so nothing is never the truth.
     if headers.is_empty() { Err(Status::Malformed) } else { Ok(headers) }
@@ -133,7 +134,7 @@ pub(crate) fn send_local_response(
     headers: &[(String, String)],
     body: &[u8],
 ) -> Result<(), Status> {
-    let headers = pairs::encode(headers).ok_or(Status::BadArgument)?;
+    let headers = headers::write(headers).ok_or(Status::BadArgument)?;
     // SAFETY: the host reads the three slices during the call.
     Status::check(unsafe {
         abi::proxy_send_local_response(
@@ -176,7 +177,7 @@ pub(crate) fn http_call(
     headers: &[(String, String)],
     timeout_milliseconds: u32,
 ) -> Result<u32, Status> {
-    let headers = pairs::encode(headers).ok_or(Status::BadArgument)?;
+    let headers = headers::write(headers).ok_or(Status::BadArgument)?;
     let mut token = 0;
     // SAFETY: the host reads the slices during the call and writes one number.
     Status::check(unsafe {

@@ -220,7 +220,7 @@ fn limits(file: &CaseFile) -> Limits {
 
 fn attributes(request: &RequestCase, headers: Headers) -> Attributes {
     let mut attributes = Attributes {
-        headers,
+        headers: headers.into_iter().collect(),
         request_time_ns: Some(1_767_323_045_678_901_000),
         protocol: Some(b"HTTP/1.1".to_vec()),
         source_address: Some(b"127.0.0.1:40000".to_vec()),

@@ -87,6 +87,17 @@ impl Network {
     }
 }
 
+/// The number of the address that a text is: networks are ranges of such numbers.
+pub(in crate::eval) fn number(text: &str) -> Option<Value> {
+    Address::read(text).map(|address| Value::from(address.0))
+}
+
+/// The numbers of the first and the last address of a network.
+pub fn network(text: &str) -> Option<(Value, Value)> {
+    let network = Network::read(text)?;
+    Some((Value::from(network.ip.0), Value::from(network.last().0)))
+}
+
 fn boolean(answer: Option<bool>) -> Answer {
     Ok(answer.map_or(Value::Undefined, Value::Bool))
 }
