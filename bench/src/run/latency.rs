@@ -64,7 +64,8 @@ pub(crate) fn measure(bench: &Bench) -> Result<Value, String> {
             |all: &[Said], of: fn(&Said) -> f64| Summary::of(&all.iter().map(of).collect::<Vec<_>>());
         let over = |of: fn(&Said) -> f64| middle(&fixed[at], of).median - middle(&fixed[0], of).median;
         let name = running.subject.name();
-        let (p50, p99): (fn(&Said) -> f64, fn(&Said) -> f64) = (|said| said.p50, |said| said.p99);
+        let p50 = |said: &Said| said.p50;
+        let p99 = |said: &Said| said.p99;
         let full_rate = middle(&full[at], |said| said.rate);
         table.row(&[
             &name,
