@@ -9,7 +9,7 @@ WASM_CARGO := scripts/wasm-cargo.sh
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 WASM_OUT := $(TARGET_DIR)/wasm32-unknown-unknown/wasm
 # The crates that only ever run in a proxy are linted for it and left out of what runs here.
-WASM_ONLY := sidegate-filter sidegate-bench-noop
+WASM_ONLY := sidegate-filter sidegate-bench-noop sidegate-bench-bare sidegate-bench-rvm
 HOST_CRATES := --workspace $(addprefix --exclude ,$(WASM_ONLY))
 DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
@@ -17,7 +17,8 @@ DEMO_ENTRYPOINT := storefront/authz/decision
 .PHONY: help lookups setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
 	istio-rbac imports \
-	demo demo-rollout bench bench-budget bench-check bench-plan bench-publish bench-rollout noop clean
+	demo demo-rollout bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac \
+	bench-report bench-rollout simulate noop clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -50,10 +51,11 @@ bundle: ## dist/demo-bundle.tar.gz from the demo policy
 	@mkdir -p dist
 	@$(CARGO) run -q --locked -p sidegate -- build $(DEMO_POLICY) -o dist/demo-bundle.tar.gz --entrypoint $(DEMO_ENTRYPOINT)
 
+# What the bench measures beside the filter: one at a time, for features of one must not get into another.
 noop:
-	@$(WASM_CARGO) build -q --profile wasm --locked -p sidegate-bench-noop
+	@for crate in noop bare rvm; do $(WASM_CARGO) build -q --profile wasm --locked -p sidegate-bench-$$crate; done
 	@mkdir -p dist
-	@cp $(WASM_OUT)/noop.wasm dist/noop.wasm
+	@cp $(WASM_OUT)/noop.wasm $(WASM_OUT)/bare.wasm $(WASM_OUT)/rvm.wasm dist/
 
 # --- checks ---
 
@@ -160,8 +162,29 @@ demo-rollout: setup-demo wasm ## policies published, tried, promoted, refused an
 	@$(CARGO) build -q --locked -p sidegate
 	@$(CARGO) run -q --locked -p sidegate-tests --bin demo-rollout
 
-bench: setup-demo wasm noop bundle ## CPU per request: no filter, no-op wasm filter, Sidegate
-	@$(CARGO) run -q --locked --release -p sidegate-bench
+BENCH := $(CARGO) run -q --locked --release -p sidegate-bench --bin
+
+bench: wasm noop ## the table: none, no-op filters, native RBAC, Sidegate, OPA (Go); SWEEP=table,latency,… BENCH_ROUNDS=n
+	@scripts/setup.sh bench
+	@$(BENCH) sidegate-bench
+
+bench-report: ## plots and tables of the docs again, from bench/results/latest.json
+	@$(BENCH) sidegate-bench -- report
+
+bench-rbac: ## writes anew what istiod makes of the policies that native RBAC is measured with (needs Go)
+	@command -v go >/dev/null || { echo "bench-rbac: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
+	@$(CARGO) run -q --locked -p sidegate-bench --bin rbac-question > $(TARGET_DIR)/rbac-question.jsonl
+	@cd tests/istio/rbac && go run . < $(abspath $(TARGET_DIR))/rbac-question.jsonl > ../rbac.new && mv ../rbac.new ../../../bench/istiod-rbac.json
+
+bench-host: ## pieces of a request on the host, by criterion; ONLY=word
+	@$(CARGO) bench -q --locked -p sidegate-bench --bench paths -- $(ONLY)
+
+bench-instructions: ## instructions of those pieces, by callgrind, against bench/instructions.json; UPDATE=1 rewrites it
+	@command -v valgrind >/dev/null || { echo "bench-instructions: expected valgrind, found none; run: apt-get install valgrind" >&2; exit 1; }
+	@$(BENCH) instructions -- $(if $(UPDATE),--update)
+
+simulate: ## what 100,000 sidecars ask of the server that they fetch policies from; writes docs/scale.md
+	@$(BENCH) simulate
 
 bench-budget: setup-demo wasm ## CPU of requests whose policies would go on for long and are stopped
 	@$(CARGO) run -q --locked -p sidegate-bench --bin budget
@@ -188,4 +211,4 @@ bench-plan: cli ## how long `sidegate plan` takes; SERVICES=n declarations (10,0
 
 clean: ## remove what was built (the cache of tools stays)
 	$(CARGO) clean
-	rm -rf dist bench/results
+	rm -rf dist

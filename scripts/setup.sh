@@ -3,6 +3,7 @@
 #   scripts/setup.sh demo    the wasm toolchain and the newest Envoy
 #   scripts/setup.sh test    that, the oldest supported Envoy, Node, Chromium and wasm-bindgen's test runner
 #   scripts/setup.sh differential  the wasm toolchain, the newest Envoy, and OPA with its Envoy plugin (Go)
+#   scripts/setup.sh bench   the wasm toolchain, the newest Envoy, Node, and where Go is there OPA and fortio
 #   scripts/setup.sh wasm    the wasm toolchain alone, silent where it is there
 # Everything goes to $SIDEGATE_CACHE (default ~/.cache/sidegate), keyed by version; only rustup's target
 # and Debian's packages go where those tools put them. SIDEGATE_WASM_TOOLCHAIN=rustup|debian forces one.
@@ -210,6 +211,23 @@ setup_opa() {
     ln -sfn "$key" "$CACHE/opa-envoy/current"
 }
 
+# --- the load generator --------------------------------------------------------------------------
+
+setup_fortio() {
+    local dir=$CACHE/fortio/$FORTIO
+    need_go
+    if [ -x "$dir/fortio" ]; then
+        say "fortio $FORTIO: $dir/fortio (found before)"
+        return
+    fi
+    say "fortio $FORTIO: go install"
+    GOBIN=$WORK go install -trimpath "fortio.org/fortio@$FORTIO" >&2 ||
+        die "could not install fortio $FORTIO" "try it: go install fortio.org/fortio@$FORTIO"
+    mkdir -p "$dir"
+    mv "$WORK/fortio" "$dir/fortio"
+    say "fortio $FORTIO: $dir/fortio"
+}
+
 part=${1:-}
 mkdir -p "$CACHE"
 # What is half done is thrown away, whatever happens; in the cache, so that a move is a rename.
@@ -236,5 +254,17 @@ case $part in
         setup_envoy "$ENVOY_NEWEST"
         setup_opa
         ;;
-    *) die "expected wasm, demo, test or differential, got '$part'" ;;
+    bench)
+        setup_wasm_toolchain
+        setup_envoy "$ENVOY_NEWEST"
+        setup_node
+        # Without Go the bench goes on, and says which of its peers are missing.
+        if have go; then
+            setup_opa
+            setup_fortio
+        else
+            say "Go is missing, and so are OPA and fortio: install it, and run: scripts/setup.sh bench"
+        fi
+        ;;
+    *) die "expected wasm, demo, test, differential or bench, got '$part'" ;;
 esac

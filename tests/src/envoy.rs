@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::client::{Connection, Request};
-use crate::places;
+use crate::{places, process};
 
 const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(5);
@@ -162,33 +162,20 @@ impl Envoy {
             .collect())
     }
 
-    /// CPU that the process has used so far, user and system, in nanoseconds: of all its threads, by the
-    /// scheduler's own count, which is finer than the 10 ms of `/proc/PID/stat`.
+    /// CPU that the process has used so far, in nanoseconds.
     ///
     /// # Errors
-    /// The process is gone, or this is no Linux.
+    /// As [`process::cpu_nanoseconds`].
     pub fn cpu_nanoseconds(&self) -> Result<u64, String> {
-        let tasks = format!("/proc/{}/task", self.pid());
-        let at = |e: std::io::Error| format!("could not read {tasks}: {e}");
-        let mut total = 0;
-        for task in fs::read_dir(&tasks).map_err(at)? {
-            let stat = fs::read_to_string(task.map_err(at)?.path().join("schedstat")).map_err(at)?;
-            let on_cpu = stat.split_whitespace().next().and_then(|n| n.parse::<u64>().ok());
-            total += on_cpu.ok_or_else(|| format!("expected times in {tasks}, got `{stat}`"))?;
-        }
-        Ok(total)
+        process::cpu_nanoseconds(self.pid())
     }
 
     /// Memory that the process has resident, in KiB.
     ///
     /// # Errors
-    /// The process is gone, or this is no Linux.
+    /// As [`process::resident_kib`].
     pub fn resident_kib(&self) -> Result<u64, String> {
-        let path = format!("/proc/{}/status", self.pid());
-        let text = fs::read_to_string(&path).map_err(|e| format!("could not read {path}: {e}"))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok())
-            .ok_or_else(|| format!("expected `VmRSS` in {path}"))
+        process::resident_kib(self.pid())
     }
 
     /// Whether the process still runs.

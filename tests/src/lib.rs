@@ -21,6 +21,7 @@ pub mod envoy_config;
 pub mod opa_bundles;
 pub mod paths;
 pub mod places;
+pub mod process;
 pub mod proto;
 pub mod published;
 pub mod rollout;

@@ -42,6 +42,15 @@ pub fn opa_binary() -> Result<PathBuf, String> {
     existing(path, "OPA with its Envoy plugin", "scripts/setup.sh differential")
 }
 
+/// The load generator of the benchmark.
+///
+/// # Errors
+/// It is not there; the message names the command that builds it.
+pub fn fortio_binary() -> Result<PathBuf, String> {
+    let path = cache().join("fortio").join(version("FORTIO")).join("fortio");
+    existing(path, "fortio", "scripts/setup.sh bench")
+}
+
 /// `path`, or an error that says what was expected there and which command makes it.
 ///
 /// # Errors

@@ -90,20 +90,30 @@ fn run() -> Result<(), String> {
         places::existing(places::root().join("target/release/sidegate"), "the program", "make cli")?;
     println!("{services} services of {callers} callers each");
     println!("{:<12}{:<22}{:>9}{:>9}{:>12}  what", "data", "publish", "wall s", "CPU s", "memory MB");
+    let mut rows = Vec::new();
     for layout in layouts {
-        measure(&program, layout, services, callers)?;
+        measure(&program, layout, services, callers, &mut rows)?;
     }
-    Ok(())
+    let path = places::root().join("bench/results/publish.json");
+    let told = json!({"services": services, "callers": callers, "rows": rows});
+    fs::create_dir_all(path.parent().expect("a file in a folder")).map_err(|e| e.to_string())?;
+    fs::write(&path, format!("{told:#}\n")).map_err(|e| e.to_string())
 }
 
-fn measure(program: &Path, layout: Layout, services: usize, callers: usize) -> Result<(), String> {
+fn measure(
+    program: &Path,
+    layout: Layout,
+    services: usize,
+    callers: usize,
+    rows: &mut Vec<Value>,
+) -> Result<(), String> {
     let dir = tempfile::tempdir().map_err(|e| e.to_string())?;
     let (policies, tree) = (dir.path().join("policies"), dir.path().join("tree"));
     let mut all = generate(services, callers);
     write(&policies, layout, &all)?;
-    let publish = |what: &str, args: &[&str]| {
+    let mut publish = |what: &str, args: &[&str]| {
         let shown = if layout == Layout::One { "one file" } else { "many files" };
-        timed(program, &tree, shown, what, args)
+        timed(program, &tree, shown, what, args).map(|row| rows.push(row))
     };
     let folder = policies.display().to_string();
     publish("first", &[&folder])?;
@@ -121,7 +131,7 @@ fn measure(program: &Path, layout: Layout, services: usize, callers: usize) -> R
 }
 
 /// Publishes and prints what it took.
-fn timed(program: &Path, tree: &Path, layout: &str, what: &str, args: &[&str]) -> Result<(), String> {
+fn timed(program: &Path, tree: &Path, layout: &str, what: &str, args: &[&str]) -> Result<Value, String> {
     let figures = tree.with_file_name("figures");
     let key = places::root().join("compiler/tests/fixtures/keys/p256-pkcs8.pem");
     let output = Command::new(TIME)
@@ -148,7 +158,11 @@ fn timed(program: &Path, tree: &Path, layout: &str, what: &str, args: &[&str]) -
     let said = String::from_utf8_lossy(&output.stdout);
     let line = said.lines().nth(1).unwrap_or_default();
     println!("{layout:<12}{what:<22}{wall:>9.2}{:>9.2}{:>12.0}  {line}", user + system, kilobytes / 1024.0);
-    Ok(())
+    let rounded = |number: f64| (number * 100.0).round() / 100.0;
+    Ok(json!({
+        "data": layout, "publish": what, "wall_s": wall, "cpu_s": rounded(user + system),
+        "memory_mb": (kilobytes / 1024.0).round(),
+    }))
 }
 
 /// Services by namespace and name, the same each time.

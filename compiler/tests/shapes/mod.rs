@@ -239,7 +239,7 @@ pub(crate) fn policy(random: &mut Random) -> (String, Json) {
                 let (head, tail) = match random.below(3) {
                     0 => (format!("f({method}, p)"), format!("p == {path}")),
                     1 => (format!("f(m, {path})"), format!("m == {method}")),
-                    _ => (format!("f(m, p)"), format!("m == {method}\n\tstartswith(p, {path})")),
+                    _ => ("f(m, p)".to_owned(), format!("m == {method}\n\tstartswith(p, {path})")),
                 };
                 rego.push_str(&format!("{head} := {} if {{\n\t{tail}\n}}\n\n", at % 2));
             }

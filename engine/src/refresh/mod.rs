@@ -13,7 +13,7 @@ mod fetch;
 mod judge;
 mod machine;
 mod shared;
-mod timing;
+pub mod timing;
 mod trial;
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ const GROWTH: i64 = 10;
 
 /// From one poll to the next: the interval, give or take a tenth, so that sidecars which start together do not
 /// ask together for ever.
-pub(super) fn pause(interval: i64, seed: u64) -> i64 {
+pub fn pause(interval: i64, seed: u64) -> i64 {
     if interval <= EXACT {
         return interval;
     }
@@ -24,7 +24,7 @@ pub(super) fn pause(interval: i64, seed: u64) -> i64 {
 }
 
 /// The pause after so many failures in a row (at least one). Quick before the first bundle, when requests wait.
-pub(super) fn pause_after(failures: u32, interval: i64, has_bundle: bool, seed: u64) -> i64 {
+pub fn pause_after(failures: u32, interval: i64, has_bundle: bool, seed: u64) -> i64 {
     let doubled = |first: i64, times: u32| first.saturating_mul(1_i64 << times.min(20));
     if has_bundle {
         pause(doubled(interval, failures).min(longest(interval)), seed)

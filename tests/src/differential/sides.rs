@@ -15,7 +15,7 @@ use crate::case::{SERVICE, plugin_configuration};
 use crate::certs::{Authority, Identity, spiffe};
 use crate::client::{Connection, Response};
 use crate::envoy::Envoy;
-use crate::envoy_config::{Listener, bootstrap, cluster, wasm_filter};
+use crate::envoy_config::{Listener, bootstrap, cluster, ext_authz, grpc_cluster, wasm_filter};
 use crate::places;
 use crate::upstream::{Echo, Upstream};
 
@@ -118,9 +118,10 @@ impl Sides {
         for (policy, bundle) in policies {
             let configuration = plugin_configuration(bundle, &policy.entrypoint()).to_string();
             let opa_cluster = format!("opa-{}", policy.name);
-            clusters.push(grpc_cluster(&opa_cluster, &opa.socket(&policy.name)));
+            clusters.push(grpc_cluster(&opa_cluster, json!({"pipe": {"path": opa.socket(&policy.name)}})));
+            let body = policy.reads_body().then_some(BODY_BYTES);
             let filters = [
-                (opa_listener(policy), ext_authz(&opa_cluster, policy.reads_body())),
+                (opa_listener(policy), ext_authz(&opa_cluster, body, &[JWT_AUTHN])),
                 (sidegate_listener(policy), wasm_filter(&policy.name, &wasm, &configuration)),
             ];
             for (name, filter) in filters {
@@ -235,38 +236,6 @@ fn opa_listener(policy: &Policy) -> String {
 
 fn sidegate_listener(policy: &Policy) -> String {
     format!("{}.sidegate", policy.name)
-}
-
-/// A gRPC server on a Unix socket.
-fn grpc_cluster(name: &str, socket: &Path) -> Value {
-    json!({
-        "name": name,
-        "type": "STATIC",
-        "connect_timeout": "5s",
-        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-            "explicit_http_config": {"http2_protocol_options": {}}
-        }},
-        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [
-            {"endpoint": {"address": {"pipe": {"path": socket}}}}
-        ]}]}
-    })
-}
-
-/// The filter as Istio configures it for a CUSTOM provider, with a failure answered as Envoy does by
-/// default.
-fn ext_authz(cluster: &str, body: bool) -> Value {
-    let mut config = json!({
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz",
-        "transport_api_version": "V3",
-        "include_peer_certificate": true,
-        "metadata_context_namespaces": [JWT_AUTHN],
-        "grpc_service": {"envoy_grpc": {"cluster_name": cluster}, "timeout": "10s"}
-    });
-    if body {
-        config["with_request_body"] = json!({"max_request_bytes": BODY_BYTES, "allow_partial_message": true});
-    }
-    json!({"name": "ext_authz", "typed_config": config})
 }
 
 /// Envoy's own filter for tokens, before either: what it verified is in the metadata, what it did not
