@@ -6,7 +6,8 @@ use std::hint::black_box;
 use sidegate_engine::Value;
 use sidegate_engine::attributes::{Attributes, Workload};
 use sidegate_engine::bundle::{self, PLAN_FILE};
-use sidegate_engine::decide::{Basis, Settings, decide, decide_by_plan};
+use sidegate_engine::decide::{Basis, Settings, Verdict};
+use sidegate_engine::gate::Gate;
 use sidegate_engine::input::InputBuilder;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::needs::Needs;
@@ -49,11 +50,8 @@ impl Path {
 }
 
 struct Ready {
-    policy: Loaded,
-    needs: Needs,
-    builder: InputBuilder,
+    gate: Gate,
     attributes: Attributes,
-    settings: Settings,
 }
 
 /// The request as the filter fetches it, with all that a policy may ask for.
@@ -82,8 +80,8 @@ pub fn attributes() -> Attributes {
 /// # Errors
 /// The request has none.
 pub fn input_of(policy: &Policy) -> Result<String, String> {
-    let ready = Ready::new(policy);
-    let input = ready.builder.build(&Needs::all(), &ready.attributes).map_err(|e| e.to_string())?;
+    let builder = InputBuilder::new(&Workload::default()).with_messages(load(&policy.bundle, &policy.entrypoint).messages());
+    let input = builder.build(&Needs::all(), &attributes()).map_err(|e| e.to_string())?;
     input.to_json_str().map_err(|e| e.to_string())
 }
 
@@ -99,34 +97,29 @@ fn load(bundle: &[u8], entrypoint: &str) -> Loaded {
 }
 
 impl Ready {
-    fn new(policy: &Policy) -> Self {
+    /// With so many decisions kept.
+    fn new(policy: &Policy, cache_entries: usize) -> Self {
         let policy = load(&policy.bundle, &policy.entrypoint);
-        let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
-        let builder = InputBuilder::new(&Workload::default());
-        Self {
-            policy,
-            needs,
-            builder,
-            attributes: attributes(),
-            settings: Settings { limits: limits(), ..Settings::default() },
-        }
+        let settings =
+            Settings { limits: Limits { cache_entries, ..limits() }, ..Settings::default() };
+        Self { gate: Gate::new(policy, &Workload::default(), settings, [7; 16]), attributes: attributes() }
     }
 
-    fn decide(&self) -> sidegate_engine::decide::Verdict {
-        decide(&self.policy, &self.needs, &self.builder, black_box(&self.attributes), &self.settings)
+    fn decide(&self) -> Verdict {
+        self.gate.decide(black_box(&self.attributes))
     }
 
-    fn by_plan(&self) -> sidegate_engine::decide::Verdict {
-        decide_by_plan(&self.policy, &self.needs, &self.builder, black_box(&self.attributes), &self.settings)
+    fn by_plan(&self) -> Verdict {
+        self.gate.decide_by_plan(black_box(&self.attributes))
     }
 
     fn input(&self) -> Value {
-        self.builder.build(&self.needs, black_box(&self.attributes)).unwrap()
+        self.gate.document(black_box(&self.attributes)).unwrap()
     }
 }
 
 fn by_table(policy: &Policy) -> Box<dyn Fn()> {
-    let ready = Ready::new(policy);
+    let ready = Ready::new(policy, 0);
     let verdict = ready.decide();
     assert!(verdict.actions.is_allow() && verdict.basis == Basis::Table, "{verdict:?}");
     Box::new(move || drop(black_box(ready.decide())))
@@ -134,27 +127,27 @@ fn by_table(policy: &Policy) -> Box<dyn Fn()> {
 
 /// By whatever this version decides it.
 fn decided(policy: &Policy) -> Box<dyn Fn()> {
-    let ready = Ready::new(policy);
+    let ready = Ready::new(policy, 0);
     assert!(ready.decide().actions.is_allow());
     Box::new(move || drop(black_box(ready.decide())))
 }
 
 fn by_plan(policy: &Policy) -> Box<dyn Fn()> {
-    let ready = Ready::new(policy);
+    let ready = Ready::new(policy, 0);
     assert!(ready.by_plan().actions.is_allow());
     Box::new(move || drop(black_box(ready.by_plan())))
 }
 
 fn input_alone(policy: &Policy) -> Box<dyn Fn()> {
-    let ready = Ready::new(policy);
+    let ready = Ready::new(policy, 0);
     Box::new(move || drop(black_box(ready.input())))
 }
 
 fn evaluation_alone(policy: &Policy) -> Box<dyn Fn()> {
-    let ready = Ready::new(policy);
+    let ready = Ready::new(policy, 0);
     let input = ready.input();
     Box::new(move || {
-        drop(black_box(ready.policy.evaluate(black_box(&input), &ready.attributes.context).unwrap()));
+        drop(black_box(ready.gate.policy().evaluate(black_box(&input), &ready.attributes.context).unwrap()));
     })
 }
 

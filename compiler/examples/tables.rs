@@ -18,10 +18,9 @@ use sidegate_compiler::{BuildOptions, Sources, Workload, build};
 use sidegate_engine::Value;
 use sidegate_engine::attributes::{self, Attributes};
 use sidegate_engine::bundle::{self, PLAN_FILE};
-use sidegate_engine::decide::{Basis, Settings, decide, decide_by_plan};
-use sidegate_engine::input::InputBuilder;
+use sidegate_engine::decide::{Basis, Settings};
+use sidegate_engine::gate::{Gate, Seed};
 use sidegate_engine::limits::Limits;
-use sidegate_engine::needs::Needs;
 use sidegate_engine::plan;
 use sidegate_engine::policy::Policy;
 use sidegate_engine::trust::Trust;
@@ -68,9 +67,7 @@ fn main() {
     let opened =
         Trust::nothing_required().bundle(&built.bundle, &limits, &attributes::Workload::default()).unwrap();
     let policy = Policy::load(opened, "sidegate/authz/decision", limits).unwrap();
-    let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
-    let builder = InputBuilder::new(&attributes::Workload::default());
-    let settings = Settings::default();
+    let gate = Gate::new(policy, &attributes::Workload::default(), Settings::default(), Seed::default());
     let caller = format!("spiffe://cluster.local/ns/shop/sa/caller{}", callers / 2);
     let header = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
     let mut headers = vec![
@@ -86,7 +83,7 @@ fn main() {
         local_uri_san: Some(b"spiffe://cluster.local/ns/pay/sa/charges".to_vec()),
         ..Attributes::default()
     };
-    let verdict = decide(&policy, &needs, &builder, &attributes, &settings);
+    let verdict = gate.decide(&attributes);
     assert!(verdict.actions.is_allow() && verdict.basis == Basis::Table, "{verdict:?}");
     let time = |name: &str, rounds: usize, ask: &dyn Fn()| {
         let began = Instant::now();
@@ -96,9 +93,9 @@ fn main() {
         println!("{name} {:>12.3} µs", began.elapsed().as_secs_f64() * 1e6 / rounds as f64);
     };
     time("table       ", rounds, &|| {
-        black_box(decide(&policy, &needs, &builder, black_box(&attributes), &settings));
+        black_box(gate.decide(black_box(&attributes)));
     });
     time("plan        ", rounds / 10, &|| {
-        black_box(decide_by_plan(&policy, &needs, &builder, black_box(&attributes), &settings));
+        black_box(gate.decide_by_plan(black_box(&attributes)));
     });
 }

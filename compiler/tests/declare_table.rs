@@ -18,10 +18,9 @@ mod declare;
 use sidegate_compiler::{BuildOptions, Form, build, recompile};
 use sidegate_engine::actions::Actions;
 use sidegate_engine::attributes::{Attributes, Workload};
-use sidegate_engine::decide::{Basis, DecideError, Settings, Verdict, Waived, decide, decide_by_plan};
-use sidegate_engine::input::InputBuilder;
+use sidegate_engine::decide::{Basis, DecideError, Settings, Verdict, Waived};
+use sidegate_engine::gate::{Gate, Seed};
 use sidegate_engine::limits::Limits;
-use sidegate_engine::needs::Needs;
 use sidegate_engine::policy::Policy;
 
 use declare::beside::Module;
@@ -45,24 +44,12 @@ fn settings() -> Settings {
     Settings { lets_lower: true, waives_undeclared: true, ..Settings::default() }
 }
 
-struct Gate {
-    policy: Policy,
-    needs: Needs,
-    builder: InputBuilder,
+fn gate(policy: Policy) -> Gate {
+    Gate::new(policy, &Workload::default(), settings(), Seed::default())
 }
 
-impl Gate {
-    fn new(policy: Policy) -> Self {
-        let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
-        Self { policy, needs, builder: InputBuilder::new(&Workload::default()) }
-    }
-
-    fn both(&self, attributes: &Attributes) -> (Verdict, Verdict) {
-        let settings = settings();
-        let one = decide(&self.policy, &self.needs, &self.builder, attributes, &settings);
-        let plan = decide_by_plan(&self.policy, &self.needs, &self.builder, attributes, &settings);
-        (one, plan)
-    }
+fn both(gate: &Gate, attributes: &Attributes) -> (Verdict, Verdict) {
+    (gate.decide(attributes), gate.decide_by_plan(attributes))
 }
 
 /// All that counts of a verdict.
@@ -85,7 +72,7 @@ fn differences(seeds: std::ops::Range<u64>) -> (Counts, Vec<String>) {
         }
         let sources = sources(&declaration);
         // A slice costs three compilations.
-        let gate = Gate::new(match seed % 5 {
+        let gate = gate(match seed % 5 {
             0 => slice(&sources, &declaration),
             _ => plan(&sources),
         });
@@ -94,13 +81,13 @@ fn differences(seeds: std::ops::Range<u64>) -> (Counts, Vec<String>) {
             || declaration.has_base_rego;
         // Of a service that allows nothing a slice has nothing, and denies without a look.
         let is_empty = declaration.allow.is_empty();
-        if !is_empty && has_rego == gate.policy.table().is_some() {
+        if !is_empty && has_rego == gate.policy().table().is_some() {
             failures.push(format!("--- seed {seed}\n{}\ntable: {}", declaration.shown(), !has_rego));
         }
         for _ in 0..REQUESTS {
             let request = requests::request(&mut random, &declaration);
             let (mut attributes, seen) = wire::attributes(&request);
-            let (one, by_plan) = gate.both(&attributes);
+            let (one, by_plan) = both(&gate, &attributes);
             counts.asked += 1;
             counts.by_table += u64::from(one.basis == Basis::Table);
             counts.allowed += u64::from(one.actions.is_allow());
@@ -122,7 +109,7 @@ fn differences(seeds: std::ops::Range<u64>) -> (Counts, Vec<String>) {
                 ));
             }
             wire::spoil(&mut random, &mut attributes);
-            let (one, by_plan) = gate.both(&attributes);
+            let (one, by_plan) = both(&gate, &attributes);
             counts.spoilt += 1;
             counts.spoilt_by_table += u64::from(one.basis == Basis::Table);
             if of(&one) != of(&by_plan) {

@@ -1,15 +1,12 @@
-//! From attributes to actions: the whole way of one request.
+//! What becomes of a request, and why.
 
 use regorus::Value;
 
 use crate::actions::Actions;
-use crate::attributes::Attributes;
-use crate::decision::{Decision, DecisionError, Marks};
+use crate::decision::{DecisionError, Marks};
 use crate::eval::EvalError;
-use crate::input::{InputBuilder, RequestError};
+use crate::input::RequestError;
 use crate::limits::Limits;
-use crate::needs::Needs;
-use crate::policy::Policy;
 
 /// What a decision depends on besides policy and request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +46,12 @@ pub struct Verdict {
 /// What a decision was made by.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Basis {
-    /// A table, straight from the attributes: [`decide_by_plan`] has the documents to the same decision.
+    /// A table, straight from the attributes.
     Table,
+    /// The decision about a request before, which said the same.
+    Cache,
     /// The plan.
     Plan {
-        /// The input; undefined where the request cannot be parsed.
-        input: Value,
         /// The policy's answer; undefined where there is none.
         result: Value,
     },
@@ -131,57 +128,6 @@ impl DecideError {
     }
 }
 
-/// Decides one request: by the table, where the policy has one that answers, else by the plan. `needs` are the policy's,
-/// and `attributes` must have what they name.
-pub fn decide(
-    policy: &Policy,
-    needs: &Needs,
-    builder: &InputBuilder,
-    attributes: &Attributes,
-    settings: &Settings,
-) -> Verdict {
-    let path = attributes.header(b":path");
-    let answer = policy.table().and_then(|table| table.decide(needs, attributes, &settings.limits));
-    match answer.map(|(decision, marks)| (Actions::new(decision, path), marks)) {
-        Some((Ok(actions), marks)) => {
-            Verdict { actions, waived: settings.waived(marks), error: None, basis: Basis::Table }
-        }
-        Some((Err(_), _)) | None => decide_by_plan(policy, needs, builder, attributes, settings),
-    }
-}
-
-/// Decides one request by the plan. The table, where there is one, decides the same.
-pub fn decide_by_plan(
-    policy: &Policy,
-    needs: &Needs,
-    builder: &InputBuilder,
-    attributes: &Attributes,
-    settings: &Settings,
-) -> Verdict {
-    let input = match builder.build(needs, attributes) {
-        Ok(input) => input,
-        Err(error) => {
-            return Verdict::failed(error.into(), Value::Undefined, Value::Undefined, settings);
-        }
-    };
-    let result = match policy.evaluate(&input, &attributes.context) {
-        Ok(result) => result,
-        Err(error) => return Verdict::failed(error.into(), input, Value::Undefined, settings),
-    };
-    let read = Decision::read_marked(&result, &settings.limits).and_then(|(decision, marks)| {
-        Actions::new(decision, attributes.header(b":path")).map(|actions| (actions, marks))
-    });
-    match read {
-        Ok((actions, marks)) => Verdict {
-            actions,
-            waived: settings.waived(marks),
-            error: None,
-            basis: Basis::Plan { input, result },
-        },
-        Err(error) => Verdict::failed(error.into(), input, result, settings),
-    }
-}
-
 impl Settings {
     /// Why a decision that says this of itself is not carried out, if it is not.
     pub fn waived(&self, marks: Marks) -> Option<Waived> {
@@ -226,41 +172,15 @@ impl Verdict {
         }
     }
 
-    fn failed(error: DecideError, input: Value, result: Value, settings: &Settings) -> Self {
-        let actions = Actions::deny(error.status(settings.error_status));
-        Self { actions, waived: None, error: Some(error), basis: Basis::Plan { input, result } }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::actions::HeaderOp;
-    use crate::attributes::Workload;
 
     #[cfg(target_arch = "wasm32")]
     use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    fn decide_path(path: &[u8]) -> Verdict {
-        let attributes = Attributes { headers: [(":path", path)].into(), ..Attributes::default() };
-        let builder = InputBuilder::new(&Workload::default());
-        decide(&Policy::none(), &Needs::none(), &builder, &attributes, &Settings::default())
-    }
-
-    #[test]
-    fn without_a_policy_503() {
-        let verdict = decide_path(b"/");
-        assert_eq!(verdict.actions, Actions::deny(503));
-        assert_eq!(verdict.error.unwrap().code(), "no_policy");
-    }
-
-    #[test]
-    fn a_request_that_opa_cannot_parse_is_400_whatever_the_policy_reads() {
-        let verdict = decide_path(b"/?a=%zz");
-        assert_eq!(verdict.actions, Actions::deny(400));
-        assert_eq!(verdict.error.unwrap().code(), "request_query_escape");
-        assert_eq!(verdict.basis, Basis::Plan { input: Value::Undefined, result: Value::Undefined });
-    }
 
     #[test]
     fn verdicts_are_compared_by_what_they_do() {

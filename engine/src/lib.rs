@@ -8,12 +8,14 @@
 pub mod actions;
 pub mod attributes;
 pub mod bundle;
+mod cache;
 pub mod certificate;
 pub mod config;
 mod crypto;
 pub mod decide;
 pub mod decision;
 pub mod eval;
+pub mod gate;
 pub mod grpc;
 pub mod headers;
 pub mod input;

@@ -11,6 +11,8 @@ pub struct Limits {
     pub output_bytes: usize,
     /// Bytes of a request's body that a policy may see.
     pub body_bytes: usize,
+    /// Decisions that are kept; 0 keeps none.
+    pub cache_entries: usize,
     /// Bytes of a bundle, packed and unpacked alike.
     pub bundle_bytes: usize,
 }
@@ -22,6 +24,7 @@ impl Default for Limits {
             depth: 128,
             output_bytes: 65_536,
             body_bytes: 65_536,
+            cache_entries: 4096,
             bundle_bytes: 33_554_432,
         }
     }

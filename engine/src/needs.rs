@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::input::leaves::LEAVES;
+
 /// A part of the input that is fetched or built as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -68,37 +70,8 @@ pub enum KeyNeeds {
 /// Envoy's own mark on a body, a header of the input alone: whether it is a piece (`CheckRequestUtils`).
 pub const PARTIAL_BODY: &str = "x-envoy-auth-partial-body";
 
-/// Where in the input each group is found.
-const LOCATIONS: &[(Group, &[&str])] = &[
-    (Group::Fixed, &["version"]),
-    (Group::Fixed, &["sidegate", "phase"]),
-    (Group::Fixed, &["sidegate", "workload"]),
-    (Group::Http, &["attributes", "request", "http", "method"]),
-    (Group::Http, &["attributes", "request", "http", "path"]),
-    (Group::Http, &["attributes", "request", "http", "host"]),
-    (Group::Http, &["attributes", "request", "http", "scheme"]),
-    (Group::Headers, &["attributes", "request", "http", "headers"]),
-    (Group::ParsedPath, &["parsed_path"]),
-    (Group::ParsedQuery, &["parsed_query"]),
-    (Group::Time, &["attributes", "request", "time"]),
-    (Group::Protocol, &["attributes", "request", "http", "protocol"]),
-    (Group::SourceAddress, &["attributes", "source", "address"]),
-    (Group::SourceService, &["attributes", "source", "service"]),
-    (Group::SourcePrincipal, &["attributes", "source", "principal"]),
-    (Group::SourcePrincipal, &["source_principal"]),
-    (Group::SourceNames, &["sidegate", "source"]),
-    (Group::DestinationAddress, &["attributes", "destination", "address"]),
-    (Group::DestinationPrincipal, &["attributes", "destination", "principal"]),
-    (Group::Tls, &["sidegate", "tls"]),
-    (Group::Direction, &["sidegate", "direction"]),
-    (Group::Body, &["parsed_body"]),
-    (Group::Body, &["truncated_body"]),
-    (Group::Body, &["attributes", "request", "http", "body"]),
-    (Group::Body, &["attributes", "request", "http", "size"]),
-    (Group::Body, &["attributes", "request", "http", "headers", PARTIAL_BODY]),
-    (Group::Metadata, &["attributes", "metadataContext"]),
-    (Group::RouteMetadata, &["attributes", "routeMetadataContext"]),
-];
+/// Where the mark is. It is among the headers, and comes with the body.
+const MARK: (Group, &[&str]) = (Group::Body, &["attributes", "request", "http", "headers", PARTIAL_BODY]);
 
 /// Where the namespaces are in a metadata context.
 const NAMESPACES: &str = "filterMetadata";
@@ -243,8 +216,8 @@ impl Needs {
     pub fn from_paths<'a>(paths: impl Iterator<Item = &'a [String]>) -> Self {
         let mut needs = Self::none();
         for path in paths {
-            for (group, location) in LOCATIONS {
-                if overlap(path, location) && !is_every_header(*group, path, location) {
+            for (group, location) in locations() {
+                if overlap(path, location) && !is_every_header(group, path, location) {
                     needs.groups |= group.bit();
                     let rest = path.get(location.len()..).unwrap_or_default();
                     match group {
@@ -291,6 +264,11 @@ impl Needs {
     pub fn iter(&self) -> impl Iterator<Item = Group> + '_ {
         Group::ALL.into_iter().filter(|group| self.contains(*group))
     }
+}
+
+/// Where in the input each group is found.
+fn locations() -> impl Iterator<Item = (Group, &'static [&'static str])> {
+    LEAVES.iter().map(|(_, group, location)| (*group, *location)).chain([MARK])
 }
 
 /// `path` is what follows a metadata context; other keys of it than the namespaces are always absent.

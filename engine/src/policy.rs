@@ -5,9 +5,13 @@ use std::sync::Arc;
 use regorus::Value;
 
 use crate::bundle::{BundleError, VerifiedBundle};
-use crate::eval::{Context, EvalError, Machine};
+use crate::cache::{self, Uncached};
+use crate::eval::{Asked, Context, EvalError, Machine};
 use crate::grpc::Messages;
+use crate::input::Request;
+use crate::input::leaves::Place;
 use crate::limits::Limits;
+use crate::needs::Needs;
 use crate::plan::{Entry, FuncId, Image};
 use crate::table::Table;
 
@@ -59,6 +63,12 @@ impl Policy {
         self.loaded.as_ref().map_or(&[], |loaded| &loaded.reads)
     }
 
+    /// The places in the input that an answer depends on, if it depends on nothing else; `None` without a policy.
+    pub(crate) fn places(&self, needs: &Needs) -> Option<Result<Vec<Place>, Uncached>> {
+        let Loaded { image, func, .. } = self.loaded.as_ref()?;
+        Some(cache::places(&image.reach(*func), &image.places, needs))
+    }
+
     /// The table that answers for the entry point, where it has one.
     pub fn table(&self) -> Option<&Table> {
         self.loaded.as_ref().and_then(|loaded| loaded.image.table(loaded.entry))
@@ -89,6 +99,12 @@ impl Policy {
         self.loaded.as_ref().is_some_and(|loaded| loaded.image.uses_randomness())
     }
 
+    /// The value of the entry point for a request; [`Value::Undefined`] where the policy has none. It is what
+    /// [`evaluate`](Self::evaluate) says of the request's document.
+    pub fn answer(&self, request: &Request<'_>, context: &Context) -> Result<Value, EvalError> {
+        self.run(Asked::Request(request), context).0
+    }
+
     /// The value of the entry point for `input`; [`Value::Undefined`] where the policy has none.
     pub fn evaluate(&self, input: &Value, context: &Context) -> Result<Value, EvalError> {
         self.measure(input, context).0
@@ -96,14 +112,18 @@ impl Policy {
 
     /// The same, with the steps it took.
     pub fn measure(&self, input: &Value, context: &Context) -> (Result<Value, EvalError>, u64) {
+        self.run(Asked::Document(input), context)
+    }
+
+    fn run(&self, asked: Asked<'_>, context: &Context) -> (Result<Value, EvalError>, u64) {
         let Some(Loaded { image, func, limits, .. }) = &self.loaded else {
             return (Err(EvalError::NoPolicy), 0);
         };
-        let mut machine = Machine::new(image, input, context, limits.steps);
+        let mut machine = Machine::new(image, asked, context, limits.steps);
         let value = machine.result(*func).and_then(|value| {
             // OPA takes `403` for a status and not `403.0`: where that is in doubt, there is no answer.
-            let status = &value[&Value::from("http_status")];
-            let doubt = matches!(status, Value::Number(_)) && machine.has_read_odd();
+            let doubt =
+                machine.has_read_odd() && matches!(value[&Value::from("http_status")], Value::Number(_));
             if doubt { Err(EvalError::Inexact("http_status")) } else { Ok(value) }
         });
         (value, machine.used())

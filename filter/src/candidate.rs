@@ -5,10 +5,11 @@ use std::cell::Cell;
 use sidegate_engine::actions::Actions;
 use sidegate_engine::attributes::Attributes;
 use sidegate_engine::decide::{Difference, Verdict};
+use sidegate_engine::gate::Gate;
 
 use crate::host::{self, Level};
 use crate::metrics;
-use crate::policy::Gate;
+use crate::policy;
 
 thread_local! {
     /// Whether a sample may be logged: one from one permission to the next.
@@ -26,7 +27,7 @@ pub(crate) fn permit_sample() {
 /// Asks the candidate about a request and counts how its answer differs. A body that what decides does not read was
 /// not waited for: then a candidate that reads it cannot be asked.
 pub(crate) fn compare(stable: &Verdict, candidate: &Gate, attributes: &Attributes, is_body_unknown: bool) {
-    if is_body_unknown && candidate.body_limit().is_some() {
+    if is_body_unknown && policy::body_limit(candidate).is_some() {
         return metrics::count_named("candidate.", Difference::Error.name());
     }
     let verdict = candidate.decide(attributes);

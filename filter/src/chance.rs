@@ -25,6 +25,14 @@ pub(crate) fn context(uses_clock: bool, uses_randomness: bool) -> Result<Context
     Ok(Context { now_ns, seed })
 }
 
+/// A key for the hashes of one cache.
+pub(crate) fn key() -> [u8; 16] {
+    // Without a clock the pool is what it was stirred with before: the cache is only easier to flood.
+    let seed = stir(host::current_time_ns().unwrap_or_default());
+    let (key, _) = seed.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+    *key
+}
+
 /// Stirs the pool and takes a seed from it, from which the pool cannot be told.
 fn stir(now: i64) -> [u8; 32] {
     let request = REQUESTS.get().wrapping_add(1);

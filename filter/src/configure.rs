@@ -5,6 +5,7 @@ use std::rc::Rc;
 use sidegate_engine::bundle::BundleError;
 use sidegate_engine::config::{Config, ConfigError, Mode, Sources};
 use sidegate_engine::decide::Settings;
+use sidegate_engine::gate::Gate;
 use sidegate_engine::policy::Policy;
 use sidegate_engine::refresh::Opener;
 
@@ -13,7 +14,7 @@ use crate::contexts;
 use crate::host::{self, Level};
 use crate::loaded::{Fixed, Loaded};
 use crate::metrics;
-use crate::policy::Gate;
+use crate::policy;
 use crate::refresh::Refresh;
 
 /// Why a configuration is refused, for the log.
@@ -88,7 +89,7 @@ fn load() -> Result<Accepted, Refused> {
     let mut sources = Vec::new();
     if let Some(inline) = inline {
         let gate = open(&inline, &opener, settings)?;
-        sources.push(gate.describe());
+        sources.push(policy::describe(&gate));
         loaded.gate = Some(Rc::new(gate));
     }
     metrics::define();
@@ -119,7 +120,7 @@ fn open(inline: &[u8], opener: &Opener, settings: Settings) -> Result<Gate, Bund
     let Opener { trust, workload, entrypoint, limits } = opener;
     let bundle = trust.bundle(inline, limits, workload)?;
     let policy = Policy::load(bundle, entrypoint, *limits)?;
-    Ok(Gate::new(policy, workload, settings))
+    Ok(policy::gate(policy, workload, settings))
 }
 
 impl From<ConfigError> for Refused {

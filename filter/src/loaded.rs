@@ -5,15 +5,18 @@ use std::rc::Rc;
 use sidegate_engine::actions::Actions;
 use sidegate_engine::attributes::{Attributes, Workload};
 use sidegate_engine::config::Mode;
-use sidegate_engine::decide::{Settings, Waived};
+use sidegate_engine::decide::{Basis, Settings, Waived};
 use sidegate_engine::eval::Context;
+use sidegate_engine::gate::Gate;
+use sidegate_engine::policy::Policy;
 use sidegate_engine::trust::PointerMode;
 
 use crate::attributes::{self, Failure};
 use crate::candidate;
 use crate::chance;
 use crate::host;
-use crate::policy::Gate;
+use crate::metrics;
+use crate::policy;
 use crate::refuse::Refusal;
 
 /// What does not change while a configuration holds.
@@ -101,7 +104,7 @@ impl Asked {
     /// How many bytes of the body are to be awaited. What is only compared waits for none: it must not hold up a
     /// request that would not be held without it.
     pub(crate) fn body_limit(&self) -> Option<usize> {
-        self.gate.body_limit()
+        policy::body_limit(&self.gate)
     }
 
     /// HTTP status where there is no decision because of an error.
@@ -117,6 +120,11 @@ impl Asked {
     ) -> Result<(Actions, Option<Waived>), Refusal> {
         attributes.context = self.context()?;
         let verdict = self.gate.decide(attributes);
+        match verdict.basis {
+            Basis::Cache => metrics::count_named("cache.", "hits"),
+            Basis::Plan { .. } if self.gate.has_cache() => metrics::count_named("cache.", "misses"),
+            Basis::Plan { .. } | Basis::Table => {}
+        }
         if let Some(shadow) = &self.shadow {
             candidate::compare(&verdict, shadow, attributes, has_body && attributes.body.is_none());
         }
@@ -127,8 +135,8 @@ impl Asked {
     }
 
     fn context(&self) -> Result<Context, Refusal> {
-        let any = |uses: fn(&Gate) -> bool| uses(&self.gate) || self.shadow.as_deref().is_some_and(uses);
-        chance::context(any(Gate::uses_clock), any(Gate::uses_randomness))
+        let any = |uses: fn(&Policy) -> bool| uses(self.gate.policy()) || self.shadow.as_deref().is_some_and(|gate| uses(gate.policy()));
+        chance::context(any(Policy::uses_clock), any(Policy::uses_randomness))
             .map_err(|failure| self.failed(failure))
     }
 

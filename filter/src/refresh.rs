@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use sidegate_engine::config::{HttpSource, Location};
+use sidegate_engine::gate::Gate;
 use sidegate_engine::policy::Policy;
 use sidegate_engine::refresh::{
     Asked, Body, Effect, FetchError, Level as Weight, Machine, Opener, Response, Settings, Shared, prefix,
@@ -15,7 +16,7 @@ use crate::contexts;
 use crate::host::{self, Level, Map, Status};
 use crate::loaded::Loaded;
 use crate::metrics;
-use crate::policy::Gate;
+use crate::policy;
 use crate::request;
 
 /// Milliseconds between two ticks: what a change takes from the worker that fetched it to the others, as a part of
@@ -166,7 +167,7 @@ impl Refresh {
 
     fn gate(&self, policy: Policy) -> Gate {
         let fixed = &self.loaded.fixed;
-        Gate::new(policy, &fixed.workload, fixed.settings)
+        policy::gate(policy, &fixed.workload, fixed.settings)
     }
 
     fn send(&self, asked: &Asked) -> Result<u32, FetchError> {

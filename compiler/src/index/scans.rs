@@ -196,7 +196,7 @@ impl Pass<'_> {
             Expr::Reg(reg) => Some(Operand::Reg(*reg)),
             Expr::Input(path) => {
                 let dst = self.reg()?;
-                out.push(Stmt::Input { dst, path: path.clone() });
+                out.push(Stmt::Input { dst, path: path.clone(), place: 0 });
                 Some(Operand::Reg(dst))
             }
             Expr::Get(of, key) => {

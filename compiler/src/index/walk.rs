@@ -141,7 +141,7 @@ impl<'p> Walk<'p> {
                         self.pending.insert(*dst, pending);
                     }
                 }
-                Stmt::Input { dst, path } => self.bind(Some(*dst), Some(Expr::Input(path.clone()))),
+                Stmt::Input { dst, path, place: _ } => self.bind(Some(*dst), Some(Expr::Input(path.clone()))),
                 Stmt::Get { dst, src, key } => self.get(*dst, *src, *key),
                 // Under a key that is not a number's digits, storage has what the value has.
                 Stmt::GetBase { dst, src, key }

@@ -89,7 +89,7 @@ impl<'a> Builder<'_, 'a> {
         }
         let consts = self.path(&path)?;
         self.facts.reads.insert(path);
-        let value = self.make(|dst| Stmt::Input { dst, path: consts })?;
+        let value = self.make(|dst| Stmt::Input { dst, path: consts, place: 0 })?;
         self.steps(value, args.get(keys.len()..).unwrap_or_default())
     }
 

@@ -26,6 +26,8 @@ const BUNDLE_BYTES: u64 = 33_554_432;
 
 /// What Envoy buffers of a request by default; it answers what is larger with 413 itself.
 const BODY_BYTES: u64 = 1_048_576;
+/// Most decisions that are kept: an entry takes up to a kilobyte in every VM.
+const CACHE_ENTRIES: u64 = 65_536;
 
 /// What the filter does with decisions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,17 +194,18 @@ fn limits(top: &mut Reader) -> Result<Limits, ConfigError> {
         node,
         &["body_bytes", "steps", "depth", "output_bytes", "cache_entries", "bundle_bytes"],
     )?;
-    limits.unavailable("cache_entries", None, "the decision cache is", "leave the key out")?;
     let steps = limits.whole("steps", 1, 100_000_000, default.steps)?;
     let depth = limits.whole("depth", 1, 128, u64::from(default.depth))?;
     let output_bytes = limits.whole("output_bytes", 1, 1_048_576, default.output_bytes as u64)?;
     let body_bytes = limits.whole("body_bytes", 1, BODY_BYTES, default.body_bytes as u64)?;
+    let cache_entries = limits.whole("cache_entries", 0, CACHE_ENTRIES, default.cache_entries as u64)?;
     let bundle_bytes = limits.whole("bundle_bytes", 1, BUNDLE_BYTES, default.bundle_bytes as u64)?;
     Ok(Limits {
         steps,
         depth: u32::try_from(depth).unwrap_or(default.depth),
         output_bytes: usize::try_from(output_bytes).unwrap_or(default.output_bytes),
         body_bytes: usize::try_from(body_bytes).unwrap_or(default.body_bytes),
+        cache_entries: usize::try_from(cache_entries).unwrap_or(default.cache_entries),
         bundle_bytes: usize::try_from(bundle_bytes).unwrap_or(default.bundle_bytes),
     })
 }

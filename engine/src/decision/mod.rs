@@ -71,6 +71,12 @@ pub struct Deny {
 const FORBIDDEN: u16 = 403;
 
 impl Decision {
+    /// Whether the request's query parameters are to change, so that what becomes of it depends on its path.
+    pub fn changes_query(&self) -> bool {
+        matches!(self, Self::Allow(allow)
+            if !(allow.query_parameters_to_set.is_empty() && allow.query_parameters_to_remove.is_empty()))
+    }
+
     /// Reads the value of an entry point. Fails where the plugin does, where a header or parameter is not
     /// fit for the wire, and where the answer is larger than [`Limits::output_bytes`].
     pub fn read(value: &Value, limits: &Limits) -> Result<Self, DecisionError> {

@@ -6,7 +6,7 @@
 use proptest::prelude::*;
 use regorus::Value;
 
-use super::{Builtin, Context, Machine};
+use super::{Asked, Builtin, Context, Machine};
 use crate::limits::Limits;
 use crate::plan::{Compare, Entry, Func, Image, Node, Operand, Operator, Program, Reg, Stmt, decode, encode};
 
@@ -31,7 +31,7 @@ fn run(image: &Image) {
     let input = Value::from_json_str(r#"{"a":[1,2,3,"x"],"b":{"c":[[1],{"d":null}]}}"#).unwrap();
     let context = known();
     for entry in image.entries() {
-        let mut machine = Machine::new(image, &input, &context, STEPS);
+        let mut machine = Machine::new(image, Asked::Document(&input), &context, STEPS);
         let _ = machine.result(entry.func);
         assert!(machine.used() <= STEPS);
     }
@@ -63,7 +63,7 @@ fn stmt() -> impl Strategy<Value = Stmt> {
     let comparison = prop_oneof![Just(Compare::Eq), Just(Compare::Lt), Just(Compare::Ge)];
     prop_oneof![
         (reg(), operand()).prop_map(|(dst, src)| Stmt::Assign { dst, src }),
-        (reg(), proptest::collection::vec(0..8_u32, 0..3)).prop_map(|(dst, path)| Stmt::Input { dst, path }),
+        (reg(), proptest::collection::vec(0..8_u32, 0..3)).prop_map(|(dst, path)| Stmt::Input { dst, path, place: 0 }),
         (reg(), operand(), operand()).prop_map(|(dst, src, key)| Stmt::Get { dst, src, key }),
         (reg(), operand(), operand()).prop_map(|(dst, src, key)| Stmt::GetBase { dst, src, key }),
         (reg(), any::<u32>(), operands()).prop_map(|(dst, func, args)| Stmt::Call { dst, func, args }),
@@ -272,7 +272,7 @@ fn shared_values_are_charged_as_what_they_stand_for() {
     let image = decode(&encode(&program).unwrap()).unwrap();
     let started = std::time::Instant::now();
     let context = known();
-    let mut machine = Machine::new(&image, &Value::Null, &context, STEPS);
+    let mut machine = Machine::new(&image, Asked::Document(&Value::Null), &context, STEPS);
     assert_eq!(machine.result(0), Err(super::EvalError::Steps(STEPS)));
     assert!(started.elapsed().as_secs() < 2);
 }

@@ -6,6 +6,8 @@ use super::ops;
 use super::worlds::World;
 use super::written;
 use super::{Context, EvalError};
+use crate::input::Request;
+use crate::input::leaves::Leaf;
 use crate::plan::{BlockId, ConstId, Func, FuncId, Image, Operand, Reg, Stmt};
 
 /// How a block ended.
@@ -24,10 +26,22 @@ const REGISTERS_PER_STEP: u64 = 64;
 /// Registers of all frames together, beyond which no other frame is opened.
 const MAX_REGISTERS: usize = 1 << 18;
 
+/// What a policy is asked about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asked<'a> {
+    /// An input document.
+    Document(&'a Value),
+    /// A request, of which nothing is made that is not read.
+    Request(&'a Request<'a>),
+}
+
 /// The state of one evaluation. Dropped with it; nothing outlives a decision.
 pub(crate) struct Machine<'a> {
     image: &'a Image,
     context: &'a Context,
+    asked: Asked<'a>,
+    /// What has been read of a request, by the image's places.
+    read: Vec<Option<Value>>,
     pub(super) world: World,
     /// The worlds around it, innermost last.
     pub(super) outside: Vec<World>,
@@ -48,11 +62,13 @@ pub(super) struct Frame<'a> {
 
 impl<'a> Machine<'a> {
     /// A machine that may take `steps` steps.
-    pub(crate) fn new(image: &'a Image, input: &Value, context: &'a Context, steps: u64) -> Self {
+    pub(crate) fn new(image: &'a Image, asked: Asked<'a>, context: &'a Context, steps: u64) -> Self {
         Self {
             image,
             context,
-            world: World::new(input.clone(), image.slots, image.funcs.len()),
+            asked,
+            read: Vec::new(),
+            world: World::new(image.slots, image.funcs.len()),
             outside: Vec::new(),
             regs: Vec::with_capacity(64),
             odd: Vec::new(),
@@ -174,12 +190,9 @@ impl<'a> Machine<'a> {
                 let value = self.operand(base, *src)?.clone();
                 self.set(base, *dst, value)
             }
-            Stmt::Input { dst, path } => {
-                let mut value = &self.world.input;
-                for key in path {
-                    value = &value[self.constant(*key)?];
-                }
-                self.store(base, *dst, value.clone())
+            Stmt::Input { dst, path, place } => {
+                let value = self.input(path, *place)?;
+                self.store(base, *dst, value)
             }
             Stmt::Get { dst, src, key } => {
                 self.charge_whole(base, &[*key])?;
@@ -300,6 +313,40 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// What the input has at a path; undefined where it has nothing there.
+    fn input(&mut self, path: &[ConstId], place: u32) -> Result<Value, EvalError> {
+        let mut value = match (&self.world.input, self.asked) {
+            (Some(input), _) | (None, Asked::Document(input)) => input,
+            (None, Asked::Request(request)) => return self.read(request, place),
+        };
+        for key in path {
+            value = &value[self.constant(*key)?];
+        }
+        Ok(value.clone())
+    }
+
+    /// What a request has at a place, made at most once.
+    fn read(&mut self, request: &Request<'_>, place: u32) -> Result<Value, EvalError> {
+        let at = usize::try_from(place).map_err(|_| EvalError::Malformed)?;
+        if let Some(Some(value)) = self.read.get(at) {
+            return Ok(value.clone());
+        }
+        let value = request.value(self.image.places.get(at).ok_or(EvalError::Malformed)?);
+        if self.read.is_empty() {
+            self.read.resize(self.image.places.len(), None);
+        }
+        *self.read.get_mut(at).ok_or(EvalError::Malformed)? = Some(value.clone());
+        Ok(value)
+    }
+
+    /// The whole input.
+    pub(super) fn whole_input(&self) -> Value {
+        match (&self.world.input, self.asked) {
+            (Some(input), _) | (None, Asked::Document(input)) => input.clone(),
+            (None, Asked::Request(request)) => request.document().clone(),
+        }
+    }
+
     pub(super) fn operands(&self, base: usize, operands: &[Operand]) -> Result<Vec<Value>, EvalError> {
         operands.iter().map(|operand| self.operand(base, *operand).cloned()).collect()
     }
@@ -341,9 +388,14 @@ impl<'a> Machine<'a> {
             return Ok(());
         }
         let worlds = self.outside.iter().chain([&self.world]);
-        let bodies = worlds.map(|world| {
-            let path = ["attributes", "request", "http", "body"];
-            path.iter().fold(&world.input, |value, key| &value[&Value::from(*key)]).clone()
+        let bodies = worlds.map(|world| match (&world.input, self.asked) {
+            (Some(input), _) | (None, Asked::Document(input)) => {
+                let path = ["attributes", "request", "http", "body"];
+                path.iter().fold(input, |value, key| &value[&Value::from(*key)]).clone()
+            }
+            (None, Asked::Request(request)) => {
+                request.part(Leaf::Body).map_or(Value::Undefined, Value::from)
+            }
         });
         let texts: Vec<Value> = bodies.chain(self.odd.iter().cloned()).collect();
         for text in &texts {

@@ -27,7 +27,7 @@ mod written;
 pub use builtins::Builtin;
 pub use context::Context;
 pub use extra::net::network;
-pub(crate) use machine::Machine;
+pub(crate) use machine::{Asked, Machine};
 pub use ops::in_base;
 pub use order::compare;
 pub(crate) use strings::base64_bytes;

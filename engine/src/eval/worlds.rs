@@ -15,7 +15,8 @@ const ANSWERS_PER_STEP: usize = 64;
 /// What functions may answer by, and what they have answered.
 #[derive(Clone, Debug)]
 pub(super) struct World {
-    pub(super) input: Value,
+    /// `None`: what was asked about.
+    pub(super) input: Option<Value>,
     /// What `with` put in the place of data; undefined where nothing was.
     pub(super) slots: Vec<Value>,
     /// Results of the functions without parameters.
@@ -23,8 +24,8 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(input: Value, slots: Slot, funcs: usize) -> Self {
-        Self { input, slots: vec![Value::Undefined; usize::from(slots)], memo: vec![None; funcs] }
+    pub(super) fn new(slots: Slot, funcs: usize) -> Self {
+        Self { input: None, slots: vec![Value::Undefined; usize::from(slots)], memo: vec![None; funcs] }
     }
 }
 
@@ -40,7 +41,7 @@ impl<'a> Machine<'a> {
         let value = self.operand(base, value)?.clone();
         let mut patched = match src {
             Some(src) => self.operand(base, src)?.clone(),
-            None => self.world.input.clone(),
+            None => self.whole_input(),
         };
         // Each level on the way may be shared, and is then copied.
         let copied = depth_weight([&patched], self.left());
@@ -66,7 +67,7 @@ impl<'a> Machine<'a> {
         block: BlockId,
     ) -> Result<Flow, EvalError> {
         let input = match input {
-            Some(input) => self.bounded(frame.base, input)?,
+            Some(input) => Some(self.bounded(frame.base, input)?),
             None => self.world.input.clone(),
         };
         let size = self.world.memo.len().saturating_add(self.world.slots.len());

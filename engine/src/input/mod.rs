@@ -18,13 +18,15 @@ mod error;
 mod identity;
 pub(crate) mod json;
 mod keys;
+pub(crate) mod leaves;
 mod media;
 pub(crate) mod metadata;
 mod multipart;
+pub(crate) mod request;
 mod text;
 pub(crate) mod uri;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use regorus::value::Object;
@@ -32,18 +34,14 @@ use regorus::{Rc, Value};
 
 use crate::attributes::{Attributes, Workload};
 use crate::grpc::Messages;
-use crate::needs::{Group, KeyNeeds, Needs, PARTIAL_BODY};
+use crate::needs::{KeyNeeds, Needs};
 pub(crate) use address::Address;
 pub use error::RequestError;
-use identity::Spiffe;
 use keys::{COMMON_HEADERS, Keys};
+use leaves::LEAVES;
+pub use request::Request;
 use text::sanitize;
 
-/// The headers that say what a body is.
-const CONTENT_TYPE: &[u8] = b"content-type";
-const CONTENT_LENGTH: &[u8] = b"content-length";
-/// The header that Envoy copies to `source.service`.
-const DOWNSTREAM_CLUSTER: &[u8] = b"x-envoy-downstream-service-cluster";
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
 /// Builds inputs. Holds what is the same for every request: keys, constants, the workload.
@@ -56,6 +54,8 @@ pub struct InputBuilder {
     messages: Arc<Messages>,
     inbound: Value,
     outbound: Value,
+    /// The keys on the way to each leaf, in the order of [`LEAVES`].
+    paths: Vec<Vec<Value>>,
 }
 
 /// The fields of an object under construction.
@@ -73,6 +73,7 @@ impl InputBuilder {
         identity.put_filled(&keys.namespace, &workload.namespace);
         identity.put_filled(&keys.name, &workload.name);
         let header_names = COMMON_HEADERS.iter().map(|name| (name.as_bytes(), Value::from(*name)));
+        let path = |path: &[&str]| path.iter().map(|key| Value::from(*key)).collect();
         Self {
             header_names: header_names.collect(),
             version: version.into_value(),
@@ -80,6 +81,7 @@ impl InputBuilder {
             messages: Arc::default(),
             inbound: Value::from("inbound"),
             outbound: Value::from("outbound"),
+            paths: LEAVES.iter().map(|(_, _, location)| path(location)).collect(),
             keys,
         }
     }
@@ -94,160 +96,26 @@ impl InputBuilder {
     /// request that OPA answers with 400 has no input, whatever the policy reads. A body is checked where
     /// any of it is needed.
     pub fn build(&self, needs: &Needs, attributes: &Attributes) -> Result<Value, RequestError> {
-        let keys = &self.keys;
-        let target = sanitize(attributes.header(b":path").unwrap_or_default());
-        let (path, query) = uri::cut(&target);
-        uri::check(path, query)?;
-
-        let mut input = Fields::default();
-        let body = attributes.body.as_ref().filter(|_| needs.contains(Group::Body));
-        let text = body.map(|body| sanitize(&body.bytes)).unwrap_or_default();
-        input.put_object(&keys.attributes, self.attributes(needs, attributes, &target, &text)?);
-        if needs.contains(Group::ParsedPath) {
-            let segments = uri::segments(path)?.into_iter().map(Value::from).collect::<Vec<_>>();
-            input.put(&keys.parsed_path, Value::from(segments));
-        }
-        if needs.contains(Group::ParsedQuery) {
-            input.put(&keys.parsed_query, uri::parameter_object(query)?);
-        }
-        if needs.contains(Group::SourcePrincipal) {
-            input.put_filled(&keys.source_principal, &principal(attributes.peer_principal()));
-        }
-        input.put_object(&keys.sidegate, self.sidegate(needs, attributes));
-        if needs.contains(Group::Fixed) {
-            input.put(&keys.version, self.version.clone());
-        }
-        if needs.contains(Group::Body) {
-            let (content_type, content_length) =
-                (joined(attributes, CONTENT_TYPE), joined(attributes, CONTENT_LENGTH));
-            let parsed = body::parse(body::Source {
-                content_type: content_type.as_deref(),
-                content_length: content_length.as_deref(),
-                text: &text,
-                bytes: body.map_or(&[], |body| body.bytes.as_slice()),
-                path,
-                messages: &self.messages,
-                is_cut: body.is_some_and(|body| body.is_cut),
-            })?;
-            input.put(&keys.parsed_body, parsed.value);
-            input.put(&keys.truncated_body, Value::Bool(parsed.is_cut));
-        }
-        Ok(input.into_value())
+        Ok(self.request(needs, attributes)?.document().clone())
     }
 
-    fn attributes(
-        &self,
-        needs: &Needs,
-        attributes: &Attributes,
-        target: &str,
-        body: &str,
-    ) -> Result<Fields, RequestError> {
-        let keys = &self.keys;
-        let mut source = Fields::default();
-        if needs.contains(Group::SourceAddress) {
-            if attributes.source_is_forwarded() {
-                return Err(RequestError::SourceAddress);
-            }
-            source.put_some(&keys.address, self.address(attributes.source_address.as_deref()));
-        }
-        if needs.contains(Group::SourcePrincipal) {
-            source.put_filled(&keys.principal, &principal(attributes.peer_principal()));
-        }
-        if needs.contains(Group::SourceService) {
-            source.put_filled(&keys.service, &joined(attributes, DOWNSTREAM_CLUSTER).unwrap_or_default());
-        }
-        let mut destination = Fields::default();
-        if needs.contains(Group::DestinationAddress) {
-            destination.put_some(&keys.address, self.address(attributes.destination_address.as_deref()));
-        }
-        if needs.contains(Group::DestinationPrincipal) {
-            destination.put_filled(&keys.principal, &principal(attributes.local_principal()));
-        }
-        let mut request = Fields::default();
-        if needs.contains(Group::Time) {
-            request.put_some(&keys.time, attributes.request_time_ns.map(|nanos| self.timestamp(nanos)));
-        }
-        request.put_object(&keys.http, self.http(needs, attributes, target, body));
-
-        let mut fields = Fields::default();
-        fields.put_object(&keys.source, source);
-        fields.put_object(&keys.destination, destination);
-        fields.put_object(&keys.request, request);
-        if needs.contains(Group::Metadata) {
-            let context = self.metadata(attributes.metadata.as_deref(), needs.metadata())?;
-            fields.put(&keys.metadata_context, context);
-        }
-        if needs.contains(Group::RouteMetadata) {
-            let context = self.metadata(attributes.route_metadata.as_deref(), needs.route_metadata())?;
-            fields.put(&keys.route_metadata_context, context);
-        }
-        Ok(fields)
+    /// The same without the document: its parts are made when they are asked for.
+    pub fn request<'a>(
+        &'a self,
+        needs: &'a Needs,
+        attributes: &'a Attributes,
+    ) -> Result<Request<'a>, RequestError> {
+        Request::new(self, needs, attributes)
     }
 
     /// A metadata context: a message that is always set, and empty without namespaces.
     fn metadata(&self, message: Option<&[u8]>, needs: &KeyNeeds) -> Result<Value, RequestError> {
         let namespaces = metadata::filter_metadata(message.unwrap_or_default(), needs)?;
         let mut context = Fields::default();
-        context.put_object(&self.keys.filter_metadata, Fields(namespaces));
+        if !namespaces.is_empty() {
+            context.put(&self.keys.filter_metadata, Fields(namespaces).into_value());
+        }
         Ok(context.into_value())
-    }
-
-    fn http(&self, needs: &Needs, attributes: &Attributes, target: &str, body: &str) -> Fields {
-        let keys = &self.keys;
-        let mut http = Fields::default();
-        if needs.contains(Group::Http) {
-            http.put_filled(&keys.path, target);
-            for (key, name) in
-                [(&keys.method, ":method"), (&keys.host, ":authority"), (&keys.scheme, ":scheme")]
-            {
-                http.put_filled(key, &sanitize(attributes.header(name.as_bytes()).unwrap_or_default()));
-            }
-        }
-        if needs.contains(Group::Protocol) {
-            http.put_filled(&keys.protocol, &sanitize(attributes.protocol.as_deref().unwrap_or_default()));
-        }
-        if needs.contains(Group::Headers) {
-            http.put_some(&keys.headers, self.headers(needs, attributes));
-        }
-        if needs.contains(Group::Body) {
-            http.put_filled(&keys.body, body);
-            let received = attributes.body.as_ref().map_or(0, |body| body.received);
-            http.put_some(&keys.size, (received != 0).then(|| Value::from(received)));
-        }
-        http
-    }
-
-    /// Name to value, several values of one name joined by `,` in their order; with a body, Envoy's mark
-    /// on it.
-    fn headers(&self, needs: &Needs, attributes: &Attributes) -> Option<Value> {
-        let mut headers = BTreeMap::<Value, Value>::new();
-        if let Some(body) = &attributes.body
-            && needs.contains(Group::Body)
-            && needs.headers().contains(PARTIAL_BODY)
-        {
-            let is_cut = if body.is_cut { "true" } else { "false" };
-            headers.insert(Value::from(PARTIAL_BODY), Value::from(is_cut));
-        }
-        for (name, value) in &attributes.headers {
-            // One from the client is not passed on.
-            if name == PARTIAL_BODY.as_bytes() || !is_needed(needs.headers(), name) {
-                continue;
-            }
-            let key = match self.header_names.get(name) {
-                Some(key) => key.clone(),
-                None => Value::from(sanitize(name).as_ref()),
-            };
-            let value = sanitize(value);
-            headers
-                .entry(key)
-                .and_modify(|present| {
-                    if let Value::String(first) = present {
-                        *present = Value::from([first.as_ref(), value.as_ref()].join(","));
-                    }
-                })
-                .or_insert_with(|| Value::from(value.as_ref()));
-        }
-        (!headers.is_empty()).then(|| Value::from(headers))
     }
 
     /// `google.protobuf.Timestamp`: whole seconds, and nanoseconds from 0 to 999,999,999.
@@ -290,74 +158,11 @@ impl InputBuilder {
         address.put(kind, inner.into_value());
         Some(address.into_value())
     }
-
-    fn sidegate(&self, needs: &Needs, attributes: &Attributes) -> Fields {
-        let keys = &self.keys;
-        let mut sidegate = Fields::default();
-        if needs.contains(Group::SourceNames) {
-            sidegate.put(&keys.source, self.caller(attributes));
-        }
-        if needs.contains(Group::Tls) {
-            sidegate.put_object(&keys.tls, self.tls(attributes));
-        }
-        if needs.contains(Group::Direction) {
-            let direction = match attributes.listener_direction {
-                Some(1) => Some(self.inbound.clone()),
-                Some(2) => Some(self.outbound.clone()),
-                _ => None,
-            };
-            sidegate.put_some(&keys.direction, direction);
-        }
-        if needs.contains(Group::Fixed) {
-            sidegate.put(&keys.phase, Value::from(attributes.phase.name()));
-            sidegate.put(&keys.workload, self.workload.clone());
-        }
-        sidegate
-    }
-
-    /// All URI SANs, and the parts of the SPIFFE identity where there is exactly one: a certificate with
-    /// several is no SPIFFE identity (X509-SVID, section 2).
-    fn caller(&self, attributes: &Attributes) -> Value {
-        let keys = &self.keys;
-        let sans: Vec<_> =
-            attributes.peer_uri_sans.iter().filter(|san| !san.is_empty()).map(|san| sanitize(san)).collect();
-        let mut source = Fields::default();
-        if let [only] = sans.as_slice()
-            && let Some(identity) = Spiffe::parse(only)
-        {
-            let Spiffe { trust_domain, namespace, service_account } = identity;
-            source.put_filled(&keys.trust_domain, trust_domain);
-            source.put_filled(&keys.namespace, namespace);
-            source.put_filled(&keys.service_account, service_account);
-        }
-        let sans: Vec<_> = sans.iter().map(|san| Value::from(san.as_ref())).collect();
-        source.put(&keys.uri_sans, Value::from(sans));
-        source.into_value()
-    }
-
-    /// Empty, and so absent, on plaintext.
-    fn tls(&self, attributes: &Attributes) -> Fields {
-        let mut tls = Fields::default();
-        let version = attributes.tls_version.as_deref().unwrap_or_default();
-        if !version.is_empty() {
-            let server_name = attributes.requested_server_name.as_deref().unwrap_or_default();
-            tls.put_filled(&self.keys.version, &sanitize(version));
-            tls.put_filled(&self.keys.sni, &sanitize(server_name));
-            tls.put_some(&self.keys.mtls, attributes.mtls.map(Value::Bool));
-        }
-        tls
-    }
 }
 
 impl Fields {
     fn put(&mut self, key: &Value, value: Value) {
         self.0.insert(key.clone(), value);
-    }
-
-    fn put_some(&mut self, key: &Value, value: Option<Value>) {
-        if let Some(value) = value {
-            self.put(key, value);
-        }
     }
 
     /// A string; the empty one is protobuf's default, and absent.
@@ -367,30 +172,9 @@ impl Fields {
         }
     }
 
-    /// An object, if anything of it is needed.
-    fn put_object(&mut self, key: &Value, fields: Fields) {
-        if !fields.0.is_empty() {
-            self.put(key, fields.into_value());
-        }
-    }
-
     fn into_value(self) -> Value {
         Value::Object(Rc::new(self.0))
     }
-}
-
-fn is_needed(needs: &KeyNeeds, name: &[u8]) -> bool {
-    matches!(needs, KeyNeeds::All) || std::str::from_utf8(name).is_ok_and(|name| needs.contains(name))
-}
-
-fn principal(bytes: Option<&[u8]>) -> std::borrow::Cow<'_, str> {
-    sanitize(bytes.unwrap_or_default())
-}
-
-/// All values of a header; `None` where there is none.
-fn joined(attributes: &Attributes, name: &[u8]) -> Option<String> {
-    let values: Vec<_> = attributes.headers.values(name).map(sanitize).collect();
-    (!values.is_empty()).then(|| values.join(","))
 }
 
 #[cfg(test)]

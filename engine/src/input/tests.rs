@@ -188,3 +188,83 @@ fn raw_bytes_of_a_path_are_sanitized_before_decoding() {
     assert_eq!(input["parsed_path"], json(r#"["!", "\ufffd"]"#));
     assert_eq!(input["parsed_query"], json(r#"{"!": ["\ufffd"]}"#));
 }
+
+/// Requests that differ in all that a document can differ in.
+fn requests() -> Vec<Attributes> {
+    use crate::attributes::Body;
+
+    let plain = Attributes { headers: request().headers, ..Attributes::default() };
+    let mut several = request();
+    several.peer_uri_sans.push(b"spiffe://cluster.local/ns/default/sa/other".to_vec());
+    several.local_uri_san = None;
+    several.local_dns_san = Some(b"people.example".to_vec());
+    several.requested_server_name = None;
+    several.listener_direction = Some(2);
+    let odd: [(&[u8], &[u8]); 8] = [
+        (b":path", b"/\xff/%ff?\xfe=%fe"),
+        (b"x-\xff", b"raw"),
+        (b"x-!", b"plain"),
+        (b"x-two", b""),
+        (b"x-two", b"\xfe"),
+        (b"x-envoy-downstream-service-cluster", b"a"),
+        (b"x-envoy-downstream-service-cluster", b"b"),
+        (b"content-type", b"application/x-www-form-urlencoded"),
+    ];
+    let body = |bytes: &[u8]| Some(Body { bytes: bytes.to_vec(), received: bytes.len(), is_cut: false });
+    let odd = Attributes {
+        headers: odd.into(),
+        tls_version: Some(Vec::new()),
+        mtls: Some(false),
+        source_address: Some(b"/run/a.sock".to_vec()),
+        request_time_ns: Some(0),
+        body: body(b"a=1"),
+        ..Attributes::default()
+    };
+    vec![Attributes::default(), plain, request(), several, odd]
+}
+
+#[test]
+fn every_part_is_what_the_document_has_there() {
+    let names = [
+        "version", "ext_authz", "sidegate", "source", "namespace", "uri_sans", "tls", "sni", "mtls", "attributes",
+        "request", "http", "method", "path", "headers", "x-two", "x-!", "x-bad", ":path", "body", "size", "address",
+        "x-envoy-auth-partial-body", "socketAddress", "portValue", "service", "principal", "destination", "time",
+        "metadataContext", "routeMetadataContext", "parsed_path", "parsed_query", "x", "parsed_body", "truncated_body",
+        "source_principal", "phase", "workload", "direction", "protocol", "host", "scheme", "seconds",
+    ];
+    let mut paths: Vec<Vec<String>> = vec![Vec::new()];
+    for (_, _, location) in LEAVES {
+        for length in 1..=location.len() {
+            let above: Vec<String> = location[..length].iter().map(|key| (*key).to_owned()).collect();
+            for name in names {
+                let mut path = above.clone();
+                path.push(name.to_owned());
+                paths.push(path);
+            }
+            paths.push(above);
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    let builder = builder();
+    let mut found = 0;
+    for attributes in requests() {
+        // What all need, and what each path needs alone.
+        let each = paths.iter().map(|path| Needs::from_paths([path.as_slice()].into_iter()));
+        let mut all: Vec<Needs> = each.chain([Needs::all()]).collect();
+        all.sort_by_key(|needs| format!("{needs:?}"));
+        all.dedup();
+        for needs in all {
+            let document = builder.build(&needs, &attributes).unwrap();
+            let request = builder.request(&needs, &attributes).unwrap();
+            for path in &paths {
+                let keys: Vec<Value> = path.iter().map(|key| Value::from(key.as_str())).collect();
+                let wanted = keys.iter().fold(&document, |value, key| &value[key]);
+                let got = request.value(&leaves::Place::of(keys.clone()));
+                assert_eq!(&got, wanted, "{path:?} {needs:?} {attributes:?}");
+                found += usize::from(got != Value::Undefined);
+            }
+        }
+    }
+    assert!(found > 1000, "{found}");
+}

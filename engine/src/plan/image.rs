@@ -1,13 +1,15 @@
 //! A plan ready to run.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use regorus::Value;
 
 use super::codec::{FORMAT, FormatError};
-use super::{Entry, Func, FuncId, Program, Slot, Split, Step, Stmt, consts, nesting, validate};
+use super::{ConstId, Entry, Func, FuncId, Program, Slot, Split, Step, Stmt, consts, nesting, validate};
 use crate::eval::{Builtin, compare};
 use crate::grpc::Messages;
+use crate::input::leaves::Place;
 use crate::table::Table;
 
 /// A checked plan with its constants as values and its builtins resolved.
@@ -16,6 +18,8 @@ pub struct Image {
     revision: String,
     pub(crate) consts: Vec<Value>,
     pub(crate) builtins: Vec<Builtin>,
+    /// Every path below `input` that a statement reads, once.
+    pub(crate) places: Vec<Place>,
     pub(crate) blocks: Vec<Vec<Stmt>>,
     pub(crate) funcs: Vec<Func>,
     entries: Vec<Entry>,
@@ -34,7 +38,7 @@ impl Image {
     pub fn new(program: Program) -> Result<Self, FormatError> {
         let depth = validate::depth(&program).map_err(FormatError::Malformed)?;
         nesting::check(&program).map_err(FormatError::Malformed)?;
-        let Program { revision, consts, builtins, blocks, funcs, entries, slots } = program;
+        let Program { revision, consts, builtins, mut blocks, funcs, entries, slots } = program;
         let consts = consts::values(&consts).map_err(FormatError::Malformed)?;
         if !blocks.iter().flatten().all(|stmt| is_in_order(stmt, &consts)) {
             return Err(FormatError::Malformed("the bounds of a choice are not in order"));
@@ -44,10 +48,12 @@ impl Image {
             .map(|name| Builtin::find(name).ok_or(FormatError::Malformed("a builtin is not known")))
             .collect::<Result<_, _>>()?;
         let tables = entries.iter().map(|_| None).collect();
+        let places = places(&mut blocks, &consts)?;
         Ok(Self {
             revision,
             consts,
             builtins,
+            places,
             blocks,
             funcs,
             entries,
@@ -123,6 +129,28 @@ impl Image {
     pub(crate) fn func(&self, id: FuncId) -> Option<&Func> {
         self.funcs.get(usize::try_from(id).ok()?)
     }
+}
+
+/// Numbers the paths that statements read, each once.
+fn places(blocks: &mut [Vec<Stmt>], consts: &[Value]) -> Result<Vec<Place>, FormatError> {
+    let mut places = Vec::new();
+    let mut numbers = BTreeMap::<Vec<ConstId>, u32>::new();
+    for stmt in blocks.iter_mut().flatten() {
+        let Stmt::Input { path, place, .. } = stmt else { continue };
+        *place = match numbers.get(path) {
+            Some(number) => *number,
+            None => {
+                let key = |id: &ConstId| usize::try_from(*id).ok().and_then(|at| consts.get(at)).cloned();
+                let keys = path.iter().map(key).collect::<Option<_>>();
+                let number = u32::try_from(places.len()).ok().zip(keys);
+                let (number, keys) = number.ok_or(FormatError::Malformed("a path has no constants"))?;
+                places.push(Place::of(keys));
+                numbers.insert(path.clone(), number);
+                number
+            }
+        };
+    }
+    Ok(places)
 }
 
 /// Whether the bounds of a choice can be searched.

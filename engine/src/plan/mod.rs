@@ -131,8 +131,14 @@ pub enum Operator {
 pub enum Stmt {
     /// `dst` becomes `src`.
     Assign { dst: Reg, src: Operand },
-    /// `dst` becomes the value at `path` in the input; fails where there is none.
-    Input { dst: Reg, path: Vec<ConstId> },
+    /// `dst` becomes the value at `path` in the input; fails where there is none. `place` is the path's among those of the
+    /// image, and not written: 0 until the plan is loaded.
+    Input {
+        dst: Reg,
+        path: Vec<ConstId>,
+        #[serde(skip)]
+        place: u32,
+    },
     /// `dst` becomes `src[key]`; fails where there is none.
     Get { dst: Reg, src: Operand, key: Operand },
     /// `dst` becomes what base data has at `src[key]`: numbers name the keys of objects by their digits, and

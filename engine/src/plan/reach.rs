@@ -14,6 +14,10 @@ pub struct Reach<'i> {
     pub statements: usize,
     /// Builtins they call, in the order of their names.
     pub builtins: Vec<&'i Builtin>,
+    /// Places in the input that they read, by their numbers.
+    pub(crate) places: BTreeSet<u32>,
+    /// Whether the input as a whole is changed somewhere.
+    pub(crate) takes_input: bool,
 }
 
 impl Reach<'_> {
@@ -40,6 +44,13 @@ impl Image {
                 for stmt in stmts.into_iter().flatten() {
                     found.statements = found.statements.saturating_add(1);
                     follow(stmt, &mut blocks, &mut pending, &mut builtins);
+                    match stmt {
+                        Stmt::Input { place, .. } => {
+                            found.places.insert(*place);
+                        }
+                        Stmt::Patch { src: None, .. } => found.takes_input = true,
+                        _ => {}
+                    }
                 }
             }
         }

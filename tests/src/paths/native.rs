@@ -1,17 +1,15 @@
 //! The engine and the reference, natively: the same input and the same reading of the answer, with either
 //! the decoded bundle or regorus's interpreter in between.
 
-use std::sync::Arc;
-
 use regorus::Value;
 use sidegate_compiler::{BuildOptions, Sources, WorkloadError, reference};
 use sidegate_engine::actions::{Actions, HeaderOp, metadata_text};
 use sidegate_engine::attributes::{Attributes, Body, Workload};
 use sidegate_engine::bundle;
-use sidegate_engine::decide::{Settings, Verdict, decide};
+use sidegate_engine::decide::{Settings, Verdict};
 use sidegate_engine::decision::Decision;
 use sidegate_engine::eval::Context;
-use sidegate_engine::grpc::Messages;
+use sidegate_engine::gate::{Gate, Seed};
 use sidegate_engine::input::InputBuilder;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::needs::Needs;
@@ -30,14 +28,13 @@ use crate::wasm_host::Headers;
 /// One file's policy, asked without a proxy.
 pub struct Native {
     judge: Judge,
-    builder: InputBuilder,
     settings: Settings,
     route_metadata: Option<serde_json::Value>,
 }
 
 enum Judge {
-    Interpreter { sources: Sources, entrypoint: String },
-    Bundle { policy: Policy, needs: Needs },
+    Interpreter { sources: Sources, entrypoint: String, builder: InputBuilder },
+    Bundle(Gate),
 }
 
 /// The bundle of a file.
@@ -66,11 +63,10 @@ pub fn build(file: &CaseFile) -> Result<Vec<u8>, String> {
 /// Its data is none.
 pub fn interpreter(file: &CaseFile) -> Result<Native, String> {
     // The messages that a bodies' reader needs are in the bundle, which the interpreter does without.
-    let messages = evaluator(file, &build(file)?)?.messages();
-    let judge = Judge::Interpreter { sources: sources(file)?, entrypoint: file.entrypoint.clone() };
-    let mut native = Native::new(file, judge);
-    native.builder = native.builder.with_messages(messages);
-    Ok(native)
+    let messages = load(file, &build(file)?)?.messages();
+    let builder = InputBuilder::new(&workload()).with_messages(messages);
+    let entrypoint = file.entrypoint.clone();
+    Ok(Native::new(file, Judge::Interpreter { sources: sources(file)?, entrypoint, builder }))
 }
 
 /// The decoded bundle in the engine's evaluator.
@@ -78,39 +74,34 @@ pub fn interpreter(file: &CaseFile) -> Result<Native, String> {
 /// # Errors
 /// The bundle cannot be read, or has not the file's entry point.
 pub fn evaluator(file: &CaseFile, bytes: &[u8]) -> Result<Native, String> {
+    let gate = Gate::new(load(file, bytes)?, &workload(), settings(file), Seed::default());
+    Ok(Native::new(file, Judge::Bundle(gate)))
+}
+
+fn load(file: &CaseFile, bytes: &[u8]) -> Result<Policy, String> {
     let limits = limits(file);
     let bundle =
-        Trust::nothing_required().bundle(bytes, &limits, &Workload::default()).map_err(|e| e.to_string())?;
-    let policy = Policy::load(bundle, &file.entrypoint, limits).map_err(|e| e.to_string())?;
-    let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
-    let messages = policy.messages();
-    let mut native = Native::new(file, Judge::Bundle { policy, needs });
-    native.builder = native.builder.with_messages(messages);
-    Ok(native)
+        Trust::nothing_required().bundle(bytes, &limits, &workload()).map_err(|e| e.to_string())?;
+    Policy::load(bundle, &file.entrypoint, limits).map_err(|e| e.to_string())
+}
+
+/// As in the cases' Envoys, whose node says nothing of a workload.
+fn workload() -> Workload {
+    Workload::default()
+}
+
+fn settings(file: &CaseFile) -> Settings {
+    Settings {
+        error_status: file.error_status(),
+        limits: limits(file),
+        lets_lower: file.config.get("allow_lowering") == Some(&true.into()),
+        waives_undeclared: file.config.get("undeclared") == Some(&"shadow".into()),
+    }
 }
 
 impl Native {
     fn new(file: &CaseFile, judge: Judge) -> Self {
-        let settings = Settings {
-            error_status: file.error_status(),
-            limits: limits(file),
-            lets_lower: file.config.get("allow_lowering") == Some(&true.into()),
-            waives_undeclared: file.config.get("undeclared") == Some(&"shadow".into()),
-        };
-        // As in the cases' Envoys, whose node says nothing of a workload.
-        Self {
-            judge,
-            builder: InputBuilder::new(&Workload::default()),
-            settings,
-            route_metadata: file.route_metadata.clone(),
-        }
-    }
-
-    fn messages(&self) -> Arc<Messages> {
-        match &self.judge {
-            Judge::Bundle { policy, .. } => policy.messages(),
-            Judge::Interpreter { .. } => Arc::default(),
-        }
+        Self { judge, settings: settings(file), route_metadata: file.route_metadata.clone() }
     }
 
     /// Asks it one request.
@@ -130,11 +121,9 @@ impl Native {
         attributes.metadata = request.metadata.as_ref().map(proto::metadata);
         attributes.route_metadata = self.route_metadata.as_ref().map(proto::metadata);
         let actions = match &self.judge {
-            Judge::Bundle { policy, needs } => {
-                carried_out(decide(policy, needs, &self.builder, &attributes, &self.settings))
-            }
-            Judge::Interpreter { sources, entrypoint } => {
-                match self.builder.build(&Needs::all(), &attributes) {
+            Judge::Bundle(gate) => carried_out(asked_thrice(gate, &attributes)?),
+            Judge::Interpreter { sources, entrypoint, builder } => {
+                match builder.build(&Needs::all(), &attributes) {
                     Err(error) => Actions::deny(error.status(self.settings.error_status)),
                     Ok(input) => {
                         let result = reference::evaluate(sources, entrypoint, &input)?;
@@ -155,6 +144,18 @@ impl Native {
         let observed = observed(actions, headers, &sent.unwrap_or_default());
         Ok(local_reply(observed, &request.to_header_map()?))
     }
+}
+
+/// The verdict: the same by the plan alone, and the same the second time, when it may be known already.
+fn asked_thrice(gate: &Gate, attributes: &Attributes) -> Result<Verdict, String> {
+    let verdict = gate.decide(attributes);
+    for (how, other) in [("by the plan", gate.decide_by_plan(attributes)), ("again", gate.decide(attributes))] {
+        let same = (&verdict.actions, verdict.waived, &verdict.error) == (&other.actions, other.waived, &other.error);
+        if !same {
+            return Err(format!("expected the same verdict {how}, got {verdict:?} and {other:?}"));
+        }
+    }
+    Ok(verdict)
 }
 
 fn carried_out(verdict: Verdict) -> Actions {
