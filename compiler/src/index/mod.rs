@@ -7,6 +7,7 @@
 mod compact;
 mod dispatch;
 mod intervals;
+mod keys;
 mod scans;
 mod uses;
 mod walk;
@@ -71,6 +72,10 @@ pub(crate) fn lower(mut program: Program, places: &Places) -> (Program, Vec<Note
         for block in below(pass.program, func.body) {
             pass.dispatch(block, &uses);
         }
+        let all = below(pass.program, func.body);
+        let uses = Uses::of(pass.program, func.body);
+        all.iter().for_each(|block| pass.bindings(*block, &uses));
+        all.iter().for_each(|block| pass.keys(*block, &uses, &all));
         let regs = pass.regs;
         if let Some(func) = pass.program.funcs.get_mut(at) {
             func.regs = regs;

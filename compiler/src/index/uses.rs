@@ -54,6 +54,7 @@ impl Parts for Stmt {
                 input.iter_mut().chain(slots.iter_mut().map(|(_, value)| value)).for_each(each);
             }
             Self::Input { .. }
+            | Self::InputKeys { .. }
             | Self::Fail
             | Self::Not { .. }
             | Self::Try { .. }
@@ -69,7 +70,7 @@ impl Parts for Stmt {
 
     fn constants(&mut self, each: &mut dyn FnMut(&mut ConstId)) {
         match self {
-            Self::Input { path, .. } | Self::Patch { path, .. } => path.iter_mut().for_each(each),
+            Self::Input { path, .. } | Self::InputKeys { path, .. } | Self::Patch { path, .. } => path.iter_mut().for_each(each),
             Self::Choose { steps, .. } => steps.iter_mut().for_each(|step| match step {
                 Step::Run(_) => {}
                 Step::Split(split) => each(&mut split.bounds),
@@ -95,6 +96,7 @@ impl Parts for Stmt {
         match self {
             Self::Assign { dst, .. }
             | Self::Input { dst, .. }
+            | Self::InputKeys { dst, .. }
             | Self::Get { dst, .. }
             | Self::GetBase { dst, .. }
             | Self::Call { dst, .. }

@@ -247,6 +247,7 @@ impl<'p> Walk<'p> {
         match stmt {
             Stmt::Assign { .. }
             | Stmt::Input { .. }
+            | Stmt::InputKeys { .. }
             | Stmt::Get { .. }
             | Stmt::Check { .. }
             | Stmt::Compare { .. }

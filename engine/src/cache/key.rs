@@ -47,7 +47,7 @@ pub(crate) fn places(reach: &Reach<'_>, all: &[Place], needs: &Needs) -> Result<
             At::Header(name) if OF_ONE_REQUEST.contains(&name.as_str()) => return Err(Uncached::Unique),
             // A client's port is another one for each connection.
             At::Leaf(Leaf::SourceAddress) if !is_ip(&place.below) => return Err(Uncached::Unique),
-            At::Header(_) | At::Leaf(_) => places.push(place.clone()),
+            At::Header(_) | At::Names | At::Leaf(_) => places.push(place.clone()),
         }
     }
     Ok(places)
@@ -62,6 +62,12 @@ fn is_ip(below: &[Value]) -> bool {
 /// is too long.
 pub(super) fn write(key: &mut Vec<u8>, request: &Request<'_>, places: &[Place]) -> bool {
     places.iter().all(|place| {
+        if place.at == At::Names {
+            // Every name as it came: two requests with the same names in another order have two keys.
+            request.header_names().for_each(|name| put(key, 8, name));
+            put(key, 9, &[]);
+            return key.len() <= MOST;
+        }
         match request.part_at(place) {
             None => put(key, 0, &[]),
             Some(Part::Text(text)) if place.below.is_empty() => put(key, 1, text.as_bytes()),

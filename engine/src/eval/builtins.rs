@@ -7,12 +7,15 @@ use regorus::Value;
 use super::EvalError;
 use super::context::Context;
 use super::table::{self, Entry, Reads, Unanswered};
-use super::values;
+use super::{values, written};
 
 /// A builtin, ready to be called.
 #[derive(Clone, Copy)]
 pub struct Builtin {
     entry: &'static Entry,
+    /// Whether it reads numbers from text, and whether it writes them.
+    pub(super) reads_numbers: bool,
+    pub(super) writes_numbers: bool,
 }
 
 impl fmt::Debug for Builtin {
@@ -24,7 +27,8 @@ impl fmt::Debug for Builtin {
 impl Builtin {
     /// The builtin called `name`, if plans may call it.
     pub fn find(name: &str) -> Option<Self> {
-        table::find(name).map(|entry| Self { entry })
+        let (reads_numbers, writes_numbers) = (written::reads(name), written::writes(name));
+        table::find(name).map(|entry| Self { entry, reads_numbers, writes_numbers })
     }
 
     /// Names of every builtin that plans may call, sorted.

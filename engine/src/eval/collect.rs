@@ -4,20 +4,20 @@ use regorus::Value;
 
 use super::EvalError;
 use super::machine::{Flow, Frame, Machine, conflict};
-use super::ops;
+use super::ops::{self, Key};
 use crate::plan::{BlockId, Operand, Reg};
 
 /// The registers for the key and the value of an element.
 type Vars = (Option<Reg>, Option<Reg>);
 
 impl<'a> Machine<'a> {
-    fn bind(&mut self, base: usize, (key, value): Vars, element: (Value, Value)) -> Result<(), EvalError> {
+    fn bind(&mut self, base: usize, (key, value): Vars, element: (Key<'_>, &Value)) -> Result<(), EvalError> {
         self.charge(1)?;
         if let Some(reg) = key {
-            self.set(base, reg, element.0)?;
+            self.set(base, reg, element.0.to_value())?;
         }
         if let Some(reg) = value {
-            self.set(base, reg, element.1)?;
+            self.set(base, reg, element.1.clone())?;
         }
         Ok(())
     }

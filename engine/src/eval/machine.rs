@@ -5,7 +5,7 @@ use regorus::Value;
 use super::ops;
 use super::worlds::World;
 use super::written;
-use super::{Context, EvalError};
+use super::{Builtin, Context, EvalError};
 use crate::input::Request;
 use crate::input::leaves::Leaf;
 use crate::plan::{BlockId, ConstId, Func, FuncId, Image, Operand, Reg, Stmt};
@@ -21,6 +21,8 @@ pub(super) enum Flow {
     Stopped,
 }
 
+/// Arguments of a builtin that are held in place.
+const FEW: usize = 3;
 /// Registers of a frame that a step pays for.
 const REGISTERS_PER_STEP: u64 = 64;
 /// Registers of all frames together, beyond which no other frame is opened.
@@ -68,7 +70,7 @@ impl<'a> Machine<'a> {
             context,
             asked,
             read: Vec::new(),
-            world: World::new(image.slots, image.funcs.len()),
+            world: World::new(image.slots),
             outside: Vec::new(),
             regs: Vec::with_capacity(64),
             odd: Vec::new(),
@@ -141,9 +143,8 @@ impl<'a> Machine<'a> {
         arguments: impl FnOnce(&mut Self, usize) -> Result<(), EvalError>,
     ) -> Result<Value, EvalError> {
         let func = self.image.func(id).ok_or(EvalError::Malformed)?;
-        let memo = usize::try_from(id).map_err(|_| EvalError::Malformed)?;
         if func.params == 0
-            && let Some(Some(value)) = self.world.memo.get(memo)
+            && let Some(value) = self.world.memo.get(&id)
         {
             return Ok(value.clone());
         }
@@ -162,10 +163,8 @@ impl<'a> Machine<'a> {
         {
             value = self.constant(default)?.clone();
         }
-        if func.params == 0
-            && let Some(slot) = self.world.memo.get_mut(memo)
-        {
-            *slot = Some(value.clone());
+        if func.params == 0 {
+            self.world.memo.insert(id, value.clone());
         }
         Ok(value)
     }
@@ -190,7 +189,7 @@ impl<'a> Machine<'a> {
                 let value = self.operand(base, *src)?.clone();
                 self.set(base, *dst, value)
             }
-            Stmt::Input { dst, path, place } => {
+            Stmt::Input { dst, path, place } | Stmt::InputKeys { dst, path, place } => {
                 let value = self.input(path, *place)?;
                 self.store(base, *dst, value)
             }
@@ -369,22 +368,38 @@ impl<'a> Machine<'a> {
     fn builtin(&mut self, base: usize, dst: Reg, builtin: u16, args: &[Operand]) -> Result<Flow, EvalError> {
         let image = self.image;
         let builtin = image.builtins.get(usize::from(builtin)).ok_or(EvalError::Malformed)?;
-        let args = self.operands(base, args)?;
+        // Most calls have few arguments: those are held without an allocation.
+        let mut few = [const { Value::Undefined }; FEW];
+        let many;
+        let args = match few.get_mut(..args.len()) {
+            Some(few) => {
+                for (place, operand) in few.iter_mut().zip(args) {
+                    *place = self.operand(base, *operand)?.clone();
+                }
+                &*few
+            }
+            None => {
+                many = self.operands(base, args)?;
+                many.as_slice()
+            }
+        };
         // Charged before the call, so that one call cannot do more work than the budget allows.
-        self.charge(builtin.cost(&args, self.steps))?;
-        self.written(builtin.name(), &args)?;
-        let value = builtin.call(&args, self.context)?;
+        self.charge(builtin.cost(args, self.steps))?;
+        if builtin.reads_numbers || builtin.writes_numbers {
+            self.written(builtin, args)?;
+        }
+        let value = builtin.call(args, self.context)?;
         self.charge(ops::weight(&value))?;
         self.store(base, dst, value)
     }
 
     /// Refuses to write a number that was read in another form: OPA would write that form.
-    fn written(&mut self, name: &'static str, args: &[Value]) -> Result<(), EvalError> {
-        if written::reads(name) {
+    fn written(&mut self, builtin: &Builtin, args: &[Value]) -> Result<(), EvalError> {
+        if builtin.reads_numbers {
             let odd = |arg: &&Value| matches!(arg, Value::String(text) if written::is_odd(text));
             self.odd.extend(args.iter().filter(odd).cloned());
         }
-        if !written::writes(name) {
+        if !builtin.writes_numbers {
             return Ok(());
         }
         let worlds = self.outside.iter().chain([&self.world]);
@@ -406,7 +421,7 @@ impl<'a> Machine<'a> {
             }
             self.charge(ops::depth_weight(args, self.steps).saturating_mul(written::MAX_ODD))?;
             if args.iter().any(|arg| written::has_odd(text, arg)) {
-                return Err(EvalError::Inexact(name));
+                return Err(EvalError::Inexact(builtin.name()));
             }
         }
         Ok(())

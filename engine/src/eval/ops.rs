@@ -156,20 +156,36 @@ pub(super) fn place(text: &str) -> Option<usize> {
     usize::try_from(at).ok().filter(|_| known)
 }
 
-/// The elements of a collection with their keys, in Rego's order: index of an array's, the element
-/// itself in a set. `None` if it is no collection.
-pub(super) fn elements(value: &Value) -> Option<Box<dyn Iterator<Item = (Value, Value)> + '_>> {
-    match value {
-        Value::Array(items) => {
-            Some(Box::new(items.iter().enumerate().map(|(at, v)| (Value::from(at), v.clone()))))
+/// The key of an element: index of an array's, the element itself in a set.
+#[derive(Clone, Copy)]
+pub(super) enum Key<'v> {
+    At(usize),
+    Value(&'v Value),
+}
+
+impl Key<'_> {
+    pub(super) fn to_value(self) -> Value {
+        match self {
+            Self::At(at) => Value::from(at),
+            Self::Value(value) => value.clone(),
         }
+    }
+}
+
+/// Elements with their keys.
+type Elements<'v> = Box<dyn Iterator<Item = (Key<'v>, &'v Value)> + 'v>;
+
+/// The elements of a collection with their keys, in Rego's order. `None` if it is no collection.
+pub(super) fn elements(value: &Value) -> Option<Elements<'_>> {
+    match value {
+        Value::Array(items) => Some(Box::new(items.iter().enumerate().map(|(at, v)| (Key::At(at), v)))),
         Value::Set(items) => {
             let items = in_order(items.iter_sorted(), |item| item, order::sorted);
-            Some(Box::new(items.map(|v| (v.clone(), v.clone()))))
+            Some(Box::new(items.map(|v| (Key::Value(v), v))))
         }
         Value::Object(fields) => {
             let fields = in_order(fields.iter_sorted(), |(key, _)| key, order::fields);
-            Some(Box::new(fields.map(|(k, v)| (k.clone(), v.clone()))))
+            Some(Box::new(fields.map(|(k, v)| (Key::Value(k), v))))
         }
         _ => None,
     }

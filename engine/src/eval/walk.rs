@@ -21,8 +21,8 @@ pub(super) fn cost(args: &[Value], most: u64) -> u64 {
 fn descend(value: &Value, path: &mut Vec<Value>, found: &mut Vec<Value>) {
     found.push(Value::from(vec![Value::from(path.clone()), value.clone()]));
     for (key, element) in ops::elements(value).into_iter().flatten() {
-        path.push(key);
-        descend(&element, path, found);
+        path.push(key.to_value());
+        descend(element, path, found);
         path.pop();
     }
 }

@@ -1,16 +1,18 @@
 //! `with`: what a part of a body sees in the place of input and data.
 
+use std::collections::BTreeMap;
+
 use regorus::Value;
 
 use super::EvalError;
 use super::machine::{Flow, Frame, Machine};
 use super::ops::depth_weight;
-use crate::plan::{BlockId, ConstId, Operand, Reg, Slot};
+use crate::plan::{BlockId, ConstId, FuncId, Operand, Reg, Slot};
 
 /// Deepest nesting of a value that takes the place of input or data: as deep as constants may be.
 const MAX_NESTING: u32 = 128;
-/// Slots and answers of functions that a step pays for.
-const ANSWERS_PER_STEP: usize = 64;
+/// Slots that a step pays for.
+const SLOTS_PER_STEP: usize = 64;
 
 /// What functions may answer by, and what they have answered.
 #[derive(Clone, Debug)]
@@ -19,13 +21,13 @@ pub(super) struct World {
     pub(super) input: Option<Value>,
     /// What `with` put in the place of data; undefined where nothing was.
     pub(super) slots: Vec<Value>,
-    /// Results of the functions without parameters.
-    pub(super) memo: Vec<Option<Value>>,
+    /// Results of the functions without parameters that have been asked.
+    pub(super) memo: BTreeMap<FuncId, Value>,
 }
 
 impl World {
-    pub(super) fn new(slots: Slot, funcs: usize) -> Self {
-        Self { input: None, slots: vec![Value::Undefined; usize::from(slots)], memo: vec![None; funcs] }
+    pub(super) fn new(slots: Slot) -> Self {
+        Self { input: None, slots: vec![Value::Undefined; usize::from(slots)], memo: BTreeMap::new() }
     }
 }
 
@@ -70,10 +72,8 @@ impl<'a> Machine<'a> {
             Some(input) => Some(self.bounded(frame.base, input)?),
             None => self.world.input.clone(),
         };
-        let size = self.world.memo.len().saturating_add(self.world.slots.len());
-        self.charge(u64::try_from(size / ANSWERS_PER_STEP).unwrap_or(u64::MAX))?;
-        let mut inside =
-            World { input, slots: self.world.slots.clone(), memo: vec![None; self.world.memo.len()] };
+        self.charge(u64::try_from(self.world.slots.len() / SLOTS_PER_STEP).unwrap_or(u64::MAX))?;
+        let mut inside = World { input, slots: self.world.slots.clone(), memo: BTreeMap::new() };
         for (slot, value) in slots {
             let value = self.bounded(frame.base, *value)?;
             *inside.slots.get_mut(usize::from(*slot)).ok_or(EvalError::Malformed)? = value;

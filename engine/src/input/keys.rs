@@ -40,7 +40,7 @@ keys! {
     uri_sans = "uri_sans",
 }
 
-/// Header names that most requests have; others are made as they come.
+/// Header names that most requests have, sorted; others are made as they come.
 pub(super) const COMMON_HEADERS: &[&str] = &[
     ":authority",
     ":method",

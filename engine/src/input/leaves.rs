@@ -91,6 +91,8 @@ pub(crate) enum At {
     Leaf(Leaf),
     /// To the values of one header, without those of all others.
     Header(String),
+    /// To the names of all headers.
+    Names,
     /// To something that several leaves are in.
     Document,
     /// To nothing that an input ever has.
@@ -128,6 +130,16 @@ impl Place {
         }
         let is_above = LEAVES.iter().any(|(_, _, location)| is_at(path.len(), location));
         Self { at: if is_above { At::Document } else { At::Nothing }, below: path }
+    }
+}
+
+impl Place {
+    /// The same, where nothing but the keys of what is there will be read.
+    pub(crate) fn keys_of(path: Vec<Value>) -> Self {
+        match Self::of(path) {
+            Self { at: At::Leaf(Leaf::Headers), below } if below.is_empty() => Self { at: At::Names, below },
+            place => place,
+        }
     }
 }
 

@@ -26,7 +26,6 @@ pub(crate) mod request;
 mod text;
 pub(crate) mod uri;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use regorus::value::Object;
@@ -48,7 +47,8 @@ const NANOS_PER_SECOND: i64 = 1_000_000_000;
 #[derive(Debug)]
 pub struct InputBuilder {
     keys: Keys,
-    header_names: HashMap<&'static [u8], Value>,
+    /// Sorted.
+    header_names: Vec<(&'static str, Value)>,
     version: Value,
     workload: Value,
     messages: Arc<Messages>,
@@ -72,7 +72,7 @@ impl InputBuilder {
         let mut identity = Fields::default();
         identity.put_filled(&keys.namespace, &workload.namespace);
         identity.put_filled(&keys.name, &workload.name);
-        let header_names = COMMON_HEADERS.iter().map(|name| (name.as_bytes(), Value::from(*name)));
+        let header_names = COMMON_HEADERS.iter().map(|name| (*name, Value::from(*name)));
         let path = |path: &[&str]| path.iter().map(|key| Value::from(*key)).collect();
         Self {
             header_names: header_names.collect(),

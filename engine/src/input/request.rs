@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use regorus::Value;
 use regorus::value::Object;
+use regorus::{Rc, Value};
 
 use super::error::RequestError;
 use super::identity::Spiffe;
@@ -110,6 +110,7 @@ impl<'a> Request<'a> {
         match &place.at {
             At::Leaf(leaf) => self.part(*leaf),
             At::Header(name) => self.header(name),
+            At::Names => self.part_of_headers(false).map(Part::Value),
             At::Document => Some(Part::Value(self.document().clone())),
             At::Nothing => None,
         }
@@ -129,7 +130,7 @@ impl<'a> Request<'a> {
             Leaf::Method => text(attributes.header(b":method")),
             Leaf::Host => text(attributes.header(b":authority")),
             Leaf::Scheme => text(attributes.header(b":scheme")),
-            Leaf::Headers => self.headers().map(Part::Value),
+            Leaf::Headers => self.part_of_headers(true).map(Part::Value),
             Leaf::ParsedPath => {
                 let segments = uri::segments(uri::cut(&self.target).0).ok()?;
                 Some(Part::Value(segments.into_iter().map(Value::from).collect::<Vec<_>>().into()))
@@ -176,38 +177,59 @@ impl<'a> Request<'a> {
         self.joined(name.as_bytes()).map(Part::Text)
     }
 
+    /// Names on the wire, those among them that are in the input.
+    pub(crate) fn header_names(&self) -> impl Iterator<Item = &'a [u8]> {
+        let needs = self.needs;
+        let is_in = move |name: &[u8]| {
+            needs.contains(Group::Headers) && name != PARTIAL_BODY.as_bytes() && is_needed(needs.headers(), name)
+        };
+        self.attributes.headers.iter().map(|(name, _)| name).filter(move |name| is_in(name))
+    }
+
     /// Name to value, several values of one name joined by `,` in their order; with a body, Envoy's mark
-    /// on it.
-    fn headers(&self) -> Option<Value> {
+    /// on it. Where values are not asked for each is null.
+    fn part_of_headers(&self, with_values: bool) -> Option<Value> {
         let (needs, attributes) = (self.needs, self.attributes);
-        let mut headers = BTreeMap::<Value, Value>::new();
-        if let Some(body) = &attributes.body
-            && needs.contains(Group::Body)
-            && needs.headers().contains(PARTIAL_BODY)
-        {
-            let is_cut = if body.is_cut { "true" } else { "false" };
-            headers.insert(Value::from(PARTIAL_BODY), Value::from(is_cut));
+        if !needs.contains(Group::Headers) {
+            return None;
         }
-        for (name, value) in &attributes.headers {
-            // One from the client is not passed on.
-            if name == PARTIAL_BODY.as_bytes() || !is_needed(needs.headers(), name) {
-                continue;
+        let mark = match &attributes.body {
+            Some(body) if needs.contains(Group::Body) && needs.headers().contains(PARTIAL_BODY) => {
+                let is_cut = if body.is_cut { "true" } else { "false" };
+                Some((PARTIAL_BODY.as_bytes(), is_cut.as_bytes()))
             }
-            let key = match self.builder.header_names.get(name) {
-                Some(key) => key.clone(),
-                None => Value::from(sanitize(name).as_ref()),
-            };
-            let value = sanitize(value);
-            headers
-                .entry(key)
-                .and_modify(|present| {
-                    if let Value::String(first) = present {
-                        *present = Value::from([first.as_ref(), value.as_ref()].join(","));
+            _ => None,
+        };
+        // One from the client is not passed on.
+        let is_in = |name: &[u8]| name != PARTIAL_BODY.as_bytes() && is_needed(needs.headers(), name);
+        let sent = attributes.headers.iter().filter(|(name, _)| is_in(name));
+        // Sorted by name. A search for each is less than what a general sort takes for so few.
+        let mut all: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::with_capacity(attributes.headers.len());
+        for (name, value) in mark.into_iter().chain(sent) {
+            let name = sanitize(name);
+            let value = if with_values { sanitize(value) } else { Cow::Borrowed("") };
+            match all.binary_search_by(|(known, _)| known.as_ref().cmp(name.as_ref())) {
+                Err(at) => all.insert(at, (name, value)),
+                Ok(at) => {
+                    if let Some((_, before)) = all.get_mut(at).filter(|_| with_values) {
+                        let before = before.to_mut();
+                        before.push(',');
+                        before.push_str(&value);
                     }
-                })
-                .or_insert_with(|| Value::from(value.as_ref()));
+                }
+            }
         }
-        (!headers.is_empty()).then(|| Value::from(headers))
+        let mut known = self.builder.header_names.iter().peekable();
+        let fields = all.into_iter().map(|(name, value)| {
+            while known.next_if(|(known, _)| *known < name.as_ref()).is_some() {}
+            let key = match known.peek() {
+                Some((known, key)) if *known == name.as_ref() => key.clone(),
+                _ => Value::from(name.as_ref()),
+            };
+            (key, if with_values { Value::from(value.as_ref()) } else { Value::Null })
+        });
+        let fields: BTreeMap<Value, Value> = fields.collect();
+        (!fields.is_empty()).then(|| Value::Object(Rc::new(Object::from(fields))))
     }
 
     /// All values of a header; `None` where there is none.

@@ -268,3 +268,8 @@ fn every_part_is_what_the_document_has_there() {
     }
     assert!(found > 1000, "{found}");
 }
+
+#[test]
+fn header_names_are_sorted() {
+    assert!(COMMON_HEADERS.is_sorted());
+}

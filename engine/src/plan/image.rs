@@ -134,18 +134,22 @@ impl Image {
 /// Numbers the paths that statements read, each once.
 fn places(blocks: &mut [Vec<Stmt>], consts: &[Value]) -> Result<Vec<Place>, FormatError> {
     let mut places = Vec::new();
-    let mut numbers = BTreeMap::<Vec<ConstId>, u32>::new();
+    let mut numbers = BTreeMap::<(bool, Vec<ConstId>), u32>::new();
     for stmt in blocks.iter_mut().flatten() {
-        let Stmt::Input { path, place, .. } = stmt else { continue };
-        *place = match numbers.get(path) {
+        let (of, path, place): (fn(_) -> _, _, _) = match stmt {
+            Stmt::Input { path, place, .. } => (Place::of, (false, path.clone()), place),
+            Stmt::InputKeys { path, place, .. } => (Place::keys_of, (true, path.clone()), place),
+            _ => continue,
+        };
+        *place = match numbers.get(&path) {
             Some(number) => *number,
             None => {
                 let key = |id: &ConstId| usize::try_from(*id).ok().and_then(|at| consts.get(at)).cloned();
-                let keys = path.iter().map(key).collect::<Option<_>>();
+                let keys = path.1.iter().map(key).collect::<Option<_>>();
                 let number = u32::try_from(places.len()).ok().zip(keys);
                 let (number, keys) = number.ok_or(FormatError::Malformed("a path has no constants"))?;
-                places.push(Place::of(keys));
-                numbers.insert(path.clone(), number);
+                places.push(of(keys));
+                numbers.insert(path, number);
                 number
             }
         };

@@ -211,4 +211,11 @@ pub enum Stmt {
     /// Runs those of `blocks` that `steps` lead to, in their order, or up to the first that succeeds;
     /// succeeds either way. The others would fail.
     Choose { steps: Vec<Step>, blocks: Vec<BlockId>, first: bool },
+    /// [`Input`](Self::Input), of which nothing but its keys is read.
+    InputKeys {
+        dst: Reg,
+        path: Vec<ConstId>,
+        #[serde(skip)]
+        place: u32,
+    },
 }

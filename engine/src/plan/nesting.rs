@@ -132,6 +132,7 @@ impl Levels<'_> {
                 self.raise(*dst, level.saturating_add(built));
             }
             Stmt::Input { .. }
+            | Stmt::InputKeys { .. }
             | Stmt::Slot { .. }
             | Stmt::With { .. }
             | Stmt::Outside { .. }

@@ -45,7 +45,7 @@ impl Image {
                     found.statements = found.statements.saturating_add(1);
                     follow(stmt, &mut blocks, &mut pending, &mut builtins);
                     match stmt {
-                        Stmt::Input { place, .. } => {
+                        Stmt::Input { place, .. } | Stmt::InputKeys { place, .. } => {
                             found.places.insert(*place);
                         }
                         Stmt::Patch { src: None, .. } => found.takes_input = true,

@@ -57,7 +57,7 @@ impl Check<'_> {
                 self.reg(*dst);
                 self.operand(*src)
             }
-            Stmt::Input { dst, path, place: _ } => {
+            Stmt::Input { dst, path, place: _ } | Stmt::InputKeys { dst, path, place: _ } => {
                 self.reg(*dst);
                 path.iter().try_for_each(|id| self.constant(*id))
             }
