@@ -9,6 +9,7 @@ pub mod actions;
 pub mod attributes;
 pub mod bundle;
 mod cache;
+mod collections;
 pub mod certificate;
 pub mod config;
 mod crypto;

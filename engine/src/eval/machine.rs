@@ -6,6 +6,7 @@ use super::ops;
 use super::worlds::World;
 use super::written;
 use super::{Builtin, Context, EvalError};
+use crate::collections;
 use crate::input::Request;
 use crate::input::leaves::Leaf;
 use crate::plan::{BlockId, ConstId, Func, FuncId, Image, Operand, Reg, Stmt};
@@ -249,8 +250,8 @@ impl<'a> Machine<'a> {
             }
             Stmt::MakeSet { dst, items } => {
                 self.charge_whole(base, items)?;
-                let items: std::collections::BTreeSet<_> = self.operands(base, items)?.into_iter().collect();
-                self.set(base, *dst, Value::from(items))
+                let items = self.operands(base, items)?;
+                self.set(base, *dst, collections::set(items))
             }
             Stmt::MakeObject { dst, fields } => {
                 self.set(base, *dst, Value::new_object())?;

@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 
+use regorus::Value;
 use regorus::value::Object;
-use regorus::{Rc, Value};
 
 use super::error::RequestError;
 use super::identity::Spiffe;
@@ -13,6 +12,7 @@ use super::leaves::{At, LEAVES, Leaf, Place};
 use super::text::sanitize;
 use super::{Fields, InputBuilder, body, uri};
 use crate::attributes::Attributes;
+use crate::collections;
 use crate::needs::{Group, KeyNeeds, Needs, PARTIAL_BODY};
 
 /// The headers that say what a body is.
@@ -228,8 +228,8 @@ impl<'a> Request<'a> {
             };
             (key, if with_values { Value::from(value.as_ref()) } else { Value::Null })
         });
-        let fields: BTreeMap<Value, Value> = fields.collect();
-        (!fields.is_empty()).then(|| Value::Object(Rc::new(Object::from(fields))))
+        let fields = collections::object(fields);
+        (!matches!(&fields, Value::Object(fields) if fields.is_empty())).then_some(fields)
     }
 
     /// All values of a header; `None` where there is none.

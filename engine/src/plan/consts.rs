@@ -6,6 +6,7 @@ use regorus::Value;
 use serde::{Deserialize, Serialize};
 
 use super::ConstId;
+use crate::collections;
 
 /// Deepest nesting of a constant. Dropping, comparing and printing a value recurse.
 const MAX_NESTING: u32 = 128;
@@ -127,14 +128,14 @@ impl Made {
             Node::Array(ids) => {
                 Value::from(ids.iter().map(|id| self.child(*id, &mut size)).collect::<Result<Vec<_>, _>>()?)
             }
-            Node::Set(ids) => Value::from(
-                ids.iter().map(|id| self.child(*id, &mut size)).collect::<Result<BTreeSet<_>, _>>()?,
+            Node::Set(ids) => collections::set(
+                ids.iter().map(|id| self.child(*id, &mut size)).collect::<Result<Vec<_>, _>>()?,
             ),
-            Node::Object(fields) => Value::from(
+            Node::Object(fields) => collections::object(
                 fields
                     .iter()
                     .map(|(k, v)| Ok((self.child(*k, &mut size)?, self.child(*v, &mut size)?)))
-                    .collect::<Result<BTreeMap<_, _>, &'static str>>()?,
+                    .collect::<Result<Vec<_>, &'static str>>()?,
             ),
         };
         if size.0 > MAX_TREE {

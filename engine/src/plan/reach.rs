@@ -1,6 +1,6 @@
 //! What an entry point can get to.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{BlockId, FuncId, Image, Stmt};
 use crate::eval::Builtin;
@@ -55,8 +55,11 @@ impl Image {
             }
         }
         let known = builtins.into_iter().filter_map(|at| self.builtins.get(usize::from(at)));
-        found.builtins = known.collect();
-        found.builtins.sort_by_key(|builtin| builtin.name());
+        let mut by_name = BTreeMap::new();
+        known.for_each(|builtin| {
+            by_name.insert(builtin.name(), builtin);
+        });
+        found.builtins = by_name.into_values().collect();
         found
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use regorus::Value;
 use sha2::{Digest, Sha256};
 
+use crate::collections;
 use crate::eval::context::Context;
 use crate::eval::number::integer;
 use crate::eval::table::Unanswered;
@@ -137,7 +138,7 @@ fn described(bits: u128) -> Value {
         };
         fields.extend([("id", small(low(96, 32))), ("domain", Value::from(domain))]);
     }
-    Value::from(fields.into_iter().map(|(key, value)| (Value::from(key), value)).collect::<BTreeMap<_, _>>())
+    collections::object(fields.into_iter().map(|(key, value)| (Value::from(key), value)))
 }
 
 /// As Go computes with 64 bits.

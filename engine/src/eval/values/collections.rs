@@ -1,7 +1,6 @@
 //! Builtins on arrays and sets, aggregates, and types.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 
 use regorus::Value;
 
@@ -31,7 +30,7 @@ fn array<'v>(items: impl IntoIterator<Item = &'v Value>) -> Value {
 }
 
 fn set<'v>(items: impl IntoIterator<Item = &'v Value>) -> Value {
-    Value::from(items.into_iter().cloned().collect::<BTreeSet<_>>())
+    crate::collections::set(items.into_iter().cloned())
 }
 
 pub(super) fn concat(args: &[Value]) -> Answer {

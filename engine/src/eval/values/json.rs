@@ -10,6 +10,7 @@ use super::super::strings;
 use super::collections::elements;
 use super::objects::sorted_fields;
 use super::text::texts;
+use crate::collections;
 use crate::input::{RequestError, json as reader, uri};
 
 type Answer = Result<Value, Inexact>;
@@ -137,13 +138,13 @@ impl Choice {
             Value::Set(items) => {
                 let chosen =
                     items.iter_sorted().filter_map(|item| parts.get(item).map(|part| part.filter(item)));
-                Value::from(chosen.collect::<std::collections::BTreeSet<_>>())
+                collections::set(chosen)
             }
             Value::Object(fields) => {
                 let chosen = fields
                     .iter_sorted()
                     .filter_map(|(key, value)| parts.get(key).map(|part| (key.clone(), part.filter(value))));
-                Value::from(chosen.collect::<BTreeMap<_, _>>())
+                collections::object(chosen)
             }
             other => other.clone(),
         }
@@ -166,13 +167,13 @@ impl Choice {
             }
             Value::Set(items) => {
                 let kept = items.iter_sorted().filter_map(|item| Self::without(parts.get(item), item));
-                Value::from(kept.collect::<std::collections::BTreeSet<_>>())
+                collections::set(kept)
             }
             Value::Object(fields) => {
                 let kept = fields.iter_sorted().filter_map(|(key, value)| {
                     Self::without(parts.get(key), value).map(|kept| (key.clone(), kept))
                 });
-                Value::from(kept.collect::<BTreeMap<_, _>>())
+                collections::object(kept)
             }
             other => other.clone(),
         })
@@ -248,5 +249,5 @@ pub(super) fn query_decode(args: &[Value]) -> Answer {
         return Err(Inexact);
     }
     let fields = fields.into_iter().map(|(key, values)| (key, Value::from(values)));
-    Ok(Value::from(fields.collect::<BTreeMap<_, _>>()))
+    Ok(collections::object(fields))
 }

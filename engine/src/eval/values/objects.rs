@@ -8,6 +8,7 @@ use super::super::number::{Inexact, integer};
 use super::super::ops::depth_weight;
 use super::super::order;
 use super::collections::elements;
+use crate::collections;
 
 type Answer = Result<Value, Inexact>;
 type Fields = BTreeMap<Value, Value>;
@@ -38,7 +39,7 @@ pub(super) fn get(args: &[Value]) -> Answer {
 
 pub(super) fn keys(args: &[Value]) -> Answer {
     Ok(match args {
-        [Value::Object(fields)] => Value::from(fields.keys().cloned().collect::<BTreeSet<_>>()),
+        [Value::Object(fields)] => collections::set(fields.keys().cloned()),
         _ => Value::Undefined,
     })
 }
@@ -202,7 +203,7 @@ pub(super) fn reachable(args: &[Value]) -> Answer {
             queue.extend(edges);
         }
     }
-    Ok(Value::from(reached.into_iter().cloned().collect::<BTreeSet<_>>()))
+    Ok(collections::set(reached.into_iter().cloned()))
 }
 
 /// Goes every way from the start nodes; what each ends with is given to `end`. False where `end` has had

@@ -7,6 +7,7 @@ use regorus::Value;
 use super::super::number::{Inexact, integer, is_float};
 use super::super::ops;
 use super::json::path;
+use crate::collections;
 
 /// Deepest nesting of what comes out, as of input and constants.
 const MAX_DEPTH: usize = 128;
@@ -43,9 +44,9 @@ impl Tree {
     fn value(&self) -> Value {
         match self {
             Self::Value(value) => value.clone(),
-            Self::Object(fields) => Value::from(
-                fields.iter().map(|(key, tree)| (key.clone(), tree.value())).collect::<BTreeMap<_, _>>(),
-            ),
+            Self::Object(fields) => {
+                collections::object(fields.iter().map(|(key, tree)| (key.clone(), tree.value())))
+            }
             Self::Array { items, .. } => Value::from(items.iter().map(Self::value).collect::<Vec<_>>()),
         }
     }

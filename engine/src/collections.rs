@@ -1,0 +1,26 @@
+//! Objects and sets of what comes in any order. One function for each: every other way to collect a map brings a sort
+//! of its own into the filter, six kilobytes each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regorus::Value;
+
+/// An object; of equal keys the last counts.
+pub(crate) fn object(fields: impl IntoIterator<Item = (Value, Value)>) -> Value {
+    object_of(fields.into_iter().collect())
+}
+
+/// A set.
+pub(crate) fn set(items: impl IntoIterator<Item = Value>) -> Value {
+    set_of(items.into_iter().collect())
+}
+
+#[inline(never)]
+fn object_of(fields: Vec<(Value, Value)>) -> Value {
+    Value::from(fields.into_iter().collect::<BTreeMap<_, _>>())
+}
+
+#[inline(never)]
+fn set_of(items: Vec<Value>) -> Value {
+    Value::from(items.into_iter().collect::<BTreeSet<_>>())
+}
