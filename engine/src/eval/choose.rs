@@ -9,6 +9,7 @@ use super::{ops, order};
 use crate::plan::{BlockId, Form, Operand, Split, Step};
 
 impl<'a> Machine<'a> {
+    #[inline(never)]
     pub(super) fn choose(
         &mut self,
         frame: Frame<'a>,

@@ -22,6 +22,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
+    #[inline(never)]
     pub(super) fn scan(
         &mut self,
         frame: Frame<'a>,
@@ -42,6 +43,7 @@ impl<'a> Machine<'a> {
         Ok(flow)
     }
 
+    #[inline(never)]
     pub(super) fn every(
         &mut self,
         frame: Frame<'a>,
@@ -61,6 +63,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Inserts into the object in `acc`, under `keys` one in the other.
+    #[inline(never)]
     pub(super) fn insert(
         &mut self,
         frame: Frame<'a>,
@@ -92,6 +95,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Adds to the set under `keys` in the objects in `acc`.
+    #[inline(never)]
     pub(super) fn add_at(
         &mut self,
         frame: Frame<'a>,

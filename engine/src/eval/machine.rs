@@ -6,10 +6,9 @@ use super::ops;
 use super::worlds::World;
 use super::written;
 use super::{Builtin, Context, EvalError};
-use crate::collections;
 use crate::input::Request;
 use crate::input::leaves::Leaf;
-use crate::plan::{BlockId, ConstId, Func, FuncId, Image, Operand, Reg, Stmt};
+use crate::plan::{BlockId, ConstId, Func, FuncId, Image, Operand, Reg};
 
 /// How a block ended.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,8 +21,6 @@ pub(super) enum Flow {
     Stopped,
 }
 
-/// Arguments of a builtin that are held in place.
-const FEW: usize = 3;
 /// Registers of a frame that a step pays for.
 const REGISTERS_PER_STEP: u64 = 64;
 /// Registers of all frames together, beyond which no other frame is opened.
@@ -90,6 +87,14 @@ impl<'a> Machine<'a> {
         self.call(id, |_, _| Ok(()))
     }
 
+    pub(super) fn image(&self) -> &'a Image {
+        self.image
+    }
+
+    pub(super) fn context(&self) -> &'a Context {
+        self.context
+    }
+
     /// Steps that are left.
     pub(super) fn left(&self) -> u64 {
         self.steps
@@ -131,14 +136,14 @@ impl<'a> Machine<'a> {
     }
 
     /// Stores what a statement made; undefined is a failure.
-    fn store(&mut self, base: usize, reg: Reg, value: Value) -> Result<Flow, EvalError> {
+    pub(super) fn store(&mut self, base: usize, reg: Reg, value: Value) -> Result<Flow, EvalError> {
         if value == Value::Undefined {
             return Ok(Flow::Failed);
         }
         self.set(base, reg, value)
     }
 
-    fn call(
+    pub(super) fn call(
         &mut self,
         id: FuncId,
         arguments: impl FnOnce(&mut Self, usize) -> Result<(), EvalError>,
@@ -183,138 +188,8 @@ impl<'a> Machine<'a> {
         Ok(Flow::Done)
     }
 
-    fn step(&mut self, stmt: &'a Stmt, frame: Frame<'a>) -> Result<Flow, EvalError> {
-        let base = frame.base;
-        match stmt {
-            Stmt::Assign { dst, src } => {
-                let value = self.operand(base, *src)?.clone();
-                self.set(base, *dst, value)
-            }
-            Stmt::Input { dst, path, place } | Stmt::InputKeys { dst, path, place } => {
-                let value = self.input(path, *place)?;
-                self.store(base, *dst, value)
-            }
-            Stmt::Get { dst, src, key } => {
-                self.charge_whole(base, &[*key])?;
-                let value = self.operand(base, *src)?[self.operand(base, *key)?].clone();
-                self.store(base, *dst, value)
-            }
-            Stmt::GetBase { dst, src, key } => {
-                self.charge_whole(base, &[*key])?;
-                let value = ops::in_base_by_request(self.operand(base, *src)?, self.operand(base, *key)?)?;
-                self.store(base, *dst, value)
-            }
-            Stmt::Call { dst, func, args } => {
-                let value = self.call(*func, |machine, callee| {
-                    for (arg, reg) in args.iter().zip(0..) {
-                        let value = machine.operand(base, *arg)?.clone();
-                        machine.set(callee, reg, value)?;
-                    }
-                    Ok(())
-                })?;
-                self.store(base, *dst, value)
-            }
-            Stmt::Builtin { dst, builtin, args } => self.builtin(base, *dst, *builtin, args),
-            Stmt::Operate { dst, op, a, b } => {
-                let (a, b) = (self.operand(base, *a)?, self.operand(base, *b)?);
-                let (steps, value) =
-                    (ops::weight(a).saturating_add(ops::weight(b)), ops::operate(*op, a, b)?);
-                self.charge(steps)?;
-                self.store(base, *dst, value)
-            }
-            Stmt::Check { op, a, b } => Ok(holds(self.compare(base, *op, *a, *b)?)),
-            Stmt::Compare { dst, op, a, b } => {
-                let value = self.compare(base, *op, *a, *b)?;
-                self.set(base, *dst, Value::Bool(value))
-            }
-            Stmt::Member { dst, key, value, of } => {
-                self.charge_whole(base, &[*value])?;
-                let steps =
-                    ops::member_weight(self.operand(base, *value)?, self.operand(base, *of)?, self.steps);
-                self.charge(steps)?;
-                let key = key.map(|key| self.operand(base, key)).transpose()?;
-                let found = ops::member(key, self.operand(base, *value)?, self.operand(base, *of)?);
-                self.set(base, *dst, Value::Bool(found))
-            }
-            Stmt::Truthy { src } => Ok(holds(*self.operand(base, *src)? != Value::Bool(false))),
-            Stmt::Fail => Ok(Flow::Failed),
-            Stmt::IsArray { src, len } => {
-                Ok(holds(matches!(self.operand(base, *src)?, Value::Array(a) if ops::has_len(a.len(), *len))))
-            }
-            Stmt::IsObject { src, len } => Ok(holds(
-                matches!(self.operand(base, *src)?, Value::Object(o) if ops::has_len(o.len(), *len)),
-            )),
-            Stmt::MakeArray { dst, items } => {
-                let items = self.operands(base, items)?;
-                self.set(base, *dst, Value::from(items))
-            }
-            Stmt::MakeSet { dst, items } => {
-                self.charge_whole(base, items)?;
-                let items = self.operands(base, items)?;
-                self.set(base, *dst, collections::set(items))
-            }
-            Stmt::MakeObject { dst, fields } => {
-                self.set(base, *dst, Value::new_object())?;
-                fields.iter().try_for_each(|(key, value)| self.insert(frame, *dst, &[*key], *value))?;
-                Ok(Flow::Done)
-            }
-            Stmt::Scan { src, key, value, block } => self.scan(frame, *src, (*key, *value), *block),
-            Stmt::Every { src, key, value, block } => self.every(frame, *src, (*key, *value), *block),
-            Stmt::Not { block } => Ok(holds(self.block(*block, frame)? == Flow::Failed)),
-            Stmt::Try { block } => {
-                self.block(*block, frame)?;
-                Ok(Flow::Done)
-            }
-            Stmt::First { blocks } => {
-                for block in blocks {
-                    if self.block(*block, frame)? != Flow::Failed {
-                        break;
-                    }
-                }
-                Ok(Flow::Done)
-            }
-            Stmt::Push { acc, value } => {
-                let value = self.operand(base, *value)?.clone();
-                self.slot(base, *acc)?.as_array_mut().map_err(|_| EvalError::Malformed)?.push(value);
-                Ok(Flow::Done)
-            }
-            Stmt::Add { acc, value } => {
-                self.charge_whole(base, &[*value])?;
-                let value = self.operand(base, *value)?.clone();
-                let steps = ops::added_weight(&value, self.slot(base, *acc)?);
-                self.charge(steps)?;
-                self.slot(base, *acc)?.as_set_mut().map_err(|_| EvalError::Malformed)?.insert(value);
-                Ok(Flow::Done)
-            }
-            Stmt::Insert { acc, key, value } => {
-                self.insert(frame, *acc, &[*key], *value)?;
-                Ok(Flow::Done)
-            }
-            Stmt::Yield { value } => self.give(frame, *value),
-            Stmt::Stop => Ok(Flow::Stopped),
-            Stmt::InsertAt { acc, keys, value } => {
-                self.insert(frame, *acc, keys, *value)?;
-                Ok(Flow::Done)
-            }
-            Stmt::AddAt { acc, keys, value } => {
-                self.add_at(frame, *acc, keys, *value)?;
-                Ok(Flow::Done)
-            }
-            Stmt::Slot { dst, slot } => {
-                let value = self.world.slots.get(usize::from(*slot)).ok_or(EvalError::Malformed)?.clone();
-                self.store(base, *dst, value)
-            }
-            Stmt::Patch { dst, src, path, value } => self.patch(base, *dst, *src, path, *value),
-            Stmt::With { input, slots, block } => self.with(frame, *input, slots, *block),
-            Stmt::Outside { block } => self.outside(frame, *block),
-            Stmt::Clear { dst } => self.set(base, *dst, Value::Undefined),
-            Stmt::Choose { steps, blocks, first } => self.choose(frame, steps, blocks, *first),
-            Stmt::Defined { src } => Ok(holds(*self.slot(base, *src)? != Value::Undefined)),
-        }
-    }
-
     /// What the input has at a path; undefined where it has nothing there.
-    fn input(&mut self, path: &[ConstId], place: u32) -> Result<Value, EvalError> {
+    pub(super) fn input(&mut self, path: &[ConstId], place: u32) -> Result<Value, EvalError> {
         let mut value = match (&self.world.input, self.asked) {
             (Some(input), _) | (None, Asked::Document(input)) => input,
             (None, Asked::Request(request)) => return self.read(request, place),
@@ -351,51 +226,8 @@ impl<'a> Machine<'a> {
         operands.iter().map(|operand| self.operand(base, *operand).cloned()).collect()
     }
 
-    fn compare(
-        &mut self,
-        base: usize,
-        op: crate::plan::Compare,
-        left: Operand,
-        right: Operand,
-    ) -> Result<bool, EvalError> {
-        let (a, b) = (self.operand(base, left)?, self.operand(base, right)?);
-        // The shorter one bounds the work.
-        let steps = ops::depth_weight([a], self.steps);
-        let steps = if steps == 0 { 0 } else { ops::depth_weight([b], steps) };
-        self.charge(steps)?;
-        Ok(ops::compare(op, self.operand(base, left)?, self.operand(base, right)?))
-    }
-
-    fn builtin(&mut self, base: usize, dst: Reg, builtin: u16, args: &[Operand]) -> Result<Flow, EvalError> {
-        let image = self.image;
-        let builtin = image.builtins.get(usize::from(builtin)).ok_or(EvalError::Malformed)?;
-        // Most calls have few arguments: those are held without an allocation.
-        let mut few = [const { Value::Undefined }; FEW];
-        let many;
-        let args = match few.get_mut(..args.len()) {
-            Some(few) => {
-                for (place, operand) in few.iter_mut().zip(args) {
-                    *place = self.operand(base, *operand)?.clone();
-                }
-                &*few
-            }
-            None => {
-                many = self.operands(base, args)?;
-                many.as_slice()
-            }
-        };
-        // Charged before the call, so that one call cannot do more work than the budget allows.
-        self.charge(builtin.cost(args, self.steps))?;
-        if builtin.reads_numbers || builtin.writes_numbers {
-            self.written(builtin, args)?;
-        }
-        let value = builtin.call(args, self.context)?;
-        self.charge(ops::weight(&value))?;
-        self.store(base, dst, value)
-    }
-
     /// Refuses to write a number that was read in another form: OPA would write that form.
-    fn written(&mut self, builtin: &Builtin, args: &[Value]) -> Result<(), EvalError> {
+    pub(super) fn written(&mut self, builtin: &Builtin, args: &[Value]) -> Result<(), EvalError> {
         if builtin.reads_numbers {
             let odd = |arg: &&Value| matches!(arg, Value::String(text) if written::is_odd(text));
             self.odd.extend(args.iter().filter(odd).cloned());
@@ -432,25 +264,6 @@ impl<'a> Machine<'a> {
     pub(crate) fn has_read_odd(&self) -> bool {
         !self.odd.is_empty()
     }
-
-    fn give(&mut self, frame: Frame<'a>, value: Operand) -> Result<Flow, EvalError> {
-        let given = self.operand(frame.base, value)?.clone();
-        let slot = self.slot(frame.base, frame.func.params)?;
-        if *slot == Value::Undefined {
-            *slot = given;
-            return Ok(Flow::Done);
-        }
-        self.charge_whole(frame.base, &[value])?;
-        if *self.slot(frame.base, frame.func.params)? == given {
-            Ok(Flow::Done)
-        } else {
-            Err(conflict(frame))
-        }
-    }
-}
-
-fn holds(condition: bool) -> Flow {
-    if condition { Flow::Done } else { Flow::Failed }
 }
 
 pub(super) fn conflict(frame: Frame<'_>) -> EvalError {

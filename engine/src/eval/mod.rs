@@ -14,6 +14,7 @@ mod ops;
 mod order;
 mod print;
 mod regex;
+mod steps;
 mod strings;
 mod table;
 mod template;

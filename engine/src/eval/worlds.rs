@@ -32,6 +32,7 @@ impl World {
 }
 
 impl<'a> Machine<'a> {
+    #[inline(never)]
     pub(super) fn patch(
         &mut self,
         base: usize,
@@ -61,6 +62,7 @@ impl<'a> Machine<'a> {
         self.set(base, dst, patched)
     }
 
+    #[inline(never)]
     pub(super) fn with(
         &mut self,
         frame: Frame<'a>,
@@ -85,6 +87,7 @@ impl<'a> Machine<'a> {
         Ok(flow)
     }
 
+    #[inline(never)]
     pub(super) fn outside(&mut self, frame: Frame<'a>, block: BlockId) -> Result<Flow, EvalError> {
         let outside = self.outside.pop().ok_or(EvalError::Malformed)?;
         let inside = std::mem::replace(&mut self.world, outside);
