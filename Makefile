@@ -39,7 +39,7 @@ wasm: setup-wasm ## dist/sidegate.wasm, its imports and size checked
 	@echo "wasm: building sidegate-filter"
 	@$(WASM_CARGO) build --profile wasm --locked -p sidegate-filter
 	@mkdir -p dist
-	@cmp -s $(WASM_OUT)/sidegate.wasm dist/sidegate.wasm || cp $(WASM_OUT)/sidegate.wasm dist/sidegate.wasm
+	@scripts/optimize-wasm.sh $(WASM_OUT)/sidegate.wasm dist/sidegate.wasm
 	@$(CARGO) run -q --locked -p sidegate-tests --bin check-wasm -- dist/sidegate.wasm
 
 cli: ## target/release/sidegate

@@ -138,6 +138,17 @@ setup_envoy() {
     say "envoy $version: $dir/envoy"
 }
 
+# What makes the compiler's wasm smaller.
+setup_binaryen() {
+    if have wasm-opt; then
+        [ "$part" = wasm ] || say "wasm-opt: $(wasm-opt --version)"
+        return
+    fi
+    apt_install binaryen >&2 || die "expected wasm-opt (it makes the filter smaller), found none" \
+        "install binaryen, on Debian: apt-get install binaryen, or with npm: npm install --global binaryen"
+    say "wasm-opt: $(wasm-opt --version)"
+}
+
 # --- wasm tests in Node ---------------------------------------------------------------------------
 
 setup_node() {
@@ -235,13 +246,18 @@ WORK=$(mktemp -d "$CACHE/work.XXXXXX")
 trap 'rm -rf "$WORK"' EXIT
 need_rust
 case $part in
-    wasm) setup_wasm_toolchain ;;
+    wasm)
+        setup_wasm_toolchain
+        setup_binaryen
+        ;;
     demo)
         setup_wasm_toolchain
+        setup_binaryen
         setup_envoy "$ENVOY_NEWEST"
         ;;
     test)
         setup_wasm_toolchain
+        setup_binaryen
         setup_envoy "$ENVOY_NEWEST"
         setup_envoy "$ENVOY_OLDEST"
         setup_node
@@ -251,11 +267,13 @@ case $part in
         ;;
     differential)
         setup_wasm_toolchain
+        setup_binaryen
         setup_envoy "$ENVOY_NEWEST"
         setup_opa
         ;;
     bench)
         setup_wasm_toolchain
+        setup_binaryen
         setup_envoy "$ENVOY_NEWEST"
         setup_node
         # Without Go the bench goes on, and says which of its peers are missing.
