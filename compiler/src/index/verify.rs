@@ -1,0 +1,173 @@
+//! Whether two programs that differ in their registers alone do the same.
+//!
+//! Goes through both at once, and knows at every statement which register of the one has its value in which of the
+//! other. It does not ask why: it shares nothing with the pass whose work it looks at, but for the lists of what a
+//! statement reads and writes.
+
+use std::collections::BTreeMap;
+
+use sidegate_engine::plan::{BlockId, Func, Program, Reg, Stmt};
+
+use super::uses::{Parts, below, stmts};
+
+/// Whose value a register has, on every way that leads to a statement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Holds {
+    /// Nothing was put there.
+    #[default]
+    Nothing,
+    /// What this register of the other program has, or nothing where that has nothing either.
+    Only(Reg),
+    /// It depends on the way.
+    Mixed,
+}
+
+struct Walk<'p> {
+    before: &'p Program,
+    after: &'p Program,
+    result: Reg,
+    /// What each register is called in the other program.
+    names: BTreeMap<Reg, Reg>,
+    holds: Vec<Holds>,
+    /// What was put where, and what was known of the place until then.
+    written: Vec<(Reg, Reg, Holds)>,
+}
+
+/// Whether every statement of `after` reads what the same statement of `before` does.
+pub(super) fn agree(before: &Program, after: &Program) -> bool {
+    before.funcs.len() == after.funcs.len()
+        && before.blocks.len() == after.blocks.len()
+        && before.funcs.iter().zip(&after.funcs).all(|(was, now)| {
+            let Func { name, params, regs, body, default } = now;
+            let same = (&was.name, was.params, was.body, was.default) == (name, *params, *body, *default);
+            let mut walk = Walk {
+                before,
+                after,
+                result: *params,
+                names: BTreeMap::new(),
+                holds: vec![Holds::Nothing; usize::from(*regs)],
+                written: Vec::new(),
+            };
+            // Arguments are put where the parameters are.
+            let called = (0..*params).all(|param| walk.write(param, param));
+            same && called && walk.block(*body) && walk.read(*params, *params)
+        })
+}
+
+impl Walk<'_> {
+    fn block(&mut self, id: BlockId) -> bool {
+        let (was, now) = (stmts(self.before, id), stmts(self.after, id));
+        was.len() == now.len() && was.iter().zip(now).all(|(was, now)| self.stmt(was, now))
+    }
+
+    fn stmt(&mut self, was: &Stmt, now: &Stmt) -> bool {
+        let (Some(reads), Some(writes)) = (self.reads(was, now), self.writes(was, now)) else { return false };
+        let mut nested = Vec::new();
+        now.clone().blocks(&mut |inner| nested.push(*inner));
+        let from = self.written.len();
+        let repeats = matches!(now, Stmt::Scan { .. } | Stmt::Every { .. });
+        let mut agrees = reads.iter().all(|(was, now)| self.read(*was, *now));
+        if repeats {
+            // A run comes after another one, of which nothing is known but what it may have written.
+            agrees = agrees && nested.iter().all(|inner| self.may_run(*inner));
+        }
+        agrees = agrees && writes.into_iter().all(|(was, now)| self.write(was, now));
+        if matches!(now, Stmt::MakeObject { .. }) {
+            // The object is there before what goes into it is looked at.
+            agrees = agrees && reads.iter().all(|(was, now)| self.read(*was, *now));
+        }
+        for inner in &nested {
+            let from = self.written.len();
+            agrees = agrees && self.block(*inner);
+            self.leave(from);
+        }
+        if repeats {
+            self.leave(from);
+        }
+        agrees
+    }
+
+    /// What a statement reads, in both programs. What was given before is looked at where another is.
+    fn reads(&self, was: &Stmt, now: &Stmt) -> Option<Vec<(Reg, Reg)>> {
+        let result = matches!(now, Stmt::Yield { .. }).then_some((self.result, self.result));
+        pairs(was.reads(), now.reads()).map(|pairs| pairs.into_iter().chain(result).collect())
+    }
+
+    /// What a statement writes, in both programs.
+    fn writes(&self, was: &Stmt, now: &Stmt) -> Option<Vec<(Reg, Reg)>> {
+        let result = matches!(now, Stmt::Yield { .. }).then_some((self.result, self.result));
+        pairs(was.writes(), now.writes()).map(|pairs| pairs.into_iter().chain(result).collect())
+    }
+
+    /// Whether a register is called the same everywhere.
+    fn is_named(&mut self, was: Reg, now: Reg) -> bool {
+        *self.names.entry(was).or_insert(now) == now
+    }
+
+    fn read(&mut self, was: Reg, now: Reg) -> bool {
+        let held = self.holds.get(usize::from(now)).copied();
+        self.is_named(was, now) && held.is_some_and(|held| held.with(was) == Holds::Only(was))
+    }
+
+    fn write(&mut self, was: Reg, now: Reg) -> bool {
+        self.put(was, now, |_| Holds::Only(was))
+    }
+
+    fn put(&mut self, was: Reg, now: Reg, held: impl FnOnce(Holds) -> Holds) -> bool {
+        let is_named = self.is_named(was, now);
+        let Some(place) = self.holds.get_mut(usize::from(now)) else { return false };
+        self.written.push((was, now, *place));
+        *place = held(*place);
+        is_named
+    }
+
+    /// All that a block may write, without knowing whether it does.
+    fn may_run(&mut self, block: BlockId) -> bool {
+        below(self.after, block).into_iter().all(|block| {
+            let (was, now) = (stmts(self.before, block), stmts(self.after, block));
+            was.iter().zip(now).all(|(was, now)| {
+                self.writes(was, now).is_some_and(|writes| {
+                    writes.into_iter().all(|(was, now)| self.put(was, now, |held| held.with(was)))
+                })
+            })
+        })
+    }
+
+    /// What is known after a block that may have ended anywhere, or not have run at all.
+    fn leave(&mut self, from: usize) {
+        let written = self.written.split_off(from);
+        for (_, now, held) in written.iter().rev() {
+            self.set(*now, *held);
+        }
+        let known: BTreeMap<(Reg, Reg), Holds> = written
+            .into_iter()
+            .map(|(was, now, _)| ((was, now), self.holds.get(usize::from(now)).copied().unwrap_or_default()))
+            .collect();
+        for ((was, now), held) in known {
+            self.written.push((was, now, held));
+            let held = self.holds.get(usize::from(now)).copied().unwrap_or_default();
+            self.set(now, held.with(was));
+        }
+    }
+
+    fn set(&mut self, reg: Reg, held: Holds) {
+        if let Some(place) = self.holds.get_mut(usize::from(reg)) {
+            *place = held;
+        }
+    }
+}
+
+impl Holds {
+    /// What is known where either this is so or the value is that of `reg`.
+    fn with(self, reg: Reg) -> Self {
+        match self {
+            Self::Nothing => Self::Only(reg),
+            Self::Only(other) if other == reg => self,
+            Self::Only(_) | Self::Mixed => Self::Mixed,
+        }
+    }
+}
+
+fn pairs(was: Vec<Reg>, now: Vec<Reg>) -> Option<Vec<(Reg, Reg)>> {
+    (was.len() == now.len()).then(|| was.into_iter().zip(now).collect())
+}
