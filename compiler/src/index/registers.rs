@@ -75,8 +75,7 @@ pub(crate) fn share(mut before: Program) -> Result<Program, &'static str> {
 /// Renames the registers of a function and returns how many there are.
 fn function(program: &mut Program, func: &Func, levels: &[u32]) -> Reg {
     let fixed = func.params.saturating_add(1);
-    let mut survey =
-        Survey { program, fixed, blocks: Vec::new(), uses: BTreeMap::new(), order: Vec::new() };
+    let mut survey = Survey { program, fixed, blocks: Vec::new(), uses: BTreeMap::new(), order: Vec::new() };
     survey.block(func.body, None, &[]);
     let (names, regs) = survey.names(levels);
     let Survey { program, blocks, .. } = survey;
