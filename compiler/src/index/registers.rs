@@ -186,3 +186,102 @@ impl Survey<'_> {
         (names, regs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use regorus::Value;
+
+    use super::*;
+    use crate::index::uses::below;
+    use crate::lower::Planner;
+    use crate::rego::{Modules, Tree};
+    use crate::sources::Sources;
+
+    /// What `data.t.r` is planned as, with lookups and each variable in a register of its own.
+    fn planned(rego: &str) -> Program {
+        let sources = Sources::from_parts(vec![("t.rego".into(), rego.into())], Value::new_object());
+        let modules = Modules::parse(&sources).unwrap();
+        let tree = Tree::new(&modules).unwrap();
+        let mut planner = Planner::new(&modules, &tree, &sources.data).plain(false, true);
+        planner.entry(&["t", "r"]).unwrap();
+        let (program, passes) = planner.finish("");
+        passes.run(program).unwrap().0
+    }
+
+    fn frame(program: &Program) -> Reg {
+        program.funcs.last().unwrap().regs
+    }
+
+    fn frames(rego: &str) -> (Reg, Reg) {
+        let before = planned(rego);
+        (frame(&before), frame(&share(before).unwrap()))
+    }
+
+    #[test]
+    fn frames_do_not_grow_with_bodies() {
+        let rules = |n: usize| {
+            let body = |at| {
+                format!(
+                    "r := 1 if {{\n\tinput.path == \"/p{at}\"\n\tnames := [u | some u in input.list; u != {at}]\n\t\
+                     count(names) > 1\n\tevery x in names {{ lower(x) == input.x }}\n}}\n"
+                )
+            };
+            format!("package t\n\n{}", (0..n).map(body).collect::<String>())
+        };
+        let (before, after) = frames(&rules(1000));
+        assert_eq!(after, frames(&rules(10)).1);
+        assert!(before > 5000 && after < 16, "{before} {after}");
+        let sets = rules(1000).replace("r := 1 if", "r contains 1 if");
+        assert!(frames(&sets).1 < 16);
+    }
+
+    #[test]
+    fn registers_are_shared_within_a_level_alone() {
+        // What is 1 deep in one body is 0 deep in the other, and leads to something deeper there.
+        let rego = "package t\n\nr := y if {\n\tx := input.a\n\tz := x\n\ty := [z]\n\ty != input.q\n} else := y if {\n\t\
+                    x := [input.b]\n\tz := x\n\ty := z\n\ty != input.q\n}\n";
+        let before = planned(rego);
+        let levels = levels(&before).unwrap();
+        let after = share(before.clone()).unwrap();
+        assert!(frame(&after) < frame(&before));
+        let now = sidegate_engine::plan::levels(&after).unwrap();
+        assert_eq!(now.iter().flatten().max(), levels.iter().flatten().max());
+        let mut by_none = before.clone();
+        let func = before.funcs.last().unwrap();
+        let regs = function(&mut by_none, func, &[]);
+        by_none.funcs.last_mut().unwrap().regs = regs;
+        assert!(verify::agree(&before, &by_none));
+        assert_eq!(sidegate_engine::plan::levels(&by_none), Err("a value may nest without end"));
+    }
+
+    #[test]
+    fn what_is_cleared_is_where_it_is_asked_for() {
+        // The key is tried in a block for each package; what is found is looked at behind them.
+        let rego = "package t\n\nr := x if {\n\tk := input.k\n\tx := data.q[k]\n}\n";
+        let data = Value::from_json_str(r#"{"q": {"a": 1}}"#).unwrap();
+        let text = "package q.b\n\nc := 2\n".to_owned();
+        let sources =
+            Sources::from_parts(vec![("t.rego".into(), rego.into()), ("q.rego".into(), text)], data);
+        let modules = Modules::parse(&sources).unwrap();
+        let tree = Tree::new(&modules).unwrap();
+        let mut planner = Planner::new(&modules, &tree, &sources.data);
+        planner.entry(&["t", "r"]).unwrap();
+        let (program, passes) = planner.finish("");
+        let (program, _) = passes.run(program).unwrap();
+        let func = program.funcs.last().unwrap();
+        let blocks = below(&program, func.body);
+        let stmts = || blocks.iter().flat_map(|block| crate::index::uses::stmts(&program, *block));
+        let cleared = stmts().find_map(|stmt| match stmt {
+            Stmt::Clear { dst } => Some(*dst),
+            _ => None,
+        });
+        let asked = stmts().find_map(|stmt| match stmt {
+            Stmt::Defined { src } => Some(*src),
+            _ => None,
+        });
+        assert!(cleared.is_some() && cleared == asked);
+        // Twice in the blocks that may find something, once before them; nothing else is put there.
+        let writes = stmts().flat_map(Parts::writes).filter(|reg| Some(*reg) == cleared).count();
+        assert_eq!(writes, 3);
+    }
+}

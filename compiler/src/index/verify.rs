@@ -171,3 +171,116 @@ impl Holds {
 fn pairs(was: Vec<Reg>, now: Vec<Reg>) -> Option<Vec<(Reg, Reg)>> {
     (was.len() == now.len()).then(|| was.into_iter().zip(now).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use sidegate_engine::plan::Operand;
+
+    use super::*;
+
+    fn program(params: Reg, regs: Reg, blocks: Vec<Vec<Stmt>>) -> Program {
+        let body = BlockId::try_from(blocks.len() - 1).unwrap();
+        let func = Func { name: "data.t.f".into(), params, regs, body, default: None };
+        Program { blocks, funcs: vec![func], ..Program::default() }
+    }
+
+    /// Whether the plan may have `names` in the place of its registers.
+    fn may_be(before: &Program, names: &[(Reg, Reg)]) -> bool {
+        let mut after = before.clone();
+        for stmt in after.blocks.iter_mut().flatten() {
+            crate::index::roles::registers(stmt, &mut |reg, _| {
+                *reg = names.iter().find(|(was, _)| was == reg).map_or(*reg, |(_, now)| *now);
+            });
+        }
+        agree(before, &after)
+    }
+
+    fn set(dst: Reg) -> Stmt {
+        Stmt::Input { dst, path: vec![], place: 0 }
+    }
+
+    fn look(reg: Reg) -> Stmt {
+        Stmt::Truthy { src: Operand::Reg(reg) }
+    }
+
+    fn give(reg: Reg) -> Stmt {
+        Stmt::Yield { value: Operand::Reg(reg) }
+    }
+
+    #[test]
+    fn bodies_one_after_the_other_may_share() {
+        let bodies = vec![
+            vec![set(1), look(1), give(1)],
+            vec![set(2), look(2), give(2)],
+            vec![Stmt::First { blocks: vec![0, 1] }],
+        ];
+        assert!(may_be(&program(0, 3, bodies.clone()), &[(2, 1)]));
+        assert!(may_be(&program(0, 3, bodies), &[(1, 2), (2, 1)]));
+    }
+
+    #[test]
+    fn what_another_body_left_is_not_read() {
+        // The second one looks at what it never sets: undefined, and no longer so if the first one was there.
+        let bodies =
+            vec![vec![set(1), Stmt::Fail], vec![look(2), give(2)], vec![Stmt::First { blocks: vec![0, 1] }]];
+        assert!(may_be(&program(0, 3, bodies.clone()), &[(1, 2), (2, 1)]));
+        assert!(!may_be(&program(0, 3, bodies), &[(2, 1)]));
+        let asked =
+            vec![vec![set(1)], vec![Stmt::Try { block: 0 }, Stmt::Defined { src: 2 }, set(2), give(2)]];
+        assert!(!may_be(&program(0, 3, asked), &[(2, 1)]));
+    }
+
+    #[test]
+    fn what_is_there_at_the_same_time_is_not_shared() {
+        let nested = vec![vec![set(2), look(2)], vec![set(1), Stmt::Try { block: 0 }, look(1)]];
+        assert!(!may_be(&program(0, 3, nested), &[(2, 1)]));
+        let flat = vec![vec![set(1), set(2), look(1)]];
+        assert!(!may_be(&program(0, 3, flat), &[(2, 1)]));
+        // What may not have run is no reason to rely on it.
+        let maybe = vec![vec![set(1)], vec![set(1)], vec![set(2), Stmt::Try { block: 0 }, look(2)]];
+        assert!(!may_be(&program(0, 3, maybe), &[(2, 1)]));
+    }
+
+    #[test]
+    fn a_run_comes_after_another_one() {
+        let scan = |block| Stmt::Scan { src: Operand::Const(0), key: None, value: Some(3), block };
+        let kept = vec![vec![look(1), set(2)], vec![set(1), scan(0)]];
+        assert!(!may_be(&program(0, 4, kept), &[(2, 1)]));
+        // Bound for each run, so what the run before left is gone.
+        let bound = vec![vec![look(3), set(2), look(2)], vec![set(1), scan(0)]];
+        assert!(may_be(&program(0, 4, bound.clone()), &[(2, 3)]));
+        let after = vec![vec![set(2), look(3)], vec![scan(0)]];
+        assert!(!may_be(&program(0, 4, after), &[(2, 3)]));
+        let given = vec![vec![Stmt::Defined { src: 1 }, set(2), give(2)], vec![scan(0)]];
+        assert!(may_be(&program(0, 4, given.clone()), &[]));
+        assert!(!may_be(&program(0, 4, given), &[(1, 0)]));
+    }
+
+    #[test]
+    fn parameters_and_the_result_have_their_places() {
+        let body = vec![vec![look(0), set(2), look(2), give(2)]];
+        assert!(!may_be(&program(1, 3, body.clone()), &[(0, 2), (2, 0)]));
+        assert!(!may_be(&program(1, 3, body.clone()), &[(2, 1)]));
+        assert!(may_be(&program(1, 4, body), &[(2, 3)]));
+    }
+
+    #[test]
+    fn an_object_is_there_before_its_fields() {
+        let field = (Operand::Const(0), Operand::Reg(1));
+        let body = vec![vec![set(1), Stmt::MakeObject { dst: 2, fields: vec![field] }, give(2)]];
+        assert!(!may_be(&program(0, 3, body.clone()), &[(1, 2)]));
+        assert!(may_be(&program(0, 3, body), &[(1, 2), (2, 1)]));
+        let array = vec![vec![set(1), Stmt::MakeArray { dst: 2, items: vec![Operand::Reg(1)] }, give(2)]];
+        assert!(may_be(&program(0, 3, array), &[(1, 2)]));
+    }
+
+    #[test]
+    fn a_register_has_one_name() {
+        let before = program(0, 3, vec![vec![set(1), look(1)]]);
+        let mut after = before.clone();
+        after.blocks = vec![vec![set(1), look(2)]];
+        assert!(!agree(&before, &after));
+        after.blocks = vec![vec![set(1)]];
+        assert!(!agree(&before, &after));
+    }
+}
