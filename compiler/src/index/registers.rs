@@ -16,6 +16,10 @@ use super::roles::{Role, registers};
 use super::uses::Parts;
 use super::verify;
 
+/// Blocks in one another, beyond which registers stay as they are: who looks at the outcome goes through what a block
+/// may write once for each block around it, and no proxy loads a plan that is nearly as deep.
+const MAX_DEPTH: usize = 512;
+
 /// A block of the function, by its place in the order in which they were come upon.
 type At = usize;
 
@@ -49,6 +53,7 @@ struct Survey<'p> {
     uses: BTreeMap<Reg, Use>,
     /// The registers by their first use.
     order: Vec<Reg>,
+    too_deep: bool,
 }
 
 /// The program with frames as large as they need to be.
@@ -60,24 +65,37 @@ pub(crate) fn share(mut before: Program) -> Result<Program, &'static str> {
     let mut program = before.clone();
     for (at, levels) in levels.iter().enumerate() {
         let Some(func) = before.funcs.get(at) else { continue };
-        let regs = function(&mut program, func, levels);
-        if let Some(func) = program.funcs.get_mut(at) {
-            func.regs = regs;
+        let Some(regs) = function(&mut program, func, levels) else { continue };
+        let now = Func { regs, ..func.clone() };
+        // A register that holds another body's value would be a wrong answer: nobody is to rely on the above alone.
+        if !verify::agree((&before, func), (&program, &now)) {
+            return Err("registers are shared that may not be");
         }
-    }
-    // A register that holds another body's value would be a wrong answer: nobody is to rely on the above alone.
-    if !verify::agree(&before, &program) {
-        return Err("registers are shared that may not be");
+        if let Some(func) = program.funcs.get_mut(at) {
+            *func = now;
+        }
     }
     Ok(Program { consts, ..program })
 }
 
-/// Renames the registers of a function and returns how many there are.
-fn function(program: &mut Program, func: &Func, levels: &[u32]) -> Reg {
-    let fixed = func.params.saturating_add(1);
-    let mut survey = Survey { program, fixed, blocks: Vec::new(), uses: BTreeMap::new(), order: Vec::new() };
+/// Renames the registers of a function and returns how many there are; `None` where that gains nothing.
+fn function(program: &mut Program, func: &Func, levels: &[u32]) -> Option<Reg> {
+    let mut survey = Survey {
+        program,
+        fixed: func.params.saturating_add(1),
+        blocks: Vec::new(),
+        uses: BTreeMap::new(),
+        order: Vec::new(),
+        too_deep: false,
+    };
     survey.block(func.body, None, &[]);
+    if survey.too_deep {
+        return None;
+    }
     let (names, regs) = survey.names(levels);
+    if regs >= func.regs {
+        return None;
+    }
     let Survey { program, blocks, .. } = survey;
     for block in blocks {
         let stmts = usize::try_from(block.id).ok().and_then(|at| program.blocks.get_mut(at));
@@ -85,7 +103,7 @@ fn function(program: &mut Program, func: &Func, levels: &[u32]) -> Reg {
             registers(stmt, &mut |reg, _| *reg = names.get(reg).copied().unwrap_or(*reg));
         }
     }
-    regs
+    Some(regs)
 }
 
 impl Survey<'_> {
@@ -94,6 +112,10 @@ impl Survey<'_> {
         let at = self.blocks.len();
         let outer = around.and_then(|around| self.blocks.get(around));
         let depth = outer.map_or(0, |outer| outer.depth.saturating_add(1));
+        if depth > MAX_DEPTH {
+            self.too_deep = true;
+            return;
+        }
         self.blocks.push(Block { id, around: around.unwrap_or(at), depth, own: Vec::new() });
         bound.iter().for_each(|reg| self.used(*reg, at, true));
         let mut stmts = self.swap(id, Vec::new());
@@ -248,10 +270,22 @@ mod tests {
         assert_eq!(now.iter().flatten().max(), levels.iter().flatten().max());
         let mut by_none = before.clone();
         let func = before.funcs.last().unwrap();
-        let regs = function(&mut by_none, func, &[]);
-        by_none.funcs.last_mut().unwrap().regs = regs;
-        assert!(verify::agree(&before, &by_none));
+        let regs = function(&mut by_none, func, &[]).unwrap();
+        let now = Func { regs, ..func.clone() };
+        assert!(verify::agree((&before, func), (&by_none, &now)));
+        *by_none.funcs.last_mut().unwrap() = now;
         assert_eq!(sidegate_engine::plan::levels(&by_none), Err("a value may nest without end"));
+    }
+
+    #[test]
+    fn what_nests_too_deep_stays_as_it_is() {
+        let scans = |n: usize| (0..n).map(|at| format!("\tsome x{at} in input.l\n")).collect::<String>();
+        let rego =
+            |n| format!("package t\n\nr if {{\n{}\tx0 == 1\n}} else if {{\n\tinput.x == 1\n}}\n", scans(n));
+        let (before, after) = frames(&rego(100));
+        assert!(after < before);
+        let (before, after) = frames(&rego(600));
+        assert_eq!(after, before);
     }
 
     #[test]

@@ -33,25 +33,21 @@ struct Walk<'p> {
     written: Vec<(Reg, Reg, Holds)>,
 }
 
-/// Whether every statement of `after` reads what the same statement of `before` does.
-pub(super) fn agree(before: &Program, after: &Program) -> bool {
-    before.funcs.len() == after.funcs.len()
-        && before.blocks.len() == after.blocks.len()
-        && before.funcs.iter().zip(&after.funcs).all(|(was, now)| {
-            let Func { name, params, regs, body, default } = now;
-            let same = (&was.name, was.params, was.body, was.default) == (name, *params, *body, *default);
-            let mut walk = Walk {
-                before,
-                after,
-                result: *params,
-                names: BTreeMap::new(),
-                holds: vec![Holds::Nothing; usize::from(*regs)],
-                written: Vec::new(),
-            };
-            // Arguments are put where the parameters are.
-            let called = (0..*params).all(|param| walk.write(param, param));
-            same && called && walk.block(*body) && walk.read(*params, *params)
-        })
+/// Whether every statement of a function reads what the same statement of the other one does.
+pub(super) fn agree((before, was): (&Program, &Func), (after, now): (&Program, &Func)) -> bool {
+    let Func { name, params, regs, body, default } = now;
+    let same = (&was.name, was.params, was.body, was.default) == (name, *params, *body, *default);
+    let mut walk = Walk {
+        before,
+        after,
+        result: *params,
+        names: BTreeMap::new(),
+        holds: vec![Holds::Nothing; usize::from(*regs)],
+        written: Vec::new(),
+    };
+    // Arguments are put where the parameters are.
+    let called = (0..*params).all(|param| walk.write(param, param));
+    same && called && walk.block(*body) && walk.read(*params, *params)
 }
 
 impl Walk<'_> {
@@ -192,7 +188,11 @@ mod tests {
                 *reg = names.iter().find(|(was, _)| was == reg).map_or(*reg, |(_, now)| *now);
             });
         }
-        agree(before, &after)
+        same(before, &after)
+    }
+
+    fn same(before: &Program, after: &Program) -> bool {
+        agree((before, &before.funcs[0]), (after, &after.funcs[0]))
     }
 
     fn set(dst: Reg) -> Stmt {
@@ -279,8 +279,8 @@ mod tests {
         let before = program(0, 3, vec![vec![set(1), look(1)]]);
         let mut after = before.clone();
         after.blocks = vec![vec![set(1), look(2)]];
-        assert!(!agree(&before, &after));
+        assert!(!same(&before, &after));
         after.blocks = vec![vec![set(1)]];
-        assert!(!agree(&before, &after));
+        assert!(!same(&before, &after));
     }
 }
