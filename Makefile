@@ -14,7 +14,7 @@ HOST_CRATES := --workspace $(addprefix --exclude ,$(WASM_ONLY))
 DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
-.PHONY: help lookups setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
+.PHONY: help lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
 	istio-rbac imports \
 	demo demo-rollout bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac \
@@ -119,6 +119,10 @@ declarations: ## the library for declarations in a real OPA, against plan and mo
 lookups: ## random policies with lookups, without them and in the interpreter, 40 requests each; COUNT=n SEED=n
 	@SIDEGATE_LOOKUPS=$(or $(COUNT),25000) SIDEGATE_LOOKUPS_SEED=$(or $(SEED),1000) $(CARGO) test -q --locked \
 		-p sidegate-compiler --test lookups -- --nocapture
+
+registers: ## random policies with shared registers and with own ones, with lookups and without; COUNT=n SEED=n
+	@SIDEGATE_REGISTERS=$(or $(COUNT),4000) SIDEGATE_REGISTERS_SEED=$(or $(SEED),10000) $(CARGO) test -q --locked \
+		-p sidegate-compiler --test registers -- --nocapture
 
 istio-rbac: ## writes anew what istiod makes of made-up AuthorizationPolicies (needs Go); SETS=n
 	@command -v go >/dev/null || { echo "istio-rbac: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }

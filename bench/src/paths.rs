@@ -80,7 +80,8 @@ pub fn attributes() -> Attributes {
 /// # Errors
 /// The request has none.
 pub fn input_of(policy: &Policy) -> Result<String, String> {
-    let builder = InputBuilder::new(&Workload::default()).with_messages(load(&policy.bundle, &policy.entrypoint).messages());
+    let builder = InputBuilder::new(&Workload::default())
+        .with_messages(load(&policy.bundle, &policy.entrypoint).messages());
     let input = builder.build(&Needs::all(), &attributes()).map_err(|e| e.to_string())?;
     input.to_json_str().map_err(|e| e.to_string())
 }
@@ -100,8 +101,7 @@ impl Ready {
     /// With so many decisions kept.
     fn new(policy: &Policy, cache_entries: usize) -> Self {
         let policy = load(&policy.bundle, &policy.entrypoint);
-        let settings =
-            Settings { limits: Limits { cache_entries, ..limits() }, ..Settings::default() };
+        let settings = Settings { limits: Limits { cache_entries, ..limits() }, ..Settings::default() };
         Self { gate: Gate::new(policy, &Workload::default(), settings, [7; 16]), attributes: attributes() }
     }
 

@@ -11,7 +11,7 @@ use crate::archive;
 use crate::declare::table;
 use crate::descriptors;
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::index::{self, Note, Places};
+use crate::index::{self, Note, Passes};
 use crate::lower::{Place, Planner};
 use crate::rego::{Modules, Node, Tree};
 use crate::slice::{DataRead, Workload, is_slice, slicing};
@@ -32,6 +32,8 @@ pub struct BuildOptions {
     pub workload: Option<Workload>,
     /// Nothing is looked up: the plan goes through everything one by one. What other plans are compared with.
     pub is_linear: bool,
+    /// Every variable has a register of its own. What other plans are compared with.
+    pub keeps_registers: bool,
 }
 
 /// A built bundle.
@@ -152,9 +154,7 @@ fn build_here(sources: &Sources, options: &BuildOptions) -> Result<Built, Diagno
         );
         planner = planner.choosing();
     }
-    if options.is_linear {
-        planner = planner.linear();
-    }
+    planner = planner.plain(options.is_linear, options.keeps_registers);
     for path in &entrypoints {
         let parts: Vec<&str> = path.split('/').collect();
         findings.extend(planner.entry(&parts).err());
@@ -187,8 +187,8 @@ pub(crate) fn assemble(
     revision: String,
 ) -> Result<Built, Diagnostics> {
     let messages = descriptors::read(&sources.descriptors)?;
-    let (program, places) = planner.finish(&revision);
-    pack(sources, modules, &messages, program, places.as_ref())
+    let (program, passes) = planner.finish(&revision);
+    pack(sources, modules, &messages, program, &passes)
 }
 
 /// Packs a program with the sources that it was made from, which are `modules` when they are parsed.
@@ -197,15 +197,12 @@ pub(crate) fn pack(
     modules: &Modules,
     messages: &Messages,
     program: Program,
-    places: Option<&Places>,
+    passes: &Passes,
 ) -> Result<Built, Diagnostics> {
-    let (program, notes) = match places {
-        Some(places) => index::lower(program, places),
-        None => (program, Vec::new()),
-    };
     let internal = |error: &dyn std::fmt::Display| {
         Diagnostics::from(Diagnostic::file(&sources.root, "internal", format!("internal error: {error}")))
     };
+    let (program, notes) = passes.run(program).map_err(|error| internal(&error))?;
     let names =
         sources.modules.iter().map(|(name, _)| name).chain(sources.descriptors.iter().map(|(name, _)| name));
     let named =

@@ -51,6 +51,7 @@ pub fn recompile(packed: &[u8], image: &Image, limits: &Limits) -> Result<(), Re
         // A slice compiles to itself: what it was cut from is not needed.
         workload: None,
         is_linear: false,
+        keeps_registers: false,
     };
     let built = build(&sources, &options).map_err(RecompileError::Sources)?;
     let again = plan(bundle::files(&built.bundle, limits)?);

@@ -171,7 +171,6 @@ impl Verdict {
             _ => Difference::Changed,
         }
     }
-
 }
 
 #[cfg(test)]

@@ -135,7 +135,9 @@ impl Asked {
     }
 
     fn context(&self) -> Result<Context, Refusal> {
-        let any = |uses: fn(&Policy) -> bool| uses(self.gate.policy()) || self.shadow.as_deref().is_some_and(|gate| uses(gate.policy()));
+        let any = |uses: fn(&Policy) -> bool| {
+            uses(self.gate.policy()) || self.shadow.as_deref().is_some_and(|gate| uses(gate.policy()))
+        };
         chance::context(any(Policy::uses_clock), any(Policy::uses_randomness))
             .map_err(|failure| self.failed(failure))
     }

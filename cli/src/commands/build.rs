@@ -78,6 +78,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
         revision: revision.clone(),
         workload: workload.clone(),
         is_linear: false,
+        keeps_registers: false,
     };
     let sources = Sources::read_dir(dir).map_err(Failure::Findings)?;
     let mut built = build(&sources, &options).map_err(Failure::Findings)?;

@@ -1,6 +1,7 @@
-//! Lookups in the place of what a plan would go through one by one.
+//! Passes over the finished plan: lookups in the place of what it would go through one by one, and frames that are no
+//! larger than they need to be ([`registers`]).
 //!
-//! A pass over the finished plan. It never changes what a block does, only which elements and which blocks are
+//! A lookup never changes what a block does, only which elements and which blocks are
 //! tried: what it leaves out would have failed, without an error and without being seen. So the answer is the
 //! plan's, and what differs is how many steps it takes.
 
@@ -8,8 +9,11 @@ mod compact;
 mod dispatch;
 mod intervals;
 mod keys;
+mod registers;
+mod roles;
 mod scans;
 mod uses;
+mod verify;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +25,15 @@ use self::uses::{Uses, below};
 
 /// Where a block was planned from, as `file:line`.
 pub(crate) type Places = BTreeMap<BlockId, String>;
+
+/// What is done to a finished plan.
+#[derive(Debug)]
+pub(crate) struct Passes {
+    /// Where its blocks were planned from, if it is to have lookups.
+    pub(crate) lookups: Option<Places>,
+    /// Whether registers are shared.
+    pub(crate) registers: bool,
+}
 
 /// What became of something that is gone through one by one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -48,8 +61,23 @@ struct Pass<'p> {
     notes: Vec<Note>,
 }
 
+impl Passes {
+    /// The program after the passes, and what was done.
+    ///
+    /// # Errors
+    /// Why the passes are wrong.
+    pub(crate) fn run(&self, program: Program) -> Result<(Program, Vec<Note>), &'static str> {
+        let (program, notes) = match &self.lookups {
+            Some(places) => lower(program, places),
+            None => (program, Vec::new()),
+        };
+        let program = if self.registers { registers::share(program)? } else { program };
+        Ok((program, notes))
+    }
+}
+
 /// The program with lookups, and what was done.
-pub(crate) fn lower(mut program: Program, places: &Places) -> (Program, Vec<Note>) {
+fn lower(mut program: Program, places: &Places) -> (Program, Vec<Note>) {
     let pool = ConstPool::of(std::mem::take(&mut program.consts));
     let funcs = program.funcs.clone();
     let mut pass = Pass {

@@ -70,7 +70,9 @@ impl Parts for Stmt {
 
     fn constants(&mut self, each: &mut dyn FnMut(&mut ConstId)) {
         match self {
-            Self::Input { path, .. } | Self::InputKeys { path, .. } | Self::Patch { path, .. } => path.iter_mut().for_each(each),
+            Self::Input { path, .. } | Self::InputKeys { path, .. } | Self::Patch { path, .. } => {
+                path.iter_mut().for_each(each)
+            }
             Self::Choose { steps, .. } => steps.iter_mut().for_each(|step| match step {
                 Step::Run(_) => {}
                 Step::Split(split) => each(&mut split.bounds),

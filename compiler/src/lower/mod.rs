@@ -34,7 +34,7 @@ use self::envs::Envs;
 pub(crate) use self::reads::Reads;
 pub(crate) use self::solutions::Part;
 use crate::diagnostics::Diagnostic;
-use crate::index::Places;
+use crate::index::{Passes, Places};
 use crate::rego::{Modules, Node, Tree};
 
 /// Longest chain of rules that need one another. No evaluator would go deeper.
@@ -72,8 +72,10 @@ pub(crate) struct Planner<'a> {
     entries: Vec<Entry>,
     /// Where blocks were planned from.
     places: Places,
-    /// Whether the plan stays as it is.
+    /// Whether nothing is looked up.
     is_linear: bool,
+    /// Whether registers stay what they are.
+    keeps_registers: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -111,6 +113,7 @@ impl<'a> Planner<'a> {
             entries: Vec::new(),
             places: Places::new(),
             is_linear: false,
+            keeps_registers: false,
         }
     }
 
@@ -154,13 +157,13 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Nothing is to be looked up.
-    pub(crate) fn linear(self) -> Self {
-        Self { is_linear: true, ..self }
+    /// The same without what [`Passes`] do: lookups, and registers that are shared.
+    pub(crate) fn plain(self, is_linear: bool, keeps_registers: bool) -> Self {
+        Self { is_linear, keeps_registers, ..self }
     }
 
-    /// The finished program, and where its blocks were planned from, for lookups.
-    pub(crate) fn finish(self, revision: &str) -> (Program, Option<Places>) {
+    /// The finished program, and what is to be done to it.
+    pub(crate) fn finish(self, revision: &str) -> (Program, Passes) {
         let program = Program {
             revision: revision.to_owned(),
             consts: self.consts.into_nodes(),
@@ -170,7 +173,8 @@ impl<'a> Planner<'a> {
             entries: self.entries,
             slots: self.envs.slots(),
         };
-        (program, (!self.is_linear).then_some(self.places))
+        let lookups = (!self.is_linear).then_some(self.places);
+        (program, Passes { lookups, registers: !self.keeps_registers })
     }
 
     /// Everything below `input` that a function and what it calls may read, without paths that another

@@ -177,14 +177,14 @@ impl Slicer<'_> {
         let tree = Tree::new(&modules)?;
         let mut planner = Planner::new(&modules, &tree, &kept.data).choosing();
         self.entries(&mut planner)?;
-        let (program, places) = planner.finish("");
+        let (program, passes) = planner.finish("");
         if program != whole {
             let message = format!("internal error: the slice of `{workload}` is not planned as the whole is");
             return Err(Diagnostic::file(&self.sources.root, "internal", message).into());
         }
         let revision = self.revision.clone().unwrap_or_else(|| self.revision(&kept));
         let program = Program { revision, ..program };
-        let built = pack(&kept, &modules, &self.messages, program, places.as_ref())?;
+        let built = pack(&kept, &modules, &self.messages, program, &passes)?;
         let reads = reads.paths().into_iter();
         let reads = reads.map(|(path, whole)| DataRead { path: path.to_vec(), whole });
         Ok(Slice { built, reads: reads.filter(|read| !is_own(&read.path)).collect() })

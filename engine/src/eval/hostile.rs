@@ -63,9 +63,16 @@ fn stmt() -> impl Strategy<Value = Stmt> {
     let comparison = prop_oneof![Just(Compare::Eq), Just(Compare::Lt), Just(Compare::Ge)];
     prop_oneof![
         (reg(), operand()).prop_map(|(dst, src)| Stmt::Assign { dst, src }),
-        (reg(), proptest::collection::vec(0..8_u32, 0..3)).prop_map(|(dst, path)| Stmt::Input { dst, path, place: 0 }),
-        (reg(), proptest::collection::vec(0..8_u32, 0..3))
-            .prop_map(|(dst, path)| Stmt::InputKeys { dst, path, place: 0 }),
+        (reg(), proptest::collection::vec(0..8_u32, 0..3)).prop_map(|(dst, path)| Stmt::Input {
+            dst,
+            path,
+            place: 0
+        }),
+        (reg(), proptest::collection::vec(0..8_u32, 0..3)).prop_map(|(dst, path)| Stmt::InputKeys {
+            dst,
+            path,
+            place: 0
+        }),
         (reg(), operand(), operand()).prop_map(|(dst, src, key)| Stmt::Get { dst, src, key }),
         (reg(), operand(), operand()).prop_map(|(dst, src, key)| Stmt::GetBase { dst, src, key }),
         (reg(), any::<u32>(), operands()).prop_map(|(dst, func, args)| Stmt::Call { dst, func, args }),

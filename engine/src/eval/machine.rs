@@ -241,9 +241,7 @@ impl<'a> Machine<'a> {
                 let path = ["attributes", "request", "http", "body"];
                 path.iter().fold(input, |value, key| &value[&Value::from(*key)]).clone()
             }
-            (None, Asked::Request(request)) => {
-                request.part(Leaf::Body).map_or(Value::Undefined, Value::from)
-            }
+            (None, Asked::Request(request)) => request.part(Leaf::Body).map_or(Value::Undefined, Value::from),
         });
         let texts: Vec<Value> = bodies.chain(self.odd.iter().cloned()).collect();
         for text in &texts {

@@ -75,7 +75,8 @@ impl<'a> Request<'a> {
             builder.metadata(message, needs.route_metadata())
         });
         let route_metadata = route_metadata.transpose()?;
-        let body = needs.contains(Group::Body).then(|| ReadBody::new(builder, attributes, path)).transpose()?;
+        let body =
+            needs.contains(Group::Body).then(|| ReadBody::new(builder, attributes, path)).transpose()?;
         let document = OnceCell::new();
         Ok(Self { builder, needs, attributes, target, body, metadata, route_metadata, document })
     }
@@ -136,9 +137,7 @@ impl<'a> Request<'a> {
                 Some(Part::Value(segments.into_iter().map(Value::from).collect::<Vec<_>>().into()))
             }
             Leaf::ParsedQuery => uri::parameter_object(uri::cut(&self.target).1).ok().map(Part::Value),
-            Leaf::Time => {
-                attributes.request_time_ns.map(|nanos| Part::Value(self.builder.timestamp(nanos)))
-            }
+            Leaf::Time => attributes.request_time_ns.map(|nanos| Part::Value(self.builder.timestamp(nanos))),
             Leaf::Protocol => text(attributes.protocol.as_deref()),
             Leaf::SourceAddress => self.address(attributes.source_address.as_deref()),
             Leaf::SourceService => filled(self.joined(DOWNSTREAM_CLUSTER)?),
@@ -181,7 +180,9 @@ impl<'a> Request<'a> {
     pub(crate) fn header_names(&self) -> impl Iterator<Item = &'a [u8]> {
         let needs = self.needs;
         let is_in = move |name: &[u8]| {
-            needs.contains(Group::Headers) && name != PARTIAL_BODY.as_bytes() && is_needed(needs.headers(), name)
+            needs.contains(Group::Headers)
+                && name != PARTIAL_BODY.as_bytes()
+                && is_needed(needs.headers(), name)
         };
         self.attributes.headers.iter().map(|(name, _)| name).filter(move |name| is_in(name))
     }
@@ -268,11 +269,7 @@ impl<'a> Request<'a> {
 }
 
 impl<'a> ReadBody<'a> {
-    fn new(
-        builder: &InputBuilder,
-        attributes: &'a Attributes,
-        path: &str,
-    ) -> Result<Self, RequestError> {
+    fn new(builder: &InputBuilder, attributes: &'a Attributes, path: &str) -> Result<Self, RequestError> {
         let body = attributes.body.as_ref();
         let text = body.map(|body| sanitize(&body.bytes)).unwrap_or_default();
         let (content_type, content_length) =

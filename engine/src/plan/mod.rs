@@ -20,6 +20,7 @@ pub use choice::{Form, Split, Step};
 pub use codec::{FORMAT, FormatError, TableOf, decode, encode, encode_with};
 pub use consts::{ConstPool, Node};
 pub use image::Image;
+pub use nesting::levels;
 pub use reach::Reach;
 
 /// Index of a register in a function's frame.

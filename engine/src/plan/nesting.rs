@@ -12,6 +12,20 @@ const MAX_LEVEL: u32 = 128;
 
 /// Refuses a plan that uses a block twice or builds values that nest too deeply.
 pub(super) fn check(program: &Program) -> Result<(), &'static str> {
+    each(program, |_| {})
+}
+
+/// The level of every register of every function: how deep what is ever in it may nest, on top of input and
+/// constants. Registers of one level can be one without any level becoming another.
+///
+/// # Errors
+/// Why the plan is refused where it is loaded.
+pub fn levels(program: &Program) -> Result<Vec<Vec<u32>>, &'static str> {
+    let mut found = Vec::with_capacity(program.funcs.len());
+    each(program, |levels| found.push(levels)).map(|()| found)
+}
+
+fn each(program: &Program, mut found: impl FnMut(Vec<u32>)) -> Result<(), &'static str> {
     let mut used = vec![false; program.blocks.len()];
     let mut grows = Vec::with_capacity(program.funcs.len());
     for func in &program.funcs {
@@ -29,6 +43,7 @@ pub(super) fn check(program: &Program) -> Result<(), &'static str> {
         if levels.registers.iter().any(|level| *level > MAX_LEVEL) {
             return Err("a value may nest too deeply");
         }
+        found(levels.registers);
         grows.push(own);
     }
     Ok(())

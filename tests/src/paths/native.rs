@@ -80,8 +80,7 @@ pub fn evaluator(file: &CaseFile, bytes: &[u8]) -> Result<Native, String> {
 
 fn load(file: &CaseFile, bytes: &[u8]) -> Result<Policy, String> {
     let limits = limits(file);
-    let bundle =
-        Trust::nothing_required().bundle(bytes, &limits, &workload()).map_err(|e| e.to_string())?;
+    let bundle = Trust::nothing_required().bundle(bytes, &limits, &workload()).map_err(|e| e.to_string())?;
     Policy::load(bundle, &file.entrypoint, limits).map_err(|e| e.to_string())
 }
 
@@ -149,8 +148,10 @@ impl Native {
 /// The verdict: the same by the plan alone, and the same the second time, when it may be known already.
 fn asked_thrice(gate: &Gate, attributes: &Attributes) -> Result<Verdict, String> {
     let verdict = gate.decide(attributes);
-    for (how, other) in [("by the plan", gate.decide_by_plan(attributes)), ("again", gate.decide(attributes))] {
-        let same = (&verdict.actions, verdict.waived, &verdict.error) == (&other.actions, other.waived, &other.error);
+    for (how, other) in [("by the plan", gate.decide_by_plan(attributes)), ("again", gate.decide(attributes))]
+    {
+        let same = (&verdict.actions, verdict.waived, &verdict.error)
+            == (&other.actions, other.waived, &other.error);
         if !same {
             return Err(format!("expected the same verdict {how}, got {verdict:?} and {other:?}"));
         }
