@@ -3,8 +3,8 @@
 use sidegate_engine::attributes::{Attributes, Workload};
 use sidegate_engine::needs::{Group, Needs};
 
+use crate::connection;
 use crate::host::{self, Map, Status};
-use crate::peer;
 
 /// A host call that did not give what the policy needs.
 #[derive(Debug)]
@@ -21,9 +21,10 @@ pub(crate) fn fetch(needs: &Needs) -> Result<Attributes, Failure> {
     let headers =
         host::header_map(Map::Request).map_err(|status| Failure { code: "host_headers", status })?;
     let mut attributes = Attributes { headers, ..Attributes::default() };
+    let failed = |status| Failure { code: "host_property", status };
+    connection::fetch(needs, &mut attributes).map_err(failed)?;
     for group in needs.iter().filter(|group| group.is_fetched()) {
-        fetch_group(group, needs, &mut attributes)
-            .map_err(|status| Failure { code: "host_property", status })?;
+        fetch_group(group, &mut attributes).map_err(failed)?;
     }
     Ok(attributes)
 }
@@ -46,7 +47,7 @@ pub(crate) fn node_id() -> String {
     String::from_utf8_lossy(&id).into_owned()
 }
 
-fn fetch_group(group: Group, needs: &Needs, attributes: &mut Attributes) -> Result<(), Status> {
+fn fetch_group(group: Group, attributes: &mut Attributes) -> Result<(), Status> {
     match group {
         Group::Fixed
         | Group::Http
@@ -54,51 +55,22 @@ fn fetch_group(group: Group, needs: &Needs, attributes: &mut Attributes) -> Resu
         | Group::ParsedPath
         | Group::ParsedQuery
         | Group::SourceService
-        | Group::Body => {}
+        | Group::Body
+        // Of the connection.
+        | Group::SourceNames
+        | Group::SourcePrincipal
+        | Group::DestinationPrincipal
+        | Group::Tls => {}
         Group::Time => attributes.request_time_ns = number(b"request\0time")?,
         Group::Protocol => attributes.protocol = host::property(b"request\0protocol")?,
         Group::SourceAddress => attributes.source_address = host::property(b"source\0address")?,
         Group::DestinationAddress => {
             attributes.destination_address = host::property(b"destination\0address")?
         }
-        Group::SourceNames => attributes.peer_uri_sans = peer::uri_sans()?,
-        Group::SourcePrincipal => principal(attributes, needs.contains(Group::SourceNames))?,
-        Group::DestinationPrincipal => local(attributes)?,
-        Group::Tls => {
-            attributes.tls_version = host::property(b"connection\0tls_version")?;
-            attributes.requested_server_name = host::property(b"connection\0requested_server_name")?;
-            attributes.mtls = flag(b"connection\0mtls")?;
-        }
         // The whole message: its parts come without the types of their values.
         Group::Metadata => attributes.metadata = host::property(b"metadata")?,
         Group::RouteMetadata => attributes.route_metadata = host::property(b"xds\0route_metadata")?,
         Group::Direction => attributes.listener_direction = number(b"xds\0listener_direction")?,
-    }
-    Ok(())
-}
-
-/// The peer's principal: the next kind of name is only asked for where the one before is missing.
-fn principal(attributes: &mut Attributes, has_uris: bool) -> Result<(), Status> {
-    if !has_uris {
-        attributes.peer_uri_sans.extend(filled(peer::FIRST_URI_SAN)?);
-    }
-    if attributes.peer_uri_sans.first().is_some_and(|uri| !uri.is_empty()) {
-        return Ok(());
-    }
-    attributes.peer_dns_san = filled(b"connection\0dns_san_peer_certificate")?;
-    if attributes.peer_dns_san.is_none() {
-        attributes.peer_subject = filled(b"connection\0subject_peer_certificate")?;
-    }
-    Ok(())
-}
-
-fn local(attributes: &mut Attributes) -> Result<(), Status> {
-    attributes.local_uri_san = filled(b"connection\0uri_san_local_certificate")?;
-    if attributes.local_uri_san.is_none() {
-        attributes.local_dns_san = filled(b"connection\0dns_san_local_certificate")?;
-    }
-    if attributes.local_uri_san.is_none() && attributes.local_dns_san.is_none() {
-        attributes.local_subject = filled(b"connection\0subject_local_certificate")?;
     }
     Ok(())
 }
@@ -109,14 +81,14 @@ pub(crate) fn filled(path: &[u8]) -> Result<Option<Vec<u8>>, Status> {
 }
 
 /// A whole number, or a time in nanoseconds: eight bytes, little-endian.
-fn number(path: &[u8]) -> Result<Option<i64>, Status> {
+pub(crate) fn number(path: &[u8]) -> Result<Option<i64>, Status> {
     let Some(value) = host::property(path)? else { return Ok(None) };
     let bytes = <[u8; 8]>::try_from(value.as_slice()).map_err(|_| Status::Malformed)?;
     Ok(Some(i64::from_le_bytes(bytes)))
 }
 
 /// A truth value: one byte.
-fn flag(path: &[u8]) -> Result<Option<bool>, Status> {
+pub(crate) fn flag(path: &[u8]) -> Result<Option<bool>, Status> {
     match host::property(path)?.as_deref() {
         None => Ok(None),
         Some([byte]) => Ok(Some(*byte != 0)),

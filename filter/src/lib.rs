@@ -15,6 +15,7 @@ mod chance;
 #[cfg(target_arch = "wasm32")]
 mod configure;
 #[cfg(target_arch = "wasm32")]
+mod connection;
 mod contexts;
 #[cfg(target_arch = "wasm32")]
 #[expect(

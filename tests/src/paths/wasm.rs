@@ -1,6 +1,7 @@
 //! The built filter in an interpreter, without Envoy.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde_json::Value;
 
@@ -68,6 +69,8 @@ impl Wasm {
     }
 }
 
+static NEXT_CONNECTION: AtomicI64 = AtomicI64::new(1);
+
 /// The attributes that Envoy has for such a request, in its encoding.
 fn properties(request: &RequestCase, route_metadata: Option<&Value>) -> BTreeMap<String, Vec<u8>> {
     let mut properties = BTreeMap::new();
@@ -85,7 +88,8 @@ fn properties(request: &RequestCase, route_metadata: Option<&Value>) -> BTreeMap
     put("request.protocol", b"HTTP/1.1");
     put("request.time", &1_767_323_045_678_901_000_i64.to_le_bytes());
     put("xds.listener_direction", &1_i64.to_le_bytes());
-    put("connection.id", &1_i64.to_le_bytes());
+    // Each request is the first of its connection.
+    put("connection.id", &NEXT_CONNECTION.fetch_add(1, Ordering::Relaxed).to_le_bytes());
     let Some(principal) = request.principal() else {
         put("connection.mtls", &[0]);
         return properties;
