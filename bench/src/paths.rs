@@ -33,6 +33,7 @@ pub const PATHS: &[Path] = &[
     Path { name: "table-10000-callers", kind: Kind::Callers(10_000), ready: by_table },
     Path { name: "table-1000-rules", kind: Kind::Rules(1000), ready: by_table },
     Path { name: "plan-header-object", kind: Kind::Storefront, ready: by_plan },
+    Path { name: "plan-header-object-kept", kind: Kind::Storefront, ready: known },
     Path { name: "plan-header-object-input", kind: Kind::Storefront, ready: input_alone },
     Path { name: "plan-header-object-evaluation", kind: Kind::Storefront, ready: evaluation_alone },
     Path { name: "decide-roles-and-grants", kind: Kind::Rbac, ready: decided },
@@ -138,6 +139,14 @@ fn by_plan(policy: &Policy) -> Box<dyn Fn()> {
     Box::new(move || drop(black_box(ready.by_plan())))
 }
 
+/// As it was decided before.
+fn known(policy: &Policy) -> Box<dyn Fn()> {
+    let ready = Ready::new(policy, 4096);
+    ready.decide();
+    assert_eq!(ready.decide().basis, Basis::Cache);
+    Box::new(move || drop(black_box(ready.decide())))
+}
+
 fn input_alone(policy: &Policy) -> Box<dyn Fn()> {
     let ready = Ready::new(policy, 0);
     Box::new(move || drop(black_box(ready.input())))
@@ -180,7 +189,7 @@ mod tests {
             Kind::Headers,
         ];
         for kind in kinds {
-            let ready = Ready::new(&kind.build().unwrap());
+            let ready = Ready::new(&kind.build().unwrap(), 0);
             let verdict = ready.decide();
             assert!(verdict.actions.is_allow(), "{kind:?}: {verdict:?}");
         }
@@ -196,7 +205,7 @@ mod tests {
             Kind::AllowRules(10),
             Kind::Members(10),
         ] {
-            let mut ready = Ready::new(&kind.build().unwrap());
+            let mut ready = Ready::new(&kind.build().unwrap(), 0);
             ready.attributes.peer_uri_sans = vec![b"spiffe://cluster.local/ns/shop/sa/nobody".to_vec()];
             assert!(!ready.decide().actions.is_allow(), "{kind:?}");
         }
