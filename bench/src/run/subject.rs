@@ -14,7 +14,9 @@ use super::load::Load;
 use super::opa::Opa;
 
 pub(crate) const LISTENER: &str = "inbound";
+/// Of each worker.
 const CONNECTIONS: usize = 2;
+/// Of each worker: V8 compiles for each of them.
 const WARM_UP: usize = 2000;
 
 /// Where among native RBAC's policies ours is.
@@ -93,7 +95,7 @@ impl Subject {
         let config = bootstrap(&[listener.to_json()], &clusters);
         let envoy =
             Envoy::start_with(&bench.envoy, &config, &dir, workers).map_err(|e| format!("{name}: {e}"))?;
-        Ok(Running { subject: self, envoy, opa })
+        Ok(Running { subject: self, workers, envoy, opa })
     }
 }
 
@@ -111,6 +113,7 @@ pub(crate) fn configuration(policy: &Policy, bench: &Bench, has_cache: bool) -> 
 /// A started subject. Its OPA, if there is one, goes after its Envoy.
 pub(crate) struct Running {
     pub(crate) subject: Subject,
+    workers: usize,
     pub(crate) envoy: Envoy,
     pub(crate) opa: Option<Opa>,
 }
@@ -124,8 +127,9 @@ impl Running {
 
     /// Connections to it, warm.
     pub(crate) fn load(&self, bench: &Bench, headers: usize) -> Result<Load, String> {
-        let mut load = Load::open(self.envoy.listener(LISTENER)?, &bench.caller, headers, CONNECTIONS)?;
-        let warm_up = WARM_UP.min(bench.settings.requests);
+        let connections = CONNECTIONS * self.workers;
+        let mut load = Load::open(self.envoy.listener(LISTENER)?, &bench.caller, headers, connections)?;
+        let warm_up = WARM_UP.min(bench.settings.requests) * self.workers;
         load.run(warm_up).map_err(|e| self.explain(&e))?;
         Ok(load)
     }

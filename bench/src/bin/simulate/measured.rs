@@ -19,6 +19,8 @@ use sidegate_tests::envoy_config::{Listener, bootstrap, cluster, wasm_filter};
 use sidegate_tests::places;
 use sidegate_tests::rollout::{Publisher, WORKLOAD};
 
+use super::step;
+
 /// Services of the mesh, and callers of each.
 pub(crate) const SERVICES: usize = 10_000;
 const CALLERS: usize = 20;
@@ -28,11 +30,12 @@ const OK: &str = "HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sun, 29 Nov 2026 12:
 const NOT_MODIFIED: &str = "HTTP/1.1 304 Not Modified\r\nServer: nginx\r\nDate: Sun, 29 Nov 2026 12:00:00 GMT\r\nLast-Modified: Sun, 29 Nov 2026 11:00:00 GMT\r\nConnection: keep-alive\r\nETag: \"692ad3f0-4d2\"\r\nCache-Control: no-cache\r\n\r\n";
 
 pub(crate) fn sizes() -> Result<Sizes, String> {
-    let slice = slice()?;
+    let slice = step("a slice is built", slice)?;
     let mut publisher = Publisher::new("net-2026");
     let pointer = publisher.next(Layer::of(&slice));
     let pointer = publisher.sign(&pointer);
-    let request = request_bytes(&publisher, &slice, &pointer)?;
+    let request = step("an Envoy polls", || request_bytes(&publisher, &slice, &pointer))?;
+    let bundle = step("the whole mesh is built", whole)?;
     let length = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
     Ok(Sizes {
         request: length(request),
@@ -40,7 +43,7 @@ pub(crate) fn sizes() -> Result<Sizes, String> {
         head: length(OK.len()),
         pointer: length(pointer.len()),
         slice: length(slice.len()),
-        bundle: length(whole()?),
+        bundle: length(bundle),
     })
 }
 

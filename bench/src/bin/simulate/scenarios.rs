@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use sidegate_bench::policy::thousands;
 use sidegate_bench::sim::{Change, Fleet, Outcome, SECOND, Server, Sizes};
 
+use super::step;
+
 const SIDECARS: usize = 100_000;
 /// Sidecars of one service.
 const OF_ONE: usize = 10;
@@ -16,8 +18,18 @@ const FIRST_WAIT: i64 = 3 * SECOND;
 /// OPA polls every 60 to 120 s by default.
 const CLASSIC_INTERVAL: i64 = 90 * SECOND;
 
+type Scenario = fn(Sizes) -> String;
+
 pub(crate) fn all(sizes: Sizes) -> String {
-    [steady(sizes), jitter(sizes), converge(sizes), herd(sizes), outage(sizes), classic(sizes)].concat()
+    let all: [(&str, Scenario); 6] = [
+        ("nothing changes", steady),
+        ("jitter", jitter),
+        ("a change", converge),
+        ("everything restarts", herd),
+        ("the server is down", outage),
+        ("one bundle for all", classic),
+    ];
+    all.into_iter().map(|(what, scenario)| step(what, || scenario(sizes))).collect()
 }
 
 fn fleet(interval: i64) -> Fleet {
