@@ -15,9 +15,11 @@ pub(crate) fn tables(results: &Results) -> String {
     let mut text = String::new();
     goals(&mut text, results);
     cpu(&mut text, results);
+    sweeps(&mut text, results);
     latency(&mut text, results);
     memory(&mut text, results);
     start(&mut text, results);
+    border(&mut text, results);
     micro(&mut text, results);
     text
 }
@@ -118,10 +120,50 @@ fn cpu(text: &mut String, results: &Results) {
     let _ = writeln!(
         text,
         "\nNative RBAC costs more than the same rules declared from {} policies on where the last one fits, from {} \
-         where the middle one does.\n\n![CPU of a request](../bench/results/cpu.svg)\n\n\
-         ![What the cost grows with](../bench/results/growth.svg)\n\n![Headers](../bench/results/headers.svg)",
+         where the middle one does.\n\n![CPU of a request](../bench/results/cpu.svg)",
         at("last"),
         at("middle"),
+    );
+}
+
+/// A table for each sweep: a line's cost over no filter at each place.
+fn sweeps(text: &mut String, results: &Results) {
+    let names = [
+        ("callers", "Callers of one declared rule"),
+        ("rules", "Rules, or policies of native RBAC"),
+        ("headers", "Headers of the request"),
+        ("workers", "Workers"),
+    ];
+    let there = || names.iter().filter_map(|(name, title)| Some((*title, results.sections.get(*name)?)));
+    let Some((_, first)) = there().next() else { return };
+    let _ = writeln!(
+        text,
+        "\n### What the cost grows with\n{}. µs over no filter, medians; {} rounds of {} requests.",
+        circumstances(first),
+        first["rounds"],
+        first["requests"],
+    );
+    for (title, section) in there() {
+        let (mut places, mut lines) = (Vec::new(), Vec::<(&str, Vec<String>)>::new());
+        for point in section["points"].as_array().into_iter().flatten() {
+            let (Some(line), Some(at)) = (point["line"].as_str(), point["at"].as_u64()) else { continue };
+            if !places.contains(&at) {
+                places.push(at);
+            }
+            let cost = median(&point["over_none_us"]).map_or_else(String::new, |over| format!("{over:+.1}"));
+            match lines.iter_mut().find(|(name, _)| *name == line) {
+                Some((_, costs)) => costs.push(cost),
+                None => lines.push((line, vec![cost])),
+            }
+        }
+        let heads: Vec<String> = places.iter().map(u64::to_string).collect();
+        let _ = writeln!(text, "\n| {title} | {} |\n|---|{}", heads.join(" | "), "---|".repeat(places.len()));
+        for (name, costs) in lines.iter().filter(|(name, _)| *name != "no filter") {
+            let _ = writeln!(text, "| {name} | {} |", costs.join(" | "));
+        }
+    }
+    text.push_str(
+        "\n![What the cost grows with](../bench/results/growth.svg)\n\n![Headers](../bench/results/headers.svg)\n",
     );
 }
 
@@ -189,6 +231,28 @@ fn start(text: &mut String, results: &Results) {
         let each = median(&row["each_load_over_smallest_ms"]);
         let name = row["name"].as_str().unwrap_or_default();
         let _ = writeln!(text, "| {name} | {} | {} ms |", number(median(&row["cpu_ms"]), 0), number(each, 2));
+    }
+}
+
+fn border(text: &mut String, results: &Results) {
+    let Some(section) = results.sections.get("border") else { return };
+    let _ = writeln!(
+        text,
+        "\n### The border between Envoy and a wasm filter\n{}. Filters of a few bytes that export one callback more, or make one \
+         host call {} times, beside one that does not.\n\n| | µs each | quartiles |\n|---|---|---|",
+        circumstances(section),
+        section["times"],
+    );
+    for row in rows(results, "border") {
+        let each = &row["each_us"];
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} … {} |",
+            row["name"].as_str().unwrap_or_default(),
+            number(median(each), 2),
+            number(each["quartiles"][0].as_f64(), 2),
+            number(each["quartiles"][1].as_f64(), 2),
+        );
     }
 }
 

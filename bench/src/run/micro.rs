@@ -14,6 +14,10 @@ use sidegate_tests::table::Table;
 use super::bench::Bench;
 use super::subject::configuration;
 
+/// Envoy's V8 compiles a module once, all of it, and at once as well as it can; Node's does so function by function
+/// once they have run for a while.
+const AS_IN_ENVOY: [&str; 2] = ["--no-liftoff", "--no-wasm-lazy-compilation"];
+
 pub(crate) fn measure(bench: &Bench) -> Result<Value, String> {
     let root = places::root();
     let rvm = places::existing(root.join("dist/rvm.wasm"), "evaluators for V8", "make noop")?;
@@ -56,6 +60,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Value, String> {
     let path = bench.path().join("micro.json");
     std::fs::write(&path, asked.to_string()).map_err(|e| e.to_string())?;
     let output = Command::new("node")
+        .args(AS_IN_ENVOY)
         .arg(script)
         .arg(&path)
         .output()
