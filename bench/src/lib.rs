@@ -7,6 +7,7 @@
     reason = "tools that measure: what fails may panic"
 )]
 
+pub mod border;
 pub mod page;
 pub mod paths;
 pub mod policy;

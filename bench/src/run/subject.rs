@@ -34,6 +34,8 @@ pub(crate) enum Subject {
     Noop,
     /// One without any SDK.
     Bare,
+    /// One of the filters that show what the border costs.
+    Border(usize),
     Rbac(usize, Place),
     /// Sidegate without its decision cache, as far as there is one.
     Sidegate(Kind),
@@ -49,6 +51,7 @@ impl Subject {
             Self::None => "no filter".to_owned(),
             Self::Noop => "no-op wasm filter, SDK".to_owned(),
             Self::Bare => "no-op wasm filter, raw ABI".to_owned(),
+            Self::Border(at) => format!("border {at}"),
             Self::Rbac(1, _) => "native RBAC, 1 policy".to_owned(),
             Self::Rbac(n, Place::Middle) => format!("native RBAC, {} policies, middle", thousands(n)),
             Self::Rbac(n, Place::Last) => format!("native RBAC, {} policies, last", thousands(n)),
@@ -69,6 +72,7 @@ impl Subject {
             Self::None => None,
             Self::Noop => wasm(&bench.noop, ""),
             Self::Bare => wasm(&bench.bare, ""),
+            Self::Border(at) => wasm(&bench.path().join(format!("border-{at}.wasm")), ""),
             Self::Rbac(policies, place) => {
                 let own = if place == Place::Last { policies - 1 } else { policies / 2 };
                 Some(rbac::filter(policies, own))
