@@ -8,6 +8,7 @@
 )]
 
 pub mod border;
+pub mod machine;
 pub mod page;
 pub mod paths;
 pub mod policy;

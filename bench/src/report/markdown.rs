@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
+use sidegate_bench::machine::in_words;
 use sidegate_bench::policy::Kind;
 
 use super::super::run::results::Results;
@@ -61,14 +62,8 @@ fn goals(text: &mut String, results: &Results) {
 
 fn circumstances(section: &Value) -> String {
     let measured = &section["measured"];
-    let word = |value: &Value| value.as_str().unwrap_or("unknown").to_owned();
-    format!(
-        "{}, {} with {} cores, Envoy {}",
-        word(&measured["date"]),
-        word(&measured["cpu"]),
-        measured["cores"],
-        word(&measured["versions"]["envoy"])
-    )
+    let envoy = measured["versions"]["envoy"].as_str().unwrap_or("unknown");
+    format!("{}, Envoy {envoy}", in_words(measured))
 }
 
 fn versions(section: &Value) -> String {
@@ -279,7 +274,7 @@ fn micro(text: &mut String, results: &Results) {
     );
     for row in section["evaluations"].as_array().into_iter().flatten() {
         let (plan, rvm) = (median(&row["plan_us"]), median(&row["rvm_us"]));
-        let times = plan.zip(rvm).map(|(plan, rvm)| format!("{:.1}", rvm / plan));
+        let times = median(&row["times"]).map(|times| format!("{times:.1}"));
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} |",

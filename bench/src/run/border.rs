@@ -10,7 +10,7 @@ use sidegate_tests::table::Table;
 use super::bench::Bench;
 use super::subject::{Subject, interleave};
 
-const TIMES: usize = 10;
+const TIMES: usize = 40;
 const REQUEST: Arg = Arg::Number(0);
 const OUT: [Arg; 2] = [Arg::Place(ANSWER), Arg::Place(ANSWER + 4)];
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sidegate_bench::machine::in_words;
 use sidegate_bench::policy::thousands;
 use sidegate_bench::sim::Sizes;
 use sidegate_compiler::declare::Mesh;
@@ -64,9 +65,11 @@ pub(crate) fn table(sizes: &Sizes) -> Result<String, String> {
     let read: Value = serde_json::from_str(&read).map_err(|e| format!("{}: {e}", path.display()))?;
     let _ = writeln!(
         text,
-        "\n### Publishing\n`make bench-publish`, {} services of {} callers each, their data in one file for each:\n\n\
+        "\n### Publishing\n`make bench-publish`, {} services of {} callers each, their data in one file for each; {}.\n\n\
          | | wall s | CPU s | memory MB |\n|---|---|---|---|",
-        read["services"], read["callers"],
+        read["services"],
+        read["callers"],
+        in_words(&read["measured"]),
     );
     for row in read["rows"].as_array().into_iter().flatten().filter(|row| row["data"] == "many files") {
         let word = row["publish"].as_str().unwrap_or_default();
