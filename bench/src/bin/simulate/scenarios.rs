@@ -94,8 +94,8 @@ fn converge(sizes: Sizes) -> String {
     for (name, changed) in [("one service", OF_ONE), ("all services", SIDECARS)] {
         for interval in [10, 30, 60] {
             let at = 5 * interval;
-            let (times, server) = changed_by(changed, interval, at, sizes);
-            let [p50, p99, last] = quantiles(&times, changed * runs_of(changed));
+            let (outcome, server) = changed_by(changed, interval, at, sizes);
+            let [p50, p99, last] = quantiles(&outcome.converged, changed * runs_of(changed));
             let blobs = float(sizes.slice + sizes.head) * float(u64::try_from(changed).unwrap_or(0)) / 1e6;
             let busiest = whole(float(most(window(server.arrivals(), at, at + 5 * interval))));
             let _ =
@@ -110,17 +110,19 @@ fn runs_of(changed: usize) -> usize {
     if changed == OF_ONE { 20 } else { 1 }
 }
 
-/// How long sidecars took to have a change, in as many runs as it takes; and the server of the last run.
-fn changed_by(changed: usize, interval: i64, at: i64, sizes: Sizes) -> (Vec<i64>, Server) {
-    let mut times = Vec::new();
+/// What came of a change, of all the runs that it takes, and the server of the last one.
+fn changed_by(changed: usize, interval: i64, at: i64, sizes: Sizes) -> (Outcome, Server) {
+    let mut all = Outcome::default();
     let mut server = Server::new(10_000, LINE).with(sizes);
     for run in (0..).take(runs_of(changed)) {
         server = Server::new(10_000, LINE).with(sizes);
         let change = Change { at: at * SECOND, sidecars: changed };
         let end = (at + 10 * interval) * SECOND;
-        times.extend(fleet(interval).run(&mut server, Some(change), end, SEED + run).converged);
+        let outcome = fleet(interval).run(&mut server, Some(change), end, SEED + run);
+        all.converged.extend(outcome.converged);
+        all.failed += outcome.failed;
     }
-    (times, server)
+    (all, server)
 }
 
 fn herd(sizes: Sizes) -> String {
@@ -196,13 +198,14 @@ fn classic(sizes: Sizes) -> String {
             thousands(usize::try_from(outcome.failed).unwrap_or(0)),
         );
     }
-    let (times, _) = changed_by(OF_ONE, 30, at, sizes);
-    let [p50, p99, last] = quantiles(&times, OF_ONE * runs_of(OF_ONE));
+    let (outcome, _) = changed_by(OF_ONE, 30, at, sizes);
+    let [p50, p99, last] = quantiles(&outcome.converged, OF_ONE * runs_of(OF_ONE));
     let out = float(sizes.slice + sizes.pointer + 2 * sizes.head) * float(u64::try_from(OF_ONE).unwrap_or(0));
     let _ = writeln!(
         text,
-        "| pointer and slice, every 30 s | 1 Gbit/s | {:.6} GB | {p50} | {p99} | {last} | 0 |",
+        "| pointer and slice, every 30 s | 1 Gbit/s | {:.6} GB | {p50} | {p99} | {last} | {} |",
         out / 1e9,
+        outcome.failed
     );
     text
 }
