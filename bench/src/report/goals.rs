@@ -97,6 +97,7 @@ pub(crate) fn all(results: &Results) -> Vec<Goal> {
             memory.and_then(|row| row["over_noop_mb"].as_f64()),
             25.0,
         ),
+        at_most("the filter, gzipped", " KiB", results.wasm_kib(), 650.0),
     ]);
     goals
 }

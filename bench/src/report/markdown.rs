@@ -69,8 +69,11 @@ fn circumstances(section: &Value) -> String {
 fn versions(section: &Value) -> String {
     let measured = &section["measured"];
     let versions = measured["versions"].as_object();
-    let named =
-        versions.into_iter().flatten().filter_map(|(name, v)| Some(format!("{name} {}", v.as_str()?)));
+    let named = versions
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| *name != "envoy")
+        .filter_map(|(name, version)| Some(format!("{name} {}", version.as_str()?)));
     let mut text = format!(
         "{}; {}; commit {}",
         circumstances(section),

@@ -1,7 +1,10 @@
 //! `bench/results/latest.json`: a section for each thing that was measured, with when, where and of what.
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Map, Value, json};
 use sidegate_bench::machine::{self, said};
 use sidegate_tests::places;
@@ -37,6 +40,11 @@ impl Results {
         self.sections.insert(section.to_owned(), measured);
     }
 
+    /// KiB of the gzipped filter that the table was measured with.
+    pub(crate) fn wasm_kib(&self) -> Option<f64> {
+        Some(self.sections.get("table")?["measured"]["wasm_gzip"].as_f64()? / 1024.0)
+    }
+
     pub(crate) fn write(&self) -> Result<(), String> {
         let at = |e: std::io::Error| format!("could not write in {}: {e}", Self::folder().display());
         std::fs::create_dir_all(Self::folder()).map_err(at)?;
@@ -55,10 +63,18 @@ fn circumstances(bench: &Bench) -> Value {
     all["requests"] = json!(bench.settings.requests);
     all["versions"] = json!({
         "envoy": bench.envoy, "opa": opa, "fortio": version(&bench.fortio),
-        "node": said("node", &["--version"]), "rustc": said("rustc", &["--version"]),
+        "node": said("node", &["--version"]), "rustc": said("rustc", &["--version"]).and_then(|text| text.split(' ').nth(1).map(str::to_owned)),
     });
+    all["wasm_gzip"] = json!(gzipped(&bench.sidegate));
     let missing =
         bench.missing().iter().map(|(what, command)| json!({"what": what, "run": command})).collect();
     all["missing"] = Value::Array(missing);
     all
+}
+
+/// Bytes of a file, gzipped as `make wasm` does it.
+fn gzipped(path: &Path) -> Option<usize> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&std::fs::read(path).ok()?).ok()?;
+    encoder.finish().ok().map(|bytes| bytes.len())
 }

@@ -123,7 +123,10 @@ impl Scale {
     pub(super) fn ticks(&self) -> Vec<f64> {
         let Self { low, high, is_log, .. } = *self;
         if is_log {
+            // Of many decades only their begins have a label.
+            let is_long = high / low > 5000.0;
             return steps()
+                .filter(|step| !is_long || step.log10().fract().abs() < 1e-9)
                 .skip_while(|step| *step < low * 0.999)
                 .take_while(|step| *step <= high * 1.001)
                 .collect();
