@@ -29,12 +29,12 @@ function hash(bytes, at, length) {
   return sum >>> 0;
 }
 
-function byHash(properties) {
+function byHash(entries) {
   const found = new Map();
-  for (const [path, value] of Object.entries(properties)) {
-    const key = utf8.encode(path.replaceAll(".", "\0"));
+  for (const [name, value] of entries) {
+    const key = utf8.encode(name);
     const at = hash(key, 0, key.length);
-    if (found.has(at)) throw new Error(`two properties of one hash: ${path}`);
+    if (found.has(at)) throw new Error(`two names of one hash: ${name}`);
     found.set(at, Uint8Array.from(value));
   }
   return found;
@@ -45,7 +45,10 @@ export class Vm {
   constructor(module, { headers, properties, configuration }) {
     this.pairs = encodePairs(headers);
     this.responsePairs = encodePairs([[":status", "200"], ["server", "envoy"]]);
-    this.properties = byHash(properties);
+    this.headers = byHash(headers.map(([name, value]) => [name, utf8.encode(value)]));
+    this.properties = byHash(
+      Object.entries(properties).map(([path, value]) => [path.replaceAll(".", "\0"), value]),
+    );
     this.configuration = utf8.encode(configuration);
     this.answered = 0;
     this.allowed = 0;
@@ -110,7 +113,16 @@ export class Vm {
       proxy_set_property: () => OK,
       proxy_get_header_map_pairs: (kind, out, length) =>
         this.give(kind === REQUEST_MAP ? this.pairs : this.responsePairs, out, length),
-      proxy_get_header_map_value: () => NOT_FOUND,
+      proxy_get_header_map_size: (kind, out) => {
+        this.refresh();
+        this.view.setUint32(out, kind === REQUEST_MAP ? this.pairs.length : this.responsePairs.length, true);
+        return OK;
+      },
+      proxy_get_header_map_value: (kind, at, length, out, outLength) => {
+        this.refresh();
+        const value = kind === REQUEST_MAP ? this.headers.get(hash(this.bytes, at, length)) : undefined;
+        return value === undefined ? NOT_FOUND : this.give(value, out, outLength);
+      },
       proxy_replace_header_map_value: () => OK,
       proxy_add_header_map_value: () => OK,
       proxy_remove_header_map_value: () => OK,

@@ -99,6 +99,8 @@ const evaluations = asked.evaluations.map((evaluation) => {
   }
   told.plan_us = summary(taken.run_plan);
   told.rvm_us = agrees ? summary(taken.run_rvm) : null;
+  // Round by round: a slow one counts against both.
+  told.times = agrees ? summary(taken.run_rvm.map((us, round) => us / taken.run_plan[round])) : null;
   told.rvm_refuses = agrees ? null : compiles ? "answers otherwise" : "does not compile";
   return told;
 });

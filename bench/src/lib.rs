@@ -7,6 +7,8 @@
     reason = "tools that measure: what fails may panic"
 )]
 
+pub mod border;
+pub mod machine;
 pub mod page;
 pub mod paths;
 pub mod policy;

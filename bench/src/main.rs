@@ -22,7 +22,7 @@ use serde_json::Value;
 use self::run::bench::Bench;
 use self::run::results::Results;
 use self::run::settings::{SECTIONS, Settings};
-use self::run::{latency, memory, micro, start, sweeps, table};
+use self::run::{border, latency, memory, micro, start, sweeps, table};
 
 fn main() -> ExitCode {
     let only_report = std::env::args().nth(1).is_some_and(|word| word == "report");
@@ -54,6 +54,7 @@ fn measure() -> Result<(), String> {
             "latency" => latency::measure(&bench)?,
             "memory" => memory::measure(&bench)?,
             "start" => start::measure(&bench)?,
+            "border" => border::measure(&bench)?,
             "micro" => micro::measure(&bench)?,
             sweep => sweeps::measure(&bench, sweep)?,
         };

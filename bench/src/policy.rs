@@ -54,6 +54,7 @@ impl Kind {
     pub fn name(self) -> String {
         match self {
             Self::Callers(n) => format!("declarations, {} callers", thousands(n)),
+            Self::Rules(1) => "declarations, 1 rule".to_owned(),
             Self::Rules(n) => format!("declarations, {} rules", thousands(n)),
             Self::Rbac => "Rego: roles and grants".to_owned(),
             Self::CallersByData => "Rego: callers by data".to_owned(),

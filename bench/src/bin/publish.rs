@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use serde_json::{Map, Value, json};
+use sidegate_bench::machine::circumstances;
 use sidegate_tests::places;
 
 const USAGE: &str = "usage: publish [--services N] [--callers N] [--layout one|many]";
@@ -95,7 +96,7 @@ fn run() -> Result<(), String> {
         measure(&program, layout, services, callers, &mut rows)?;
     }
     let path = places::root().join("bench/results/publish.json");
-    let told = json!({"services": services, "callers": callers, "rows": rows});
+    let told = json!({"services": services, "callers": callers, "measured": circumstances(), "rows": rows});
     fs::create_dir_all(path.parent().expect("a file in a folder")).map_err(|e| e.to_string())?;
     fs::write(&path, format!("{told:#}\n")).map_err(|e| e.to_string())
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use serde_json::Value;
+use sidegate_bench::machine::in_words;
 use sidegate_bench::policy::Kind;
 
 use super::super::run::results::Results;
@@ -15,9 +16,11 @@ pub(crate) fn tables(results: &Results) -> String {
     let mut text = String::new();
     goals(&mut text, results);
     cpu(&mut text, results);
+    sweeps(&mut text, results);
     latency(&mut text, results);
     memory(&mut text, results);
     start(&mut text, results);
+    border(&mut text, results);
     micro(&mut text, results);
     text
 }
@@ -59,21 +62,18 @@ fn goals(text: &mut String, results: &Results) {
 
 fn circumstances(section: &Value) -> String {
     let measured = &section["measured"];
-    let word = |value: &Value| value.as_str().unwrap_or("unknown").to_owned();
-    format!(
-        "{}, {} with {} cores, Envoy {}",
-        word(&measured["date"]),
-        word(&measured["cpu"]),
-        measured["cores"],
-        word(&measured["versions"]["envoy"])
-    )
+    let envoy = measured["versions"]["envoy"].as_str().unwrap_or("unknown");
+    format!("{}, Envoy {envoy}", in_words(measured))
 }
 
 fn versions(section: &Value) -> String {
     let measured = &section["measured"];
     let versions = measured["versions"].as_object();
-    let named =
-        versions.into_iter().flatten().filter_map(|(name, v)| Some(format!("{name} {}", v.as_str()?)));
+    let named = versions
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| *name != "envoy")
+        .filter_map(|(name, version)| Some(format!("{name} {}", version.as_str()?)));
     let mut text = format!(
         "{}; {}; commit {}",
         circumstances(section),
@@ -118,10 +118,50 @@ fn cpu(text: &mut String, results: &Results) {
     let _ = writeln!(
         text,
         "\nNative RBAC costs more than the same rules declared from {} policies on where the last one fits, from {} \
-         where the middle one does.\n\n![CPU of a request](../bench/results/cpu.svg)\n\n\
-         ![What the cost grows with](../bench/results/growth.svg)\n\n![Headers](../bench/results/headers.svg)",
+         where the middle one does.\n\n![CPU of a request](../bench/results/cpu.svg)",
         at("last"),
         at("middle"),
+    );
+}
+
+/// A table for each sweep: a line's cost over no filter at each place.
+fn sweeps(text: &mut String, results: &Results) {
+    let names = [
+        ("callers", "Callers of one declared rule"),
+        ("rules", "Rules, or policies of native RBAC"),
+        ("headers", "Headers of the request"),
+        ("workers", "Workers"),
+    ];
+    let there = || names.iter().filter_map(|(name, title)| Some((*title, results.sections.get(*name)?)));
+    let Some((_, first)) = there().next() else { return };
+    let _ = writeln!(
+        text,
+        "\n### What the cost grows with\n{}. µs over no filter, medians; {} rounds of {} requests.",
+        circumstances(first),
+        first["rounds"],
+        first["requests"],
+    );
+    for (title, section) in there() {
+        let (mut places, mut lines) = (Vec::new(), Vec::<(&str, Vec<String>)>::new());
+        for point in section["points"].as_array().into_iter().flatten() {
+            let (Some(line), Some(at)) = (point["line"].as_str(), point["at"].as_u64()) else { continue };
+            if !places.contains(&at) {
+                places.push(at);
+            }
+            let cost = median(&point["over_none_us"]).map_or_else(String::new, |over| format!("{over:+.1}"));
+            match lines.iter_mut().find(|(name, _)| *name == line) {
+                Some((_, costs)) => costs.push(cost),
+                None => lines.push((line, vec![cost])),
+            }
+        }
+        let heads: Vec<String> = places.iter().map(u64::to_string).collect();
+        let _ = writeln!(text, "\n| {title} | {} |\n|---|{}", heads.join(" | "), "---|".repeat(places.len()));
+        for (name, costs) in lines.iter().filter(|(name, _)| *name != "no filter") {
+            let _ = writeln!(text, "| {name} | {} |", costs.join(" | "));
+        }
+    }
+    text.push_str(
+        "\n![What the cost grows with](../bench/results/growth.svg)\n\n![Headers](../bench/results/headers.svg)\n",
     );
 }
 
@@ -192,6 +232,28 @@ fn start(text: &mut String, results: &Results) {
     }
 }
 
+fn border(text: &mut String, results: &Results) {
+    let Some(section) = results.sections.get("border") else { return };
+    let _ = writeln!(
+        text,
+        "\n### The border between Envoy and a wasm filter\n{}. Filters of a few bytes that export one callback more, or make one \
+         host call {} times, beside one that does not.\n\n| | µs each | quartiles |\n|---|---|---|",
+        circumstances(section),
+        section["times"],
+    );
+    for row in rows(results, "border") {
+        let each = &row["each_us"];
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} … {} |",
+            row["name"].as_str().unwrap_or_default(),
+            number(median(each), 2),
+            number(each["quartiles"][0].as_f64(), 2),
+            number(each["quartiles"][1].as_f64(), 2),
+        );
+    }
+}
+
 fn micro(text: &mut String, results: &Results) {
     let Some(section) = results.sections.get("micro") else { return };
     let _ = writeln!(
@@ -215,7 +277,7 @@ fn micro(text: &mut String, results: &Results) {
     );
     for row in section["evaluations"].as_array().into_iter().flatten() {
         let (plan, rvm) = (median(&row["plan_us"]), median(&row["rvm_us"]));
-        let times = plan.zip(rvm).map(|(plan, rvm)| format!("{:.1}", rvm / plan));
+        let times = median(&row["times"]).map(|times| format!("{times:.1}"));
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} |",

@@ -1,6 +1,7 @@
 //! Measuring: what is compared, how it is started and loaded, and what is written down.
 
 pub(crate) mod bench;
+pub(crate) mod border;
 pub(crate) mod latency;
 pub(crate) mod load;
 pub(crate) mod memory;

@@ -1,9 +1,12 @@
 //! `bench/results/latest.json`: a section for each thing that was measured, with when, where and of what.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde_json::{Map, Value, json};
+use sidegate_bench::machine::{self, said};
 use sidegate_tests::places;
 
 use super::bench::Bench;
@@ -37,6 +40,11 @@ impl Results {
         self.sections.insert(section.to_owned(), measured);
     }
 
+    /// KiB of the gzipped filter that the table was measured with.
+    pub(crate) fn wasm_kib(&self) -> Option<f64> {
+        Some(self.sections.get("table")?["measured"]["wasm_gzip"].as_f64()? / 1024.0)
+    }
+
     pub(crate) fn write(&self) -> Result<(), String> {
         let at = |e: std::io::Error| format!("could not write in {}: {e}", Self::folder().display());
         std::fs::create_dir_all(Self::folder()).map_err(at)?;
@@ -46,29 +54,27 @@ impl Results {
 }
 
 fn circumstances(bench: &Bench) -> Value {
-    let said = |program: &str, args: &[&str]| {
-        let output = Command::new(program).args(args).current_dir(places::root()).output().ok()?;
-        let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
-        (!text.is_empty()).then_some(text)
-    };
-    let fortio = bench.fortio.as_ref().ok().and_then(|path| said(&path.display().to_string(), &["version"]));
-    let opa = bench.opa.as_ref().ok().and_then(|path| said(&path.display().to_string(), &["version"]));
-    let opa =
-        opa.and_then(|text| text.lines().find_map(|line| line.strip_prefix("Version: ").map(str::to_owned)));
-    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    json!({
-        "date": said("date", &["-u", "+%Y-%m-%d %H:%M UTC"]),
-        "cpu": model.map(|(_, name)| name),
-        "cores": std::thread::available_parallelism().map(usize::from).ok(),
-        "kernel": said("uname", &["-r"]),
-        "commit": said("git", &["describe", "--always", "--dirty", "--exclude=*"]),
-        "rounds": bench.settings.rounds,
-        "requests": bench.settings.requests,
-        "versions": {
-            "envoy": bench.envoy, "opa": opa, "fortio": fortio,
-            "node": said("node", &["--version"]), "rustc": said("rustc", &["--version"]),
-        },
-        "missing": bench.missing().iter().map(|(what, command)| json!({"what": what, "run": command})).collect::<Vec<_>>(),
-    })
+    let version =
+        |path: &Result<PathBuf, String>| said(&path.as_ref().ok()?.display().to_string(), &["version"]);
+    let opa = version(&bench.opa)
+        .and_then(|text| text.lines().find_map(|line| line.strip_prefix("Version: ").map(str::to_owned)));
+    let mut all = machine::circumstances();
+    all["rounds"] = json!(bench.settings.rounds);
+    all["requests"] = json!(bench.settings.requests);
+    all["versions"] = json!({
+        "envoy": bench.envoy, "opa": opa, "fortio": version(&bench.fortio),
+        "node": said("node", &["--version"]), "rustc": said("rustc", &["--version"]).and_then(|text| text.split(' ').nth(1).map(str::to_owned)),
+    });
+    all["wasm_gzip"] = json!(gzipped(&bench.sidegate));
+    let missing =
+        bench.missing().iter().map(|(what, command)| json!({"what": what, "run": command})).collect();
+    all["missing"] = Value::Array(missing);
+    all
+}
+
+/// Bytes of a file, gzipped as `make wasm` does it.
+fn gzipped(path: &Path) -> Option<usize> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&std::fs::read(path).ok()?).ok()?;
+    encoder.finish().ok().map(|bytes| bytes.len())
 }

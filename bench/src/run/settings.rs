@@ -2,7 +2,7 @@
 
 /// What can be measured, in the order in which it is.
 pub(crate) const SECTIONS: &[&str] =
-    &["table", "callers", "rules", "headers", "workers", "latency", "memory", "start", "micro"];
+    &["table", "callers", "rules", "headers", "workers", "latency", "memory", "start", "border", "micro"];
 
 /// How long to measure, and what.
 #[derive(Clone, Debug)]

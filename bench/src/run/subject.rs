@@ -14,7 +14,9 @@ use super::load::Load;
 use super::opa::Opa;
 
 pub(crate) const LISTENER: &str = "inbound";
+/// Of each worker.
 const CONNECTIONS: usize = 2;
+/// Of each worker: V8 compiles for each of them.
 const WARM_UP: usize = 2000;
 
 /// Where among native RBAC's policies ours is.
@@ -32,6 +34,8 @@ pub(crate) enum Subject {
     Noop,
     /// One without any SDK.
     Bare,
+    /// One of the filters that show what the border costs.
+    Border(usize),
     Rbac(usize, Place),
     /// Sidegate without its decision cache, as far as there is one.
     Sidegate(Kind),
@@ -47,6 +51,7 @@ impl Subject {
             Self::None => "no filter".to_owned(),
             Self::Noop => "no-op wasm filter, SDK".to_owned(),
             Self::Bare => "no-op wasm filter, raw ABI".to_owned(),
+            Self::Border(at) => format!("border {at}"),
             Self::Rbac(1, _) => "native RBAC, 1 policy".to_owned(),
             Self::Rbac(n, Place::Middle) => format!("native RBAC, {} policies, middle", thousands(n)),
             Self::Rbac(n, Place::Last) => format!("native RBAC, {} policies, last", thousands(n)),
@@ -67,6 +72,7 @@ impl Subject {
             Self::None => None,
             Self::Noop => wasm(&bench.noop, ""),
             Self::Bare => wasm(&bench.bare, ""),
+            Self::Border(at) => wasm(&bench.path().join(format!("border-{at}.wasm")), ""),
             Self::Rbac(policies, place) => {
                 let own = if place == Place::Last { policies - 1 } else { policies / 2 };
                 Some(rbac::filter(policies, own))
@@ -93,7 +99,7 @@ impl Subject {
         let config = bootstrap(&[listener.to_json()], &clusters);
         let envoy =
             Envoy::start_with(&bench.envoy, &config, &dir, workers).map_err(|e| format!("{name}: {e}"))?;
-        Ok(Running { subject: self, envoy, opa })
+        Ok(Running { subject: self, workers, envoy, opa })
     }
 }
 
@@ -111,6 +117,7 @@ pub(crate) fn configuration(policy: &Policy, bench: &Bench, has_cache: bool) -> 
 /// A started subject. Its OPA, if there is one, goes after its Envoy.
 pub(crate) struct Running {
     pub(crate) subject: Subject,
+    workers: usize,
     pub(crate) envoy: Envoy,
     pub(crate) opa: Option<Opa>,
 }
@@ -124,8 +131,9 @@ impl Running {
 
     /// Connections to it, warm.
     pub(crate) fn load(&self, bench: &Bench, headers: usize) -> Result<Load, String> {
-        let mut load = Load::open(self.envoy.listener(LISTENER)?, &bench.caller, headers, CONNECTIONS)?;
-        let warm_up = WARM_UP.min(bench.settings.requests);
+        let connections = CONNECTIONS * self.workers;
+        let mut load = Load::open(self.envoy.listener(LISTENER)?, &bench.caller, headers, connections)?;
+        let warm_up = WARM_UP.min(bench.settings.requests) * self.workers;
         load.run(warm_up).map_err(|e| self.explain(&e))?;
         Ok(load)
     }

@@ -22,7 +22,8 @@ pub(crate) fn measure(bench: &Bench, sweep: &str) -> Result<Value, String> {
         "workers" => workers(bench)?,
         other => return Err(format!("expected the name of a sweep, got `{other}`")),
     };
-    Ok(json!({"points": points}))
+    let settings = bench.settings.for_sweeps();
+    Ok(json!({"rounds": settings.rounds, "requests": settings.requests, "points": points}))
 }
 
 fn callers(bench: &Bench) -> Result<Vec<Value>, String> {
@@ -57,9 +58,10 @@ fn headers(bench: &Bench) -> Result<Vec<Value>, String> {
     let started = lines.iter().map(|(_, s)| s.start(bench, 1)).collect::<Result<Vec<_>, _>>()?;
     let all: Vec<_> = HEADERS.iter().flat_map(|n| started.iter().map(|running| (running, *n))).collect();
     let taken = interleave(bench, &all, settings.rounds, settings.requests)?;
-    print(&taken);
     let mut points = Vec::new();
     for (group, count) in taken.chunks(lines.len()).zip(HEADERS) {
+        println!("{count} headers");
+        print(group);
         let none = &group[0];
         points.extend(group.iter().zip(lines).map(|(row, (name, _))| point(name, count, row, none)));
     }

@@ -9,6 +9,7 @@ use std::collections::BinaryHeap;
 
 use sidegate_engine::refresh::timing;
 
+use self::server::Asked;
 pub use self::server::{Server, Sizes};
 
 /// Nanoseconds of a second.
@@ -50,6 +51,8 @@ pub struct Change {
 pub struct Outcome {
     /// From the start of a sidecar to its first policy, in nanoseconds; those that have none have none here.
     pub first: Vec<i64>,
+    /// Requests of sidecars that had no policy yet.
+    pub before_first: u64,
     /// From the publish to the last worker of a sidecar that should have it.
     pub converged: Vec<i64>,
     /// Requests that no answer came to in time.
@@ -106,7 +109,10 @@ impl Fleet {
             }
             let sidecar = &mut all[at];
             match what {
-                What::Ask => queue.push(Reverse(self.ask(sidecar, at, server, change, now))),
+                What::Ask => {
+                    outcome.before_first += u64::from(sidecar.version == 0);
+                    queue.push(Reverse(self.ask(sidecar, at, server, change, now)));
+                }
                 What::Answer { version, is_blob: false } => {
                     sidecar.failures = 0;
                     sidecar.next_poll = now + self.pause(sidecar);
@@ -155,9 +161,14 @@ impl Fleet {
         let version = sidecar.wanted.unwrap_or(if is_changed { 2 } else { 1 });
         let is_news = version != sidecar.version;
         let failed = |when| (when, at, What::Failed { is_blob });
-        match server.serve(now + ONE_WAY, is_blob, is_news, self.classic) {
+        let asked = match (is_blob, is_news) {
+            (true, _) => Asked::Slice,
+            (false, true) if self.classic => Asked::Bundle,
+            (false, true) => Asked::Pointer,
+            (false, false) => Asked::Unchanged,
+        };
+        match server.serve(now + ONE_WAY, self.timeout, asked) {
             None => failed(now + 2 * ONE_WAY),
-            // The work has been done all the same: the server does not know that nobody waits for it.
             Some(done) if done + ONE_WAY - now > self.timeout => failed(now + self.timeout),
             Some(done) => (done + ONE_WAY, at, What::Answer { version, is_blob }),
         }

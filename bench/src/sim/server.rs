@@ -19,6 +19,17 @@ pub struct Sizes {
     pub bundle: u64,
 }
 
+/// What a request is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// "Not modified".
+    Unchanged,
+    Pointer,
+    Slice,
+    /// The bundle of the whole mesh.
+    Bundle,
+}
+
 /// A server with a rate and a line.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -75,8 +86,10 @@ impl Server {
         self.received
     }
 
-    /// Takes a request; says when its answer has left, `None` where nobody is there to take it.
-    pub(super) fn serve(&mut self, now: i64, is_blob: bool, is_news: bool, classic: bool) -> Option<i64> {
+    /// Takes a request whose client waits for so long; says when its answer has left, `None` where nobody is there to
+    /// take it. What its client has given up by the time that its turn comes is work all the same, for the server
+    /// only then sees that nobody waits for it; but nothing goes out.
+    pub(super) fn serve(&mut self, now: i64, timeout: i64, asked: Asked) -> Option<i64> {
         let second = usize::try_from(now / SECOND).unwrap_or(0);
         *at(&mut self.arrivals, second) += 1;
         self.received += self.sizes.request;
@@ -84,15 +97,20 @@ impl Server {
             return None;
         }
         let Sizes { unchanged, head, pointer, slice, bundle, .. } = self.sizes;
-        let bytes = match (is_blob, is_news) {
-            (true, _) => head + slice,
-            (false, true) if classic => head + bundle,
-            (false, true) => head + pointer,
-            (false, false) => unchanged,
+        let begin = self.free_at.max(now);
+        if begin - now > timeout {
+            self.free_at = begin + self.work;
+            return Some(self.free_at);
+        }
+        let bytes = match asked {
+            Asked::Unchanged => unchanged,
+            Asked::Pointer => head + pointer,
+            Asked::Slice => head + slice,
+            Asked::Bundle => head + bundle,
         };
         let on_line = i64::try_from(u128::from(bytes) * 1_000_000_000 / u128::from(self.line.max(1)))
             .unwrap_or(i64::MAX);
-        self.free_at = self.free_at.max(now) + self.work.max(on_line);
+        self.free_at = begin + self.work.max(on_line);
         let second = usize::try_from(self.free_at / SECOND).unwrap_or(0);
         *at(&mut self.sent, second) += bytes;
         Some(self.free_at)
@@ -104,4 +122,21 @@ fn at(counts: &mut Vec<u64>, second: usize) -> &mut u64 {
         counts.resize(second + 1, 0);
     }
     &mut counts[second]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_waits_for_takes_work_and_no_line() {
+        let sizes = Sizes { bundle: 1000, head: 0, ..Sizes::default() };
+        // A bundle takes a second of the line, a request a tenth of a second of work.
+        let mut server = Server::new(10, 1000).with(sizes);
+        let ask = |server: &mut Server| server.serve(0, 2 * SECOND, Asked::Bundle);
+        let ends: Vec<_> = (0..3).map(|_| ask(&mut server)).collect();
+        assert_eq!(ends, [1, 2, 3].map(|second| Some(second * SECOND)));
+        assert_eq!(ask(&mut server), Some(3 * SECOND + SECOND / 10));
+        assert_eq!(server.sent().iter().sum::<u64>(), 3000);
+    }
 }

@@ -13,6 +13,7 @@ mod measured;
 mod scenarios;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use sidegate_bench::page::between;
 use sidegate_tests::places;
@@ -34,4 +35,12 @@ fn simulate() -> Result<(), String> {
     between(&places::root().join("docs/scale.md"), "simulate", &text)?;
     println!("simulate: written to docs/scale.md");
     Ok(())
+}
+
+/// Does something that takes a while, and says so.
+fn step<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let done = work();
+    println!("simulate: {what}: {:.1} s", began.elapsed().as_secs_f64());
+    done
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sidegate_bench::machine::in_words;
 use sidegate_bench::policy::thousands;
 use sidegate_bench::sim::Sizes;
 use sidegate_compiler::declare::Mesh;
@@ -19,6 +20,8 @@ use sidegate_tests::envoy_config::{Listener, bootstrap, cluster, wasm_filter};
 use sidegate_tests::places;
 use sidegate_tests::rollout::{Publisher, WORKLOAD};
 
+use super::step;
+
 /// Services of the mesh, and callers of each.
 pub(crate) const SERVICES: usize = 10_000;
 const CALLERS: usize = 20;
@@ -28,11 +31,12 @@ const OK: &str = "HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Sun, 29 Nov 2026 12:
 const NOT_MODIFIED: &str = "HTTP/1.1 304 Not Modified\r\nServer: nginx\r\nDate: Sun, 29 Nov 2026 12:00:00 GMT\r\nLast-Modified: Sun, 29 Nov 2026 11:00:00 GMT\r\nConnection: keep-alive\r\nETag: \"692ad3f0-4d2\"\r\nCache-Control: no-cache\r\n\r\n";
 
 pub(crate) fn sizes() -> Result<Sizes, String> {
-    let slice = slice()?;
+    let slice = step("a slice is built", slice)?;
     let mut publisher = Publisher::new("net-2026");
     let pointer = publisher.next(Layer::of(&slice));
     let pointer = publisher.sign(&pointer);
-    let request = request_bytes(&publisher, &slice, &pointer)?;
+    let request = step("an Envoy polls", || request_bytes(&publisher, &slice, &pointer))?;
+    let bundle = step("the whole mesh is built", whole)?;
     let length = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
     Ok(Sizes {
         request: length(request),
@@ -40,7 +44,7 @@ pub(crate) fn sizes() -> Result<Sizes, String> {
         head: length(OK.len()),
         pointer: length(pointer.len()),
         slice: length(slice.len()),
-        bundle: length(whole()?),
+        bundle: length(bundle),
     })
 }
 
@@ -61,9 +65,11 @@ pub(crate) fn table(sizes: &Sizes) -> Result<String, String> {
     let read: Value = serde_json::from_str(&read).map_err(|e| format!("{}: {e}", path.display()))?;
     let _ = writeln!(
         text,
-        "\n### Publishing\n`make bench-publish`, {} services of {} callers each, their data in one file for each:\n\n\
+        "\n### Publishing\n`make bench-publish`, {} services of {} callers each, their data in one file for each; {}.\n\n\
          | | wall s | CPU s | memory MB |\n|---|---|---|---|",
-        read["services"], read["callers"],
+        read["services"],
+        read["callers"],
+        in_words(&read["measured"]),
     );
     for row in read["rows"].as_array().into_iter().flatten().filter(|row| row["data"] == "many files") {
         let word = row["publish"].as_str().unwrap_or_default();
