@@ -17,18 +17,20 @@ use crate::peer;
 
 const GROUPS: [Group; 4] =
     [Group::SourceNames, Group::SourcePrincipal, Group::DestinationPrincipal, Group::Tls];
+/// Which of them are asked for.
+type Groups = [bool; GROUPS.len()];
+
 /// How many connections are known.
 const KEPT: usize = 4096;
 
 thread_local! {
-    static KNOWN: RefCell<BTreeMap<i64, Known>> = const { RefCell::new(BTreeMap::new()) };
+    /// By the connection, and by what was asked about it: policies that ask for more have answers of their own.
+    static KNOWN: RefCell<BTreeMap<(i64, Groups), Known>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// What has been asked about a connection.
 #[derive(Clone, Default)]
 struct Known {
-    /// Which of [`GROUPS`] it is.
-    groups: [bool; GROUPS.len()],
     peer_uri_sans: Vec<Vec<u8>>,
     peer_dns_san: Option<Vec<u8>>,
     peer_subject: Option<Vec<u8>>,
@@ -46,22 +48,22 @@ pub(crate) fn fetch(needs: &Needs, attributes: &mut Attributes) -> Result<(), St
     if !groups.contains(&true) {
         return Ok(());
     }
-    let id = number(b"connection\0id")?;
+    // Without an id nothing is remembered, and that is all.
+    let id = number(b"connection\0id").unwrap_or(None);
     let known = id.and_then(|id| {
-        KNOWN.with_borrow(|known| known.get(&id).filter(|known| known.groups == groups).cloned())
+        KNOWN.with_borrow(|known| known.get(&(id, groups)).cloned())
     });
     let found = match known {
         Some(known) => known,
         None => {
-            let asked = Known::ask(needs, groups)?;
-            if let Some(id) = id.filter(|_| asked.is_settled()) {
-                keep(id, &asked);
+            let asked = Known::ask(needs)?;
+            if let Some(id) = id.filter(|_| asked.is_settled(groups)) {
+                keep((id, groups), &asked);
             }
             asked
         }
     };
     let Known {
-        groups: _,
         peer_uri_sans,
         peer_dns_san,
         peer_subject,
@@ -84,28 +86,27 @@ pub(crate) fn fetch(needs: &Needs, attributes: &mut Attributes) -> Result<(), St
     Ok(())
 }
 
-fn keep(id: i64, known: &Known) {
+fn keep(key: (i64, Groups), known: &Known) {
     KNOWN.with_borrow_mut(|all| {
         // The oldest connection is the first that is likely to be over.
         if all.len() >= KEPT {
             all.pop_first();
         }
-        all.insert(id, known.clone());
+        all.insert(key, known.clone());
     });
 }
 
 impl Known {
     /// Whether there was an answer to everything. What is not there may only not be there yet.
-    fn is_settled(&self) -> bool {
+    fn is_settled(&self, [names, principal, own, tls]: Groups) -> bool {
         let filled = |text: &Option<Vec<u8>>| text.as_ref().is_some_and(|text| !text.is_empty());
         let peer = !self.peer_uri_sans.is_empty() || filled(&self.peer_dns_san) || filled(&self.peer_subject);
         let local = filled(&self.local_uri_san) || filled(&self.local_dns_san) || filled(&self.local_subject);
-        let [names, principal, own, tls] = self.groups;
         (peer || !(names || principal)) && (local || !own) && (filled(&self.tls_version) || !tls)
     }
 
-    fn ask(needs: &Needs, groups: [bool; GROUPS.len()]) -> Result<Self, Status> {
-        let mut known = Self { groups, ..Self::default() };
+    fn ask(needs: &Needs) -> Result<Self, Status> {
+        let mut known = Self::default();
         if needs.contains(Group::SourceNames) {
             known.peer_uri_sans = peer::uri_sans()?;
         }

@@ -88,6 +88,7 @@ fn properties() -> Value {
         "connection.sha256_peer_certificate_digest": text(&digest),
         "connection.peer_certificate": text(&certificate),
         "connection.tls_version": text("TLSv1.3"),
+        "connection.id": 7_i64.to_le_bytes(),
         "connection.mtls": [1],
         "request.protocol": text("HTTP/1.1"),
         "request.time": 1_767_323_045_678_901_000_i64.to_le_bytes(),
