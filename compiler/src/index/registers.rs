@@ -212,6 +212,7 @@ impl Survey<'_> {
 #[cfg(test)]
 mod tests {
     use regorus::Value;
+    use sidegate_engine::plan::Operand;
 
     use super::*;
     use crate::index::uses::below;
@@ -275,6 +276,35 @@ mod tests {
         assert!(verify::agree((&before, func), (&by_none, &now)));
         *by_none.funcs.last_mut().unwrap() = now;
         assert_eq!(sidegate_engine::plan::levels(&by_none), Err("a value may nest without end"));
+    }
+
+    #[test]
+    fn what_may_be_looked_at_unset_stays_apart() {
+        let set = |dst| Stmt::Input { dst, path: vec![], place: 0 };
+        let look = |reg| Stmt::Truthy { src: Operand::Reg(reg) };
+        let last = |stmts| {
+            let blocks = vec![
+                vec![set(1), look(1)],
+                vec![set(2), look(2)],
+                vec![set(3)],
+                stmts,
+                vec![Stmt::First { blocks: vec![0, 1, 3] }],
+            ];
+            let func = Func { name: "data.t.r".into(), params: 0, regs: 4, body: 4, default: None };
+            let shared = share(Program { blocks, funcs: vec![func], ..Program::default() }).unwrap();
+            (frame(&shared), crate::index::uses::stmts(&shared, 3).to_vec())
+        };
+        let given = |reg| Stmt::Yield { value: Operand::Reg(reg) };
+        // The first two share one, which may have something in it when the last one asks.
+        let asks = vec![Stmt::Try { block: 2 }, Stmt::Defined { src: 3 }, given(3)];
+        assert_eq!(last(asks), (3, vec![Stmt::Try { block: 2 }, Stmt::Defined { src: 1 }, given(1)]));
+        let clears = vec![Stmt::Clear { dst: 3 }, Stmt::Try { block: 2 }, given(3)];
+        assert_eq!(last(clears), (2, vec![Stmt::Clear { dst: 1 }, Stmt::Try { block: 2 }, given(1)]));
+        let copy = |reg| Stmt::Assign { dst: reg, src: Operand::Reg(reg) };
+        assert_eq!(last(vec![copy(3), Stmt::Try { block: 2 }]).0, 3);
+        // What loading refuses is left to it.
+        let grows = vec![Stmt::MakeArray { dst: 3, items: vec![Operand::Reg(3)] }];
+        assert_eq!(last(grows).0, 4);
     }
 
     #[test]
