@@ -53,10 +53,13 @@ pub(crate) fn lines(results: &Results) -> String {
 }
 
 fn goals(text: &mut String, results: &Results) {
-    text.push_str("### Goals\n| | goal | measured | |\n|---|---|---|---|\n");
+    text.push_str(
+        "### Goals\nBy the medians of the rounds; what the least of them say stands beside it.\n\n\
+         | | goal | measured | | least |\n|---|---|---|---|---|\n",
+    );
     for goal in all(results) {
-        let [what, bound, got, verdict] = goal.cells();
-        let _ = writeln!(text, "| {what} | {bound} | {got} | {verdict} |");
+        let [what, bound, got, verdict, least] = goal.cells();
+        let _ = writeln!(text, "| {what} | {bound} | {got} | {verdict} | {least} |");
     }
 }
 
@@ -95,7 +98,7 @@ fn cpu(text: &mut String, results: &Results) {
     let _ = writeln!(
         text,
         "\n### CPU of a request\n{}. {} rounds of {} requests, all in turn.\n\n\
-         | | Envoy µs | OPA µs | quartiles | over none | times none |\n|---|---|---|---|---|---|",
+         | | Envoy µs | OPA µs | quartiles | over none | times none | least, over none's |\n|---|---|---|---|---|---|---|",
         versions(table),
         table["measured"]["rounds"],
         table["measured"]["requests"],
@@ -104,7 +107,7 @@ fn cpu(text: &mut String, results: &Results) {
         let total = &row["total_us"];
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} … {} | {} | {} |",
+            "| {} | {} | {} | {} … {} | {} | {} | {} |",
             row["name"].as_str().unwrap_or_default(),
             number(median(&row["envoy_us"]), 1),
             if row["opa_us"].is_null() { String::new() } else { number(median(&row["opa_us"]), 1) },
@@ -112,6 +115,7 @@ fn cpu(text: &mut String, results: &Results) {
             number(total["quartiles"][1].as_f64(), 1),
             median(&row["over_none_us"]).map_or_else(String::new, |over| format!("{over:+.1}")),
             number(median(&row["times_none"]), 2),
+            row["least_over_none_us"].as_f64().map_or_else(String::new, |over| format!("{over:+.1}")),
         );
     }
     let at = |place: &str| number(table["break_even"][place].as_f64(), 1);

@@ -213,7 +213,7 @@ pub(crate) fn interleave(
 
 /// A row as JSON: what it took, and how that compares with the first row, round by round.
 pub(crate) fn to_json(taken: &Taken, none: &Taken) -> Value {
-    use sidegate_bench::summary::{Summary, rounded};
+    use sidegate_bench::summary::{Summary, least, rounded};
     let (total, base) = (taken.total(), none.total());
     json!({
         "name": taken.subject.name(),
@@ -222,6 +222,8 @@ pub(crate) fn to_json(taken: &Taken, none: &Taken) -> Value {
         "total_us": Summary::of(&total).to_json(),
         "over_none_us": Summary::paired(&total, &base, |this, none| this - none).to_json(),
         "times_none": Summary::paired(&total, &base, |this, none| this / none).to_json(),
+        "least_us": rounded(least(&total)),
+        "least_over_none_us": rounded(least(&total) - least(&base)),
         "rounds_us": total.iter().map(|us| rounded(*us)).collect::<Vec<_>>(),
     })
 }

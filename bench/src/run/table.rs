@@ -2,11 +2,15 @@
 
 use serde_json::{Value, json};
 use sidegate_bench::policy::Kind;
-use sidegate_bench::summary::{Summary, crosses, rounded};
+use sidegate_bench::summary::{Summary, crosses, least, rounded};
 use sidegate_tests::table::Table;
 
 use super::bench::Bench;
 use super::subject::{Place, Subject, Taken, compare, to_json};
+
+fn least_over(row: &Taken, none: &Taken) -> f64 {
+    least(&row.total()) - least(&none.total())
+}
 
 /// How many policies native RBAC is measured with.
 const POLICIES: [usize; 5] = [1, 10, 30, 100, 1000];
@@ -38,7 +42,11 @@ pub(crate) fn measure(bench: &Bench) -> Result<Value, String> {
     let none = &taken[0];
     Ok(json!({
         "rows": taken.iter().map(|row| to_json(row, none)).collect::<Vec<_>>(),
-        "break_even": {"last": break_even(&taken, Place::Last), "middle": break_even(&taken, Place::Middle)},
+        "break_even": {
+            "last": break_even(&taken, Place::Last, over),
+            "middle": break_even(&taken, Place::Middle, over),
+            "least_last": break_even(&taken, Place::Last, least_over),
+        },
     }))
 }
 
@@ -48,7 +56,7 @@ fn over(row: &Taken, none: &Taken) -> f64 {
 
 /// How many policies it takes until native RBAC costs more than Sidegate with the same rules: between the measured
 /// numbers in proportion.
-fn break_even(taken: &[Taken], place: Place) -> Value {
+fn break_even(taken: &[Taken], place: Place, over: fn(&Taken, &Taken) -> f64) -> Value {
     let none = &taken[0];
     let cost = |subject| taken.iter().find(|row| row.subject == subject).map(|row| over(row, none));
     let difference = |n: usize| {
@@ -64,8 +72,15 @@ fn break_even(taken: &[Taken], place: Place) -> Value {
 
 /// The rows as a table on the terminal.
 pub(crate) fn print(taken: &[Taken]) {
-    let mut table =
-        Table::new(&["filter", "Envoy µs/request", "OPA", "quartiles", "over none", "times none"]);
+    let mut table = Table::new(&[
+        "filter",
+        "Envoy µs/request",
+        "OPA",
+        "quartiles",
+        "over none",
+        "times none",
+        "least, over",
+    ]);
     let none = &taken[0];
     for row in taken {
         let (envoy, total) = (Summary::of(&row.envoy), Summary::of(&row.total()));
@@ -78,6 +93,7 @@ pub(crate) fn print(taken: &[Taken]) {
             &format!("{:.1} .. {:.1}", total.low, total.high),
             &format!("{:+.1}", over(row, none)),
             &format!("{:.2}", Summary::paired(&row.total(), &none.total(), |this, none| this / none).median),
+            &format!("{:+.1}", least_over(row, none)),
         ]);
     }
     print!("{}", table.text());

@@ -56,7 +56,8 @@ pub(crate) fn table(sizes: &Sizes) -> Result<String, String> {
          | head of a 200 | {head} |\n| a signed pointer | {pointer} |\n| a slice, {CALLERS} callers | {slice} |\n\
          | one bundle of all {} services | {} |\n",
         thousands(SERVICES),
-        thousands(usize::try_from(*bundle).unwrap_or(0)),
+        digits(*bundle),
+        slice = digits(*slice),
     );
     let path = places::root().join("bench/results/publish.json");
     let Ok(read) = std::fs::read_to_string(&path) else {
@@ -67,7 +68,7 @@ pub(crate) fn table(sizes: &Sizes) -> Result<String, String> {
         text,
         "\n### Publishing\n`make bench-publish`, {} services of {} callers each, their data in one file for each; {}.\n\n\
          | | wall s | CPU s | memory MB |\n|---|---|---|---|",
-        read["services"],
+        digits(read["services"].as_u64().unwrap_or(0)),
         read["callers"],
         in_words(&read["measured"]),
     );
@@ -76,6 +77,10 @@ pub(crate) fn table(sizes: &Sizes) -> Result<String, String> {
         let _ = writeln!(text, "| {word} | {} | {} | {} |", row["wall_s"], row["cpu_s"], row["memory_mb"]);
     }
     Ok(text)
+}
+
+fn digits(number: u64) -> String {
+    thousands(usize::try_from(number).unwrap_or(0))
 }
 
 fn declaration(at: usize) -> String {

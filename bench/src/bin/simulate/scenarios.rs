@@ -203,8 +203,8 @@ fn classic(sizes: Sizes) -> String {
     let out = float(sizes.slice + sizes.pointer + 2 * sizes.head) * float(u64::try_from(OF_ONE).unwrap_or(0));
     let _ = writeln!(
         text,
-        "| pointer and slice, every 30 s | 1 Gbit/s | {:.6} GB | {p50} | {p99} | {last} | {} |",
-        out / 1e9,
+        "| pointer and slice, every 30 s | 1 Gbit/s | {:.0} KB | {p50} | {p99} | {last} | {} |",
+        out / 1e3,
         outcome.failed
     );
     text
