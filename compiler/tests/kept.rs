@@ -3,7 +3,12 @@
 //!
 //! `SIDEGATE_KEPT` chooses how many requests each policy is asked (2,000), `SIDEGATE_KEPT_SEED` where they start.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test that fails may panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails may panic"
+)]
 
 #[path = "kept/policies.rs"]
 mod policies;
@@ -77,8 +82,7 @@ impl Reference {
 /// Asks a sample, and gives back how many requests were known already.
 fn ask(sample: &Sample, cache_entries: usize) -> usize {
     let bundle = bundle(sample);
-    let settings =
-        Settings { limits: Limits { cache_entries, ..Limits::default() }, ..Settings::default() };
+    let settings = Settings { limits: Limits { cache_entries, ..Limits::default() }, ..Settings::default() };
     let gate = Gate::new(load(&bundle), &workload(), settings, Seed::default());
     // A body that the policy does not read is not looked at, so that a bad one is no error.
     let references = [Reference::new(&bundle, false), Reference::new(&bundle, sample.reads_bodies)];
@@ -98,7 +102,11 @@ fn ask(sample: &Sample, cache_entries: usize) -> usize {
             assert_eq!(got, references[1].decide(&attributes), "{at}, whole document\n{attributes:?}");
         }
         let by_plan = gate.decide_by_plan(&attributes);
-        assert_eq!((&verdict.actions, &verdict.error), (&by_plan.actions, &by_plan.error), "{at}\n{attributes:?}");
+        assert_eq!(
+            (&verdict.actions, &verdict.error),
+            (&by_plan.actions, &by_plan.error),
+            "{at}\n{attributes:?}"
+        );
     }
     known
 }

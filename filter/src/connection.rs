@@ -50,9 +50,7 @@ pub(crate) fn fetch(needs: &Needs, attributes: &mut Attributes) -> Result<(), St
     }
     // Without an id nothing is remembered, and that is all.
     let id = number(b"connection\0id").unwrap_or(None);
-    let known = id.and_then(|id| {
-        KNOWN.with_borrow(|known| known.get(&(id, groups)).cloned())
-    });
+    let known = id.and_then(|id| KNOWN.with_borrow(|known| known.get(&(id, groups)).cloned()));
     let found = match known {
         Some(known) => known,
         None => {

@@ -76,7 +76,8 @@ fn every_connection_has_its_own_callers() {
         let envoy = Envoy::start_with(&version, &config, dir.path(), 1).unwrap();
         let to = envoy.listener("sidegate").unwrap();
         let open = |identity: Option<&Identity>| Connection::open(to, identity).unwrap();
-        let callers = ["a", "b"].map(|name| (spiffe("shop", name), authority.identity(name, &spiffe("shop", name))));
+        let callers =
+            ["a", "b"].map(|name| (spiffe("shop", name), authority.identity(name, &spiffe("shop", name))));
         let expected = |name: &str| [format!("{name}|TLSv1.3"), format!("{name}|{own}")];
         let nobody = ["nobody|none".to_owned(), "|nobody".to_owned()];
         let mut kept: Vec<_> = callers.iter().map(|(name, identity)| (name, open(Some(identity)))).collect();

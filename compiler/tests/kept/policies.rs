@@ -101,12 +101,12 @@ pub(crate) const NOT_KEPT: &[Sample] = &[
         "port of the client",
         "decision if input.attributes.source.address.socketAddress.portValue % 2 == 0",
     ),
-    sample(
-        "query that is changed",
-        r#"decision := {"allowed": true, "query_parameters_to_remove": ["x"]}"#,
-    ),
+    sample("query that is changed", r#"decision := {"allowed": true, "query_parameters_to_remove": ["x"]}"#),
     with_body("body", r#"decision if input.parsed_body.a == 1"#),
-    with_body("mark on a body", r#"decision if input.attributes.request.http.headers["x-envoy-auth-partial-body"] == "false""#),
+    with_body(
+        "mark on a body",
+        r#"decision if input.attributes.request.http.headers["x-envoy-auth-partial-body"] == "false""#,
+    ),
     with_body("a large part", r#"decision if json.marshal(input.attributes.request) != """#),
     sample(
         "the input changed",
@@ -120,4 +120,5 @@ allowed if {
 ];
 
 /// Reads nothing of a request.
-pub(crate) const ONE_FOR_ALL: Sample = sample("nothing", r#"decision := {"allowed": true, "headers": {"a": "b"}}"#);
+pub(crate) const ONE_FOR_ALL: Sample =
+    sample("nothing", r#"decision := {"allowed": true, "headers": {"a": "b"}}"#);

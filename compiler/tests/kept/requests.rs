@@ -38,7 +38,15 @@ fn headers(random: &mut Random) -> Headers {
     let mut all: Vec<(&[u8], Vec<u8>)> = Vec::new();
     if random.below(30) > 0 {
         let paths: [&[u8]; 9] = [
-            b"/a", b"/a?x=1", b"/a?x=1&x=2", b"/b/c", b"/a%2fb?x=", b"/%zz", b"/a?x=%zz", b"/\xff?x=\xfe", b"/a?x=1;y",
+            b"/a",
+            b"/a?x=1",
+            b"/a?x=1&x=2",
+            b"/b/c",
+            b"/a%2fb?x=",
+            b"/%zz",
+            b"/a?x=%zz",
+            b"/\xff?x=\xfe",
+            b"/a?x=1;y",
         ];
         let few = if random.below(5) > 0 { 5 } else { paths.len() };
         all.push((b":path", random.pick(&paths[..few]).to_vec()));
