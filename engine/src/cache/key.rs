@@ -80,11 +80,11 @@ pub(super) fn write(key: &mut Vec<u8>, request: &Request<'_>, places: &[Place]) 
     })
 }
 
-/// What a value would take in a key.
-pub(super) fn bytes(of: &Value) -> usize {
+/// What a value would take in a key; `None` if that is longer than any key.
+pub(super) fn bytes(of: &Value) -> Option<usize> {
     let mut key = Vec::new();
     value(&mut key, of);
-    key.len()
+    Some(key.len()).filter(|bytes| *bytes <= MOST)
 }
 
 /// A tag, a length, the bytes: where one value ends is never in doubt.

@@ -26,6 +26,8 @@ const WAYS: usize = 4;
 const SET_BYTES: usize = 4096;
 /// Bytes that an entry takes besides what it holds.
 const ENTRY_BYTES: usize = 128;
+/// Bytes that each text of it takes besides its own.
+const TEXT_BYTES: usize = 64;
 
 /// What makes the hashes of one cache its own.
 pub type Seed = [u8; 16];
@@ -114,10 +116,9 @@ impl Cache {
     /// Keeps a decision, where it is not too long.
     pub(crate) fn keep(&mut self, slot: Slot, kept: Kept) {
         let Slot { key, set } = slot;
-        let bytes = ENTRY_BYTES.saturating_add(key.len()).saturating_add(kept.bytes());
-        if bytes <= SET_BYTES
-            && let Some(set) = self.sets.get_mut(set)
-        {
+        let bytes =
+            kept.bytes().map(|bytes| bytes.saturating_add(key.len())).filter(|bytes| *bytes <= SET_BYTES);
+        if let (Some(bytes), Some(set)) = (bytes, self.sets.get_mut(set)) {
             set.make_room(bytes);
             set.entries.push(Entry { key: key.as_slice().into(), kept, bytes, was_used: false });
         }
@@ -172,30 +173,33 @@ impl Kept {
         Self { actions: actions.clone(), waived: *waived, error: error.clone() }
     }
 
-    /// About what it takes.
-    fn bytes(&self) -> usize {
-        let pair = |name: &str, value: &str| ENTRY_BYTES.min(64).saturating_add(name.len() + value.len());
-        let ops = |ops: &[HeaderOp]| -> usize {
-            ops.iter()
-                .map(|op| match op {
-                    HeaderOp::Set(name, value) | HeaderOp::Add(name, value) => pair(name, value),
-                    HeaderOp::Remove(name) => pair(name, ""),
-                })
-                .sum()
+    /// About what it takes; `None` if that is more than any set has.
+    fn bytes(&self) -> Option<usize> {
+        let mut texts = Vec::new();
+        let mut ops = |ops: &[HeaderOp]| {
+            texts.extend(ops.iter().map(|op| match op {
+                HeaderOp::Set(name, value) | HeaderOp::Add(name, value) => {
+                    name.len().saturating_add(value.len())
+                }
+                HeaderOp::Remove(name) => name.len(),
+            }));
         };
-        let metadata = |value: &Option<Value>| value.as_ref().map_or(0, key::bytes);
-        match &self.actions {
+        let metadata = match &self.actions {
             Actions::Allow { request_headers, path, response_headers, dynamic_metadata } => {
-                ops(request_headers)
-                    + ops(response_headers)
-                    + path.as_ref().map_or(0, Vec::len)
-                    + metadata(dynamic_metadata)
+                ops(request_headers);
+                ops(response_headers);
+                texts.extend(path.as_ref().map(Vec::len));
+                dynamic_metadata
             }
             Actions::Deny { status: _, headers, body, dynamic_metadata } => {
-                let headers: usize = headers.iter().map(|(name, value)| pair(name, value)).sum();
-                headers + body.len() + metadata(dynamic_metadata)
+                texts.extend(headers.iter().map(|(name, value)| name.len().saturating_add(value.len())));
+                texts.push(body.len());
+                dynamic_metadata
             }
-        }
+        };
+        texts.extend(metadata.iter().map(key::bytes).collect::<Option<Vec<_>>>()?);
+        let each = texts.into_iter().map(|bytes| bytes.saturating_add(TEXT_BYTES));
+        Some(each.fold(ENTRY_BYTES, usize::saturating_add))
     }
 }
 

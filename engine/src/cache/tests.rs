@@ -97,9 +97,18 @@ fn what_is_long_is_not_kept() {
     if let Actions::Deny { body, .. } = &mut deny.actions {
         *body = "a".repeat(SET_BYTES);
     }
-    let Looked::Missing(slot) = cache.look(&request) else { panic!("it is empty") };
-    cache.keep(slot, deny);
-    assert!(matches!(cache.look(&request), Looked::Missing(_)));
+    let many = (0..1000_u32).map(Value::from).collect::<Vec<_>>();
+    let told = Actions::Allow {
+        request_headers: Vec::new(),
+        path: None,
+        response_headers: Vec::new(),
+        dynamic_metadata: Some(Value::from(many)),
+    };
+    for kept in [deny, Kept { actions: told, waived: None, error: None }] {
+        let Looked::Missing(slot) = cache.look(&request) else { panic!("it is empty") };
+        cache.keep(slot, kept);
+        assert!(matches!(cache.look(&request), Looked::Missing(_)));
+    }
 }
 
 #[test]
