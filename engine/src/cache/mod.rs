@@ -10,7 +10,6 @@ mod key;
 
 use std::hash::Hasher as _;
 
-use regorus::Value;
 use siphasher::sip::SipHasher13;
 
 use crate::actions::{Actions, HeaderOp};

@@ -1,3 +1,5 @@
+use regorus::Value;
+
 use super::*;
 
 #[cfg(target_arch = "wasm32")]
