@@ -241,7 +241,7 @@ fn border(text: &mut String, results: &Results) {
     let _ = writeln!(
         text,
         "\n### The border between Envoy and a wasm filter\n{}. Filters of a few bytes that export one callback more, or make one \
-         host call {} times, beside one that does not.\n\n| | µs each | quartiles |\n|---|---|---|",
+         host call {} times, beside one that does not.\n\n| | µs each | quartiles | least |\n|---|---|---|---|",
         circumstances(section),
         section["times"],
     );
@@ -249,11 +249,12 @@ fn border(text: &mut String, results: &Results) {
         let each = &row["each_us"];
         let _ = writeln!(
             text,
-            "| {} | {} | {} … {} |",
+            "| {} | {} | {} … {} | {} |",
             row["name"].as_str().unwrap_or_default(),
             number(median(each), 2),
             number(each["quartiles"][0].as_f64(), 2),
             number(each["quartiles"][1].as_f64(), 2),
+            number(row["least_us"].as_f64(), 2),
         );
     }
 }

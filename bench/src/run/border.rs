@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use sidegate_bench::border::{ANSWER, Arg, COUNTER, Filter};
 use sidegate_bench::request::HEADERS;
-use sidegate_bench::summary::Summary;
+use sidegate_bench::summary::{Summary, least, rounded};
 use sidegate_tests::table::Table;
 
 use super::bench::Bench;
@@ -32,15 +32,17 @@ pub(crate) fn measure(bench: &Bench) -> Result<Value, String> {
     let taken = interleave(bench, &with_headers, rounds, requests)?;
     let (none, bare) = (&taken[0].envoy, &taken[1].envoy);
     println!("bench: the border, {rounds} rounds of {requests} requests");
-    let mut table = Table::new(&["what", "µs each", "quartiles"]);
+    let mut table = Table::new(&["what", "µs each", "quartiles", "least"]);
     let mut rows = Vec::new();
     for (at, ((name, _, times), row)) in all.iter().zip(&taken[1..]).enumerate() {
         let base = if at == 0 { none } else { bare };
         #[expect(clippy::cast_precision_loss, reason = "a few")]
         let each = Summary::paired(&row.envoy, base, |this, that| (this - that) / *times as f64);
         let spread = format!("{:.2} .. {:.2}", each.low, each.high);
-        table.row(&[name, &format!("{:.2}", each.median), &spread]);
-        rows.push(json!({"name": name, "each_us": each.to_json()}));
+        #[expect(clippy::cast_precision_loss, reason = "a few")]
+        let by_least = (least(&row.envoy) - least(base)) / *times as f64;
+        table.row(&[name, &format!("{:.2}", each.median), &spread, &format!("{by_least:.2}")]);
+        rows.push(json!({"name": name, "each_us": each.to_json(), "least_us": rounded(by_least)}));
     }
     print!("{}", table.text());
     Ok(json!({"times": TIMES, "rows": rows}))
@@ -88,6 +90,11 @@ fn subjects() -> Subjects {
     call("current time", "proxy_get_current_time_nanoseconds", vec![Arg::Place(ANSWER)]);
     call("a log below the level", "proxy_log", vec![Arg::Number(0), Arg::Text("nobody reads this")]);
     call("filter state set", "proxy_set_property", vec![Arg::Text("bench"), Arg::Text("value")]);
+    let set = ("proxy_replace_header_map_value", vec![REQUEST, Arg::Text("x-bench"), Arg::Text("value")]);
+    let once = Filter { calls: vec![set.clone()], ..Filter::default() };
+    all.push(("a request header set, after which Envoy selects the route again".to_owned(), once, 1));
+    let again = Filter { calls: vec![set; TIMES], ..Filter::default() };
+    all.push(("the same for each of several".to_owned(), again, TIMES));
     let counted = ("proxy_increment_metric", vec![Arg::At(COUNTER), Arg::Long(1)]);
     let filter = Filter { calls: vec![counted; TIMES], counter: Some("bench.requests"), ..Filter::default() };
     all.push(("a counter incremented".to_owned(), filter, TIMES));
