@@ -22,7 +22,7 @@ use serde_json::Value;
 use self::run::bench::Bench;
 use self::run::results::Results;
 use self::run::settings::{SECTIONS, Settings};
-use self::run::{border, latency, memory, micro, start, sweeps, table};
+use self::run::{border, cpu, latency, memory, micro, start, sweeps, table};
 
 fn main() -> ExitCode {
     let only_report = std::env::args().nth(1).is_some_and(|word| word == "report");
@@ -50,13 +50,14 @@ fn measure() -> Result<(), String> {
         }
         let began = std::time::Instant::now();
         let measured: Value = match *section {
-            "table" => table::measure(&bench)?,
+            "table" => cpu::on_one(|| table::measure(&bench))?,
             "latency" => latency::measure(&bench)?,
             "memory" => memory::measure(&bench)?,
             "start" => start::measure(&bench)?,
-            "border" => border::measure(&bench)?,
+            "border" => cpu::on_one(|| border::measure(&bench))?,
             "micro" => micro::measure(&bench)?,
-            sweep => sweeps::measure(&bench, sweep)?,
+            "workers" => sweeps::measure(&bench, section)?,
+            sweep => cpu::on_one(|| sweeps::measure(&bench, sweep))?,
         };
         if measured.is_null() {
             continue;

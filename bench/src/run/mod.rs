@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod border;
+pub(crate) mod cpu;
 pub(crate) mod latency;
 pub(crate) mod load;
 pub(crate) mod memory;
