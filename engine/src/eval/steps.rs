@@ -51,7 +51,25 @@ impl<'a> Machine<'a> {
             Stmt::Clear { dst } => self.set(base, *dst, Value::Undefined),
             Stmt::Choose { steps, blocks, first } => self.choose(frame, steps, blocks, *first),
             Stmt::Defined { src } => Ok(holds(*self.slot(base, *src)? != Value::Undefined)),
-            other => self.seldom(other, frame),
+            Stmt::GetBase { .. }
+            | Stmt::Operate { .. }
+            | Stmt::Compare { .. }
+            | Stmt::Member { .. }
+            | Stmt::IsArray { .. }
+            | Stmt::IsObject { .. }
+            | Stmt::MakeArray { .. }
+            | Stmt::MakeSet { .. }
+            | Stmt::MakeObject { .. }
+            | Stmt::Every { .. }
+            | Stmt::Push { .. }
+            | Stmt::Add { .. }
+            | Stmt::Insert { .. }
+            | Stmt::InsertAt { .. }
+            | Stmt::AddAt { .. }
+            | Stmt::Slot { .. }
+            | Stmt::Patch { .. }
+            | Stmt::With { .. }
+            | Stmt::Outside { .. } => self.seldom(stmt, frame),
         }
     }
 
