@@ -20,9 +20,8 @@ pub(crate) struct Failure {
 pub(crate) fn fetch(needs: &Needs) -> Result<Attributes, Failure> {
     let headers =
         host::header_map(Map::Request).map_err(|status| Failure { code: "host_headers", status })?;
-    let mut attributes = Attributes { headers, ..Attributes::default() };
     let failed = |status| Failure { code: "host_property", status };
-    connection::fetch(needs, &mut attributes).map_err(failed)?;
+    let mut attributes = Attributes { headers, ..connection::fetch(needs).map_err(failed)? };
     for group in needs.iter().filter(|group| group.is_fetched()) {
         fetch_group(group, &mut attributes).map_err(failed)?;
     }
