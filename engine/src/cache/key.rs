@@ -71,10 +71,7 @@ pub(super) fn write(key: &mut Vec<u8>, request: &Request<'_>, places: &[Place]) 
         match request.part_at(place) {
             None => put(key, 0, &[]),
             Some(Part::Text(text)) if place.below.is_empty() => put(key, 1, text.as_bytes()),
-            Some(part) => {
-                let whole = Value::from(part);
-                value(key, place.below.iter().fold(&whole, |value, key| &value[key]));
-            }
+            Some(part) => value(key, place.down(&part.into())),
         }
         key.len() <= MOST
     })

@@ -96,7 +96,7 @@ impl Cache {
         let mut key = std::mem::take(&mut self.key);
         key.clear();
         let is_written = key::write(&mut key, request, &self.places);
-        let found = self.find(&key).filter(|_| is_written);
+        let found = if is_written { self.find(&key) } else { None };
         let Some((set, entry)) = found else {
             self.key = key;
             return Looked::TooLong;

@@ -7,38 +7,38 @@ use regorus::Value;
 
 use crate::needs::{Group, PARTIAL_BODY};
 
-/// A part of the input that is made on its own. The list below says where each is.
+/// A part of the input that is made on its own. The list below says where each is, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leaf {
-    Body,
-    DestinationAddress,
-    DestinationPrincipal,
-    Direction,
-    Headers,
-    Host,
-    Metadata,
-    Method,
+    Version,
+    Phase,
+    Workload,
+    SourceNames,
+    TlsVersion,
+    Sni,
     Mtls,
-    ParsedBody,
+    Direction,
     ParsedPath,
     ParsedQuery,
-    Path,
-    Phase,
-    Principal,
-    Protocol,
-    RouteMetadata,
-    Scheme,
-    Size,
-    Sni,
-    SourceAddress,
-    SourceNames,
-    SourcePrincipal,
-    SourceService,
-    Time,
-    TlsVersion,
+    ParsedBody,
     TruncatedBody,
-    Version,
-    Workload,
+    Principal,
+    Method,
+    Path,
+    Host,
+    Scheme,
+    Protocol,
+    Headers,
+    Body,
+    Size,
+    Time,
+    SourceAddress,
+    SourceService,
+    SourcePrincipal,
+    DestinationAddress,
+    DestinationPrincipal,
+    Metadata,
+    RouteMetadata,
 }
 
 /// Every leaf with the group that it is of, and its path. No path is the beginning of another.
@@ -102,8 +102,7 @@ pub(crate) enum At {
 impl Leaf {
     /// The group that it is of.
     pub(crate) fn group(self) -> Group {
-        let found = LEAVES.iter().find(|(leaf, ..)| *leaf == self);
-        found.map_or(Group::Fixed, |(_, group, _)| *group)
+        LEAVES.get(self as usize).map_or(Group::Fixed, |(_, group, _)| *group)
     }
 }
 
@@ -131,15 +130,18 @@ impl Place {
         let is_above = LEAVES.iter().any(|(_, _, location)| is_at(path.len(), location));
         Self { at: if is_above { At::Document } else { At::Nothing }, below: path }
     }
-}
 
-impl Place {
     /// The same, where nothing but the keys of what is there will be read.
     pub(crate) fn keys_of(path: Vec<Value>) -> Self {
         match Self::of(path) {
             Self { at: At::Leaf(Leaf::Headers), below } if below.is_empty() => Self { at: At::Names, below },
             place => place,
         }
+    }
+
+    /// What is left of the way, from what [`at`](Self::at) leads to.
+    pub(crate) fn down<'v>(&self, whole: &'v Value) -> &'v Value {
+        self.below.iter().fold(whole, |value, key| &value[key])
     }
 }
 
@@ -166,7 +168,8 @@ mod tests {
 
     #[test]
     fn no_leaf_is_in_another() {
-        for (one, _, path) in LEAVES {
+        for (place, (one, group, path)) in LEAVES.iter().enumerate() {
+            assert_eq!((*one as usize, one.group()), (place, *group), "{one:?}");
             assert_eq!(LEAVES.iter().filter(|(leaf, ..)| leaf == one).count(), 1, "{one:?}");
             let starts = LEAVES.iter().filter(|(_, _, other)| other.starts_with(path)).count();
             assert_eq!(starts, 1, "{path:?}");

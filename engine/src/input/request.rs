@@ -99,10 +99,7 @@ impl<'a> Request<'a> {
         match self.part_at(place) {
             None => Value::Undefined,
             Some(part) if place.below.is_empty() => part.into(),
-            Some(part) => {
-                let whole = Value::from(part);
-                place.below.iter().fold(&whole, |value, key| &value[key]).clone()
-            }
+            Some(part) => place.down(&part.into()).clone(),
         }
     }
 
