@@ -19,10 +19,12 @@ mod declare;
 mod import;
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::fd::OwnedFd;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket, sockopt};
 use serde_json::{Value as Json, json};
 use sidegate_tests::certs::{Authority, Identity, spiffe};
 use sidegate_tests::client::{Connection, Request as Wire};
@@ -45,15 +47,23 @@ struct Case {
     random: Random,
     filters: Vec<Json>,
     port: u16,
+    _reserved: OwnedFd,
+}
+
+/// A port for Envoy that nobody else gets while the socket lives: the tests of this file run side by side, and two
+/// Envoys may well listen on one port (`SO_REUSEPORT`), each of them getting some of the connections.
+fn reserve() -> (u16, OwnedFd) {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    sockopt::set_socket_reuseport(&socket, true).unwrap();
+    bind(&socket, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+    (SocketAddr::try_from(getsockname(&socket).unwrap()).unwrap().port(), socket)
 }
 
 fn cases() -> Vec<Case> {
     let path = places::root().join("tests/istio/rbac.jsonl");
     let text = std::fs::read_to_string(path).expect("`make istio-rbac` writes it");
-    // All at once, so that no port is given twice.
-    let free: Vec<TcpListener> = text.lines().map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-    let case = |(line, free): (&str, TcpListener)| {
-        let port = free.local_addr().unwrap().port();
+    let case = |line: &str| {
+        let (port, reserved) = reserve();
         let translated: Json = serde_json::from_str(line).unwrap();
         assert_eq!(translated["refused"], json!([]), "istiod takes all of them");
         let mut random = Random(translated["name"].as_str().unwrap().parse().unwrap());
@@ -65,9 +75,9 @@ fn cases() -> Vec<Case> {
         let filters = translated["filters"].to_string();
         let filters =
             filters.replace(&format!("\"destinationPort\":{PORT}"), &format!("\"destinationPort\":{port}"));
-        Case { mesh, random, filters: serde_json::from_str(&filters).unwrap(), port }
+        Case { mesh, random, filters: serde_json::from_str(&filters).unwrap(), port, _reserved: reserved }
     };
-    text.lines().zip(free).map(case).collect()
+    text.lines().map(case).collect()
 }
 
 /// What puts a header's claims where `jwt_authn` has those of a token that it has verified.
