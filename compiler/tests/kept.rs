@@ -18,7 +18,7 @@ mod requests;
 use sidegate_compiler::{BuildOptions, Sources, build};
 use sidegate_engine::Value;
 use sidegate_engine::actions::Actions;
-use sidegate_engine::attributes::{Attributes, Workload};
+use sidegate_engine::attributes::{Attributes, Phase, Workload};
 use sidegate_engine::decide::{Basis, DecideError, Settings};
 use sidegate_engine::decision::Decision;
 use sidegate_engine::gate::{Gate, Seed};
@@ -75,7 +75,7 @@ impl Reference {
         let input = self.builder.build(&self.needs, attributes)?;
         let result = self.policy.evaluate(&input, &attributes.context)?;
         let decision = Decision::read(&result, &Limits::default())?;
-        Ok(Actions::new(decision, attributes.header(b":path"))?)
+        Ok(Actions::new(decision, Phase::Request, attributes.header(b":path"))?)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use regorus::Value;
 
+use crate::attributes::Phase;
 use crate::decision::{Allow, Decision, DecisionError, Deny};
 
 /// What the host carries out. Nothing in it needs checking again.
@@ -11,7 +12,7 @@ use crate::decision::{Allow, Decision, DecisionError, Deny};
 pub enum Actions {
     /// The request goes on.
     Allow {
-        /// On the request, at most one for each name.
+        /// On the request, in this order.
         request_headers: Vec<HeaderOp>,
         /// The new `:path`, where query parameters changed it. Setting it selects the route anew.
         path: Option<Vec<u8>>,
@@ -42,6 +43,8 @@ pub enum HeaderOp {
     Add(String, String),
     /// Remove every value.
     Remove(String),
+    /// Remove every header whose name begins so, of those that were there before any change.
+    RemovePrefix(String),
 }
 
 impl Actions {
@@ -65,19 +68,28 @@ impl Actions {
         matches!(self, Self::Allow { .. })
     }
 
-    /// The actions of a decision on a request with this `:path`. Fails where a request without path
-    /// (`CONNECT`) is to get other query parameters.
-    pub fn new(decision: Decision, path: Option<&[u8]>) -> Result<Self, DecisionError> {
+    /// The actions of a decision on a request with this `:path`, on the response to one, or on a connection. Fails where
+    /// a request without path (`CONNECT`) is to get other query parameters, or one that has gone upstream is to be
+    /// changed. Of a connection nothing can be changed: there such keys have no effect, as in OPA behind Envoy.
+    pub fn new(decision: Decision, phase: Phase, path: Option<&[u8]>) -> Result<Self, DecisionError> {
         let allow = match decision {
             Decision::Deny(deny) => return Ok(deny.into()),
             Decision::Allow(allow) => allow,
         };
+        let allow = match (phase, allow.request_key()) {
+            (Phase::Response, Some(key)) => return Err(DecisionError::Phase { key }),
+            (Phase::Connection, _) => Allow { dynamic_metadata: allow.dynamic_metadata, ..Allow::default() },
+            (Phase::Request, _) | (Phase::Response, None) => allow,
+        };
         let Allow {
             request_headers_to_set,
+            request_headers_to_add,
             request_headers_to_remove,
+            request_header_prefixes_to_remove,
             response_headers_to_add,
             response_headers_to_set,
             response_headers_to_remove,
+            response_header_prefixes_to_remove,
             query_parameters_to_set,
             query_parameters_to_remove,
             dynamic_metadata,
@@ -92,9 +104,15 @@ impl Actions {
             }
         };
         Ok(Self::Allow {
-            request_headers: request_ops(request_headers_to_set, request_headers_to_remove),
+            request_headers: request_ops(
+                request_header_prefixes_to_remove,
+                request_headers_to_set,
+                request_headers_to_add,
+                request_headers_to_remove,
+            ),
             path,
             response_headers: response_ops(
+                response_header_prefixes_to_remove,
                 response_headers_to_remove,
                 response_headers_to_set,
                 response_headers_to_add,
@@ -117,9 +135,15 @@ impl From<Deny> for Actions {
     }
 }
 
-/// ext_authz sets each header in turn and removes afterwards, so the last value wins over earlier ones and
-/// a removal over all. What is left is one change for each name, sorted.
-fn request_ops(set: Vec<(String, String)>, remove: Vec<String>) -> Vec<HeaderOp> {
+/// What the client sent under a prefix goes first. Then as ext_authz does: each header is set in turn, others added to
+/// them, and removed afterwards, so the last value wins over earlier ones and a removal over all.
+fn request_ops(
+    prefixes: Vec<String>,
+    set: Vec<(String, String)>,
+    mut add: Vec<(String, String)>,
+    remove: Vec<String>,
+) -> Vec<HeaderOp> {
+    add.retain(|(name, _)| !remove.contains(name));
     let mut ops = BTreeMap::new();
     ops.extend(set.into_iter().map(|(name, value)| (name, Some(value))));
     ops.extend(remove.into_iter().map(|name| (name, None)));
@@ -127,12 +151,16 @@ fn request_ops(set: Vec<(String, String)>, remove: Vec<String>) -> Vec<HeaderOp>
         Some(value) => HeaderOp::Set(name, value),
         None => HeaderOp::Remove(name),
     };
-    ops.into_iter().map(op).collect()
+    let mut all: Vec<_> = prefixes.into_iter().map(HeaderOp::RemovePrefix).collect();
+    all.extend(ops.into_iter().map(op));
+    all.extend(add.into_iter().map(|(name, value)| HeaderOp::Add(name, value)));
+    all
 }
 
 /// Removals, then replacements, then additions: a header that is both removed and added has the added
 /// values alone.
 fn response_ops(
+    prefixes: Vec<String>,
     remove: Vec<String>,
     set: Vec<(String, String)>,
     add: Vec<(String, String)>,
@@ -141,7 +169,8 @@ fn response_ops(
     for (name, value) in set {
         replaced.entry(name).or_default().push(value);
     }
-    let mut ops: Vec<_> = remove.into_iter().map(HeaderOp::Remove).collect();
+    let mut ops: Vec<_> = prefixes.into_iter().map(HeaderOp::RemovePrefix).collect();
+    ops.extend(remove.into_iter().map(HeaderOp::Remove));
     for (name, values) in replaced {
         for (index, value) in values.into_iter().enumerate() {
             let op = if index == 0 { HeaderOp::Set } else { HeaderOp::Add };
@@ -204,13 +233,21 @@ mod tests {
 
     #[test]
     fn on_a_request_the_last_value_wins_and_removal_over_all() {
-        let ops =
-            request_ops(pairs(&[("b", "1"), ("a", "1"), ("a", "2"), ("gone", "1")]), names(&["gone", "x"]));
+        let ops = request_ops(
+            names(&["x-in-"]),
+            pairs(&[("b", "1"), ("a", "1"), ("a", "2"), ("gone", "1")]),
+            pairs(&[("b", "2"), ("gone", "2"), ("new", "1"), ("new", "2")]),
+            names(&["gone", "x"]),
+        );
         let expected = [
+            HeaderOp::RemovePrefix("x-in-".into()),
             HeaderOp::Set("a".into(), "2".into()),
             HeaderOp::Set("b".into(), "1".into()),
             HeaderOp::Remove("gone".into()),
             HeaderOp::Remove("x".into()),
+            HeaderOp::Add("b".into(), "2".into()),
+            HeaderOp::Add("new".into(), "1".into()),
+            HeaderOp::Add("new".into(), "2".into()),
         ];
         assert_eq!(ops, expected);
     }
@@ -218,11 +255,13 @@ mod tests {
     #[test]
     fn on_a_response_every_value_counts() {
         let ops = response_ops(
+            names(&["x-debug-"]),
             names(&["server"]),
             pairs(&[("s", "1"), ("s", "2")]),
             pairs(&[("a", "1"), ("a", "2")]),
         );
         let expected = [
+            HeaderOp::RemovePrefix("x-debug-".into()),
             HeaderOp::Remove("server".into()),
             HeaderOp::Set("s".into(), "1".into()),
             HeaderOp::Add("s".into(), "2".into()),
@@ -258,7 +297,7 @@ mod tests {
         let allow = |names: &[&str]| {
             Decision::Allow(Allow { query_parameters_to_remove: self::names(names), ..Default::default() })
         };
-        let path_of = |decision, path| match Actions::new(decision, path) {
+        let path_of = |decision, path| match Actions::new(decision, Phase::Request, path) {
             Ok(Actions::Allow { path, .. }) => Ok(path),
             other => Err(other),
         };
@@ -266,5 +305,26 @@ mod tests {
         assert_eq!(path_of(allow(&["c"]), Some(b"/?a=1&b=2")), Ok(None));
         assert_eq!(path_of(allow(&["c"]), Some(b"/?b&a")), Ok(Some(b"/?a=&b=".to_vec())));
         assert_eq!(path_of(allow(&["c"]), None), Err(Err(DecisionError::NoPath)));
+    }
+
+    #[test]
+    fn a_request_that_has_gone_upstream_is_not_changed() {
+        let change = Allow { request_headers_to_remove: names(&["a"]), ..Allow::default() };
+        let on_response = |allow| Actions::new(Decision::Allow(allow), Phase::Response, None);
+        assert_eq!(
+            on_response(change.clone()),
+            Err(DecisionError::Phase { key: "request_headers_to_remove" })
+        );
+        let on_connection = Actions::new(Decision::Allow(change), Phase::Connection, None);
+        assert_eq!(on_connection, Ok(Actions::unchanged()));
+        let allow = Allow { response_headers_to_remove: names(&["server"]), ..Allow::default() };
+        let response_headers = vec![HeaderOp::Remove("server".into())];
+        let expected = Actions::Allow {
+            request_headers: Vec::new(),
+            path: None,
+            response_headers,
+            dynamic_metadata: None,
+        };
+        assert_eq!(on_response(allow), Ok(expected));
     }
 }

@@ -53,6 +53,8 @@ pub struct Attributes {
     pub metadata: Option<Vec<u8>>,
     /// `xds.route_metadata`: that of the route, in the same form.
     pub route_metadata: Option<Vec<u8>>,
+    /// The response's header map, where it is asked about.
+    pub response: Headers,
     /// The callback that asks; not an attribute.
     pub phase: Phase,
     /// Clock and randomness, where the policy uses them ([`Policy::uses_clock`], …); not attributes either.

@@ -15,9 +15,28 @@ pub(crate) fn set(items: impl IntoIterator<Item = Value>) -> Value {
     set_of(items.into_iter().collect())
 }
 
+/// The fields of an object; of equal keys the last counts.
+pub(crate) fn fields(fields: impl IntoIterator<Item = (Value, Value)>) -> BTreeMap<Value, Value> {
+    sorted(fields.into_iter().collect())
+}
+
+/// A map of anything, one by one.
+pub(crate) fn map<K: Ord, V>(entries: impl IntoIterator<Item = (K, V)>) -> BTreeMap<K, V> {
+    let mut map = BTreeMap::new();
+    entries.into_iter().for_each(|(key, value)| {
+        map.insert(key, value);
+    });
+    map
+}
+
 #[inline(never)]
 fn object_of(fields: Vec<(Value, Value)>) -> Value {
-    Value::from(fields.into_iter().collect::<BTreeMap<_, _>>())
+    Value::from(sorted(fields))
+}
+
+#[inline(never)]
+fn sorted(fields: Vec<(Value, Value)>) -> BTreeMap<Value, Value> {
+    fields.into_iter().collect()
 }
 
 #[inline(never)]

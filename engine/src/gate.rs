@@ -5,13 +5,13 @@ use std::cell::RefCell;
 use regorus::Value;
 
 use crate::actions::Actions;
-use crate::attributes::{Attributes, Workload};
+use crate::attributes::{Attributes, Phase, Workload};
 pub use crate::cache::Seed;
 use crate::cache::{Cache, Kept, Looked, Uncached};
 use crate::decide::{Basis, DecideError, Settings, Verdict};
 use crate::decision::Decision;
 use crate::input::{InputBuilder, Request};
-use crate::needs::Needs;
+use crate::needs::{Group, Needs};
 use crate::policy::Policy;
 
 /// A loaded policy, what it reads, and what it has answered.
@@ -21,6 +21,7 @@ pub struct Gate {
     needs: Needs,
     builder: InputBuilder,
     settings: Settings,
+    phase: Phase,
     cache: Result<RefCell<Cache>, NotKept>,
 }
 
@@ -43,7 +44,23 @@ impl Gate {
         let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
         let builder = InputBuilder::new(workload).with_messages(policy.messages());
         let cache = cache(&policy, &needs, settings.limits.cache_entries, seed).map(RefCell::new);
-        Self { policy, needs, builder, settings, cache }
+        Self { policy, needs, builder, settings, phase: Phase::Request, cache }
+    }
+
+    /// The same, asked about responses or connections.
+    #[must_use]
+    pub fn in_phase(self, phase: Phase) -> Self {
+        Self { phase, ..self }
+    }
+
+    /// The same, taking these for other names of the trust domain that the proxy is in.
+    #[must_use]
+    pub fn with_aliases(self, aliases: &[String]) -> Self {
+        let mut needs = self.needs;
+        if !aliases.is_empty() && needs.contains(Group::SourceNames) {
+            needs.add(Group::DestinationPrincipal);
+        }
+        Self { needs, builder: self.builder.with_aliases(aliases.to_vec()), ..self }
     }
 
     /// The policy.
@@ -115,7 +132,7 @@ impl Gate {
     fn decide_by_table(&self, attributes: &Attributes) -> Option<Verdict> {
         let answer = self.policy.table()?.decide(&self.needs, attributes, &self.settings.limits);
         let (decision, marks) = answer?;
-        let actions = Actions::new(decision, attributes.header(b":path")).ok()?;
+        let actions = Actions::new(decision, self.phase, attributes.header(b":path")).ok()?;
         Some(Verdict { actions, waived: self.settings.waived(marks), error: None, basis: Basis::Table })
     }
 
@@ -130,7 +147,7 @@ impl Gate {
             Err(error) => return (self.failed(error.into(), result), false),
         };
         let depends_on_path = decision.changes_query();
-        let verdict = match Actions::new(decision, attributes.header(b":path")) {
+        let verdict = match Actions::new(decision, self.phase, attributes.header(b":path")) {
             Ok(actions) => Verdict {
                 actions,
                 waived: self.settings.waived(marks),

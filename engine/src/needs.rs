@@ -47,6 +47,8 @@ pub enum Group {
     Metadata,
     /// What the route says: the property `xds.route_metadata`; [`Needs::route_metadata`] says for whom.
     RouteMetadata,
+    /// The response's status and headers, which there are in that phase alone.
+    Response,
 }
 
 /// A set of [`Group`]s, and which headers and metadata the policy reads.
@@ -78,7 +80,7 @@ const NAMESPACES: &str = "filterMetadata";
 
 impl Group {
     /// Every group, in the order of [`Needs::iter`].
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Fixed,
         Self::Http,
         Self::Headers,
@@ -97,6 +99,7 @@ impl Group {
         Self::Body,
         Self::Metadata,
         Self::RouteMetadata,
+        Self::Response,
     ];
 
     /// Stable name, for reports.
@@ -120,11 +123,12 @@ impl Group {
             Self::Body => "body",
             Self::Metadata => "metadata",
             Self::RouteMetadata => "route_metadata",
+            Self::Response => "response",
         }
     }
 
     /// Whether the host has to ask for a property; the other groups come from the headers, which are always
-    /// fetched, from the body's own callbacks, or from nothing.
+    /// fetched, from the callbacks of body and response, or from nothing.
     pub fn is_fetched(self) -> bool {
         !matches!(
             self,
@@ -135,6 +139,7 @@ impl Group {
                 | Self::ParsedQuery
                 | Self::SourceService
                 | Self::Body
+                | Self::Response
         )
     }
 
@@ -238,6 +243,11 @@ impl Needs {
         self.headers.extend(&other.headers);
         self.metadata.extend(&other.metadata);
         self.route_metadata.extend(&other.route_metadata);
+    }
+
+    /// Adds what the host needs besides what the policy reads.
+    pub(crate) fn add(&mut self, group: Group) {
+        self.groups |= group.bit();
     }
 
     /// Whether `group` is needed.

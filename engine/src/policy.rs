@@ -6,6 +6,7 @@ use regorus::Value;
 
 use crate::bundle::{BundleError, VerifiedBundle};
 use crate::cache::{self, Uncached};
+use crate::config::Entrypoints;
 use crate::eval::{Asked, Context, EvalError, Machine};
 use crate::grpc::Messages;
 use crate::input::Request;
@@ -21,9 +22,20 @@ pub struct Policy {
     loaded: Option<Loaded>,
 }
 
+/// The policies of one bundle, one for each moment at which something is decided.
 #[derive(Debug)]
+pub struct Policies {
+    /// Asked about requests.
+    pub request: Policy,
+    /// Asked about responses, where the configuration says so.
+    pub response: Option<Policy>,
+    /// Asked about connections, where it says so.
+    pub connection: Option<Policy>,
+}
+
+#[derive(Clone, Debug)]
 struct Loaded {
-    image: Image,
+    image: Arc<Image>,
     /// The entry point's place in the image.
     entry: usize,
     func: FuncId,
@@ -45,7 +57,15 @@ impl Policy {
         if image.depth() > limits.depth {
             return Err(BundleError::Depth { limit: limits.depth, depth: image.depth() });
         }
+        let image = Arc::new(image);
         Ok(Self { loaded: Some(Loaded { image, entry, func, reads, limits, signed_by }) })
+    }
+
+    /// The policy that answers at another entry point of the same bundle.
+    pub fn at(&self, entrypoint: &str) -> Result<Self, BundleError> {
+        let mut other = Self { loaded: self.loaded.clone() };
+        other.turn_to(entrypoint)?;
+        Ok(other)
     }
 
     /// Makes it answer at another entry point of its bundle; where there is no such, nothing changes.
@@ -127,6 +147,21 @@ impl Policy {
             if doubt { Err(EvalError::Inexact("http_status")) } else { Ok(value) }
         });
         (value, machine.used())
+    }
+}
+
+impl Policies {
+    /// The policies that answer at these entry points.
+    pub fn load(
+        bundle: VerifiedBundle,
+        entrypoints: &Entrypoints,
+        limits: Limits,
+    ) -> Result<Self, BundleError> {
+        let Entrypoints { request, response, connection } = entrypoints;
+        let request = Policy::load(bundle, request, limits)?;
+        let at = |path: &Option<String>| path.as_deref().map(|path| request.at(path)).transpose();
+        let (response, connection) = (at(response)?, at(connection)?);
+        Ok(Self { request, response, connection })
     }
 }
 

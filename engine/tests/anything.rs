@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use regorus::Value;
 use sidegate_engine::actions::Actions;
-use sidegate_engine::attributes::{Attributes, Workload};
+use sidegate_engine::attributes::{Attributes, Phase, Workload};
 use sidegate_engine::decide::Settings;
 use sidegate_engine::decision::Decision;
 use sidegate_engine::eval::EvalError;
@@ -90,7 +90,7 @@ proptest! {
             fields.into_iter().map(|(key, value)| (KEYS[key].to_owned(), value)).collect();
         object.insert("allowed".to_owned(), allowed.into());
         let decision = Decision::read(&Value::from(serde_json::Value::Object(object)), &Limits::default());
-        let actions = decision.and_then(|decision| Actions::new(decision, Some(&path)));
+        let actions = decision.and_then(|decision| Actions::new(decision, Phase::Request, Some(&path)));
         if let Ok(actions) = actions {
             prop_assert_eq!(actions.is_allow(), allowed);
         }

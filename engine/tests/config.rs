@@ -4,28 +4,37 @@
 use std::fs;
 use std::path::Path;
 
-use sidegate_engine::config::{Config, Sources};
+use sidegate_engine::config::{Config, Entrypoints, Sources};
 
 fn answer(json: &[u8]) -> String {
     match Config::parse(json) {
         Ok(Config {
-            entrypoint,
+            entrypoints,
             mode,
             on_error_status,
             limits,
             allow_lowering,
             waives_undeclared,
+            trust_domain_aliases,
             trust,
             bundle,
         }) => {
             let Sources { inline, http } = bundle;
             let mode = mode.as_str();
+            let Entrypoints { request, response, connection } = entrypoints;
+            let mut asked = request;
+            for (of, path) in [("responses", response), ("connections", connection)] {
+                asked += &path.map(|path| format!(", of {of} {path}")).unwrap_or_default();
+            }
+            if !trust_domain_aliases.is_empty() {
+                asked += &format!(", also called {}", trust_domain_aliases.join(" "));
+            }
             let inline = inline.map_or(0, |inline| inline.len());
             let lowering = if allow_lowering { ", may be lowered" } else { "" };
             let undeclared = if waives_undeclared { ", what is undeclared passes" } else { "" };
             let http = http.map(|http| format!("{http:?}\n")).unwrap_or_default();
             format!(
-                "{mode} {entrypoint}, {on_error_status} on error, {inline} bytes of bundle{lowering}{undeclared}\n{limits:?}\n{trust:?}\n{http}"
+                "{mode} {asked}, {on_error_status} on error, {inline} bytes of bundle{lowering}{undeclared}\n{limits:?}\n{trust:?}\n{http}"
             )
         }
         Err(error) => format!("{error} [{}]\n", error.code()),

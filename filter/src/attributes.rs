@@ -1,6 +1,6 @@
 //! Fetches what the policy reads, and nothing else: a property costs about a microsecond.
 
-use sidegate_engine::attributes::{Attributes, Workload};
+use sidegate_engine::attributes::{Attributes, Phase, Workload};
 use sidegate_engine::needs::{Group, Needs};
 
 use crate::connection;
@@ -22,10 +22,20 @@ pub(crate) fn fetch(needs: &Needs) -> Result<Attributes, Failure> {
         host::header_map(Map::Request).map_err(|status| Failure { code: "host_headers", status })?;
     let failed = |status| Failure { code: "host_property", status };
     let mut attributes = Attributes { headers, ..connection::fetch(needs).map_err(failed)? };
-    for group in needs.iter().filter(|group| group.is_fetched()) {
-        fetch_group(group, &mut attributes).map_err(failed)?;
-    }
+    fetch_groups(needs, &mut attributes).map_err(failed)?;
     Ok(attributes)
+}
+
+/// The attributes of a connection, of which there is no request.
+pub(crate) fn fetch_of_connection(needs: &Needs) -> Result<Attributes, Failure> {
+    let failed = |status| Failure { code: "host_property", status };
+    let mut attributes = Attributes { phase: Phase::Connection, ..connection::fetch(needs).map_err(failed)? };
+    fetch_groups(needs, &mut attributes).map_err(failed)?;
+    Ok(attributes)
+}
+
+fn fetch_groups(needs: &Needs, attributes: &mut Attributes) -> Result<(), Status> {
+    needs.iter().filter(|group| group.is_fetched()).try_for_each(|group| fetch_group(group, attributes))
 }
 
 /// The workload by its labels, as Istio writes them into the node's metadata; only readable while the
@@ -55,6 +65,7 @@ fn fetch_group(group: Group, attributes: &mut Attributes) -> Result<(), Status> 
         | Group::ParsedQuery
         | Group::SourceService
         | Group::Body
+        | Group::Response
         // Of the connection.
         | Group::SourceNames
         | Group::SourcePrincipal

@@ -14,7 +14,7 @@ use crate::loaded::Asked;
 /// The plugin's setting without which Envoy gives a held request no body.
 pub(crate) const NEEDED_SETTING: &str = "allow_on_headers_stop_iteration";
 
-/// How far a request is.
+/// How far a request is, or a connection.
 pub(crate) enum Progress {
     /// It goes on, whatever its body is.
     Passed,
@@ -24,6 +24,10 @@ pub(crate) enum Progress {
     Waiting(Box<Waiting>),
     /// A policy is awaited.
     Held(Box<Held>),
+    /// It is a connection, whose first bytes are awaited.
+    Opened,
+    /// It is a connection, and a policy is awaited.
+    HeldConnection,
 }
 
 /// A request that came before the first policy.

@@ -5,11 +5,10 @@ use std::cell::Cell;
 use sidegate_engine::actions::Actions;
 use sidegate_engine::attributes::Attributes;
 use sidegate_engine::decide::{Difference, Verdict};
-use sidegate_engine::gate::Gate;
 
 use crate::host::{self, Level};
 use crate::metrics;
-use crate::policy;
+use crate::policy::Gates;
 
 thread_local! {
     /// Whether a sample may be logged: one from one permission to the next.
@@ -26,11 +25,11 @@ pub(crate) fn permit_sample() {
 
 /// Asks the candidate about a request and counts how its answer differs. A body that what decides does not read was
 /// not waited for: then a candidate that reads it cannot be asked.
-pub(crate) fn compare(stable: &Verdict, candidate: &Gate, attributes: &Attributes, is_body_unknown: bool) {
-    if is_body_unknown && policy::body_limit(candidate).is_some() {
+pub(crate) fn compare(stable: &Verdict, candidate: &Gates, attributes: &Attributes, is_body_unknown: bool) {
+    if is_body_unknown && candidate.body_limit().is_some() {
         return metrics::count_named("candidate.", Difference::Error.name());
     }
-    let verdict = candidate.decide(attributes);
+    let verdict = candidate.request.decide(attributes);
     let difference = stable.compare(&verdict);
     metrics::count_named("candidate.", difference.name());
     if difference != Difference::Same && MAY_LOG.try_with(|may| may.replace(false)).unwrap_or(false) {

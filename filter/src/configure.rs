@@ -3,10 +3,9 @@
 use std::rc::Rc;
 
 use sidegate_engine::bundle::BundleError;
-use sidegate_engine::config::{Config, ConfigError, Mode, Sources};
+use sidegate_engine::config::{Config, ConfigError, Entrypoints, Mode, Sources};
 use sidegate_engine::decide::Settings;
-use sidegate_engine::gate::Gate;
-use sidegate_engine::policy::Policy;
+use sidegate_engine::policy::Policies;
 use sidegate_engine::refresh::Opener;
 
 use crate::attributes;
@@ -14,7 +13,7 @@ use crate::contexts;
 use crate::host::{self, Level};
 use crate::loaded::{Fixed, Loaded};
 use crate::metrics;
-use crate::policy;
+use crate::policy::{self, Gates};
 use crate::refresh::Refresh;
 
 /// Why a configuration is refused, for the log.
@@ -63,12 +62,13 @@ fn load() -> Result<Accepted, Refused> {
     let config = Config::parse(&json)?;
     drop(json);
     let Config {
-        entrypoint,
+        entrypoints,
         mode,
         on_error_status,
         limits,
         allow_lowering,
         waives_undeclared,
+        trust_domain_aliases,
         trust,
         bundle,
     } = config;
@@ -76,23 +76,25 @@ fn load() -> Result<Accepted, Refused> {
     let workload = attributes::workload();
     let settings =
         Settings { error_status: on_error_status, limits, lets_lower: allow_lowering, waives_undeclared };
-    let opener = Opener { trust, workload, entrypoint: entrypoint.clone(), limits };
+    let opener = Opener { trust, workload, entrypoints, limits };
     // Where nothing is decided, there is nothing to fetch for.
     let http = http.filter(|_| mode != Mode::Off);
     let fixed = Fixed {
         mode,
         settings,
         workload: opener.workload.clone(),
+        aliases: trust_domain_aliases,
         first_wait: http.as_ref().map_or(0, |http| http.first_wait),
     };
     let mut loaded = Loaded::new(fixed);
     let mut sources = Vec::new();
     if let Some(inline) = inline {
-        let gate = open(&inline, &opener, settings)?;
-        sources.push(policy::describe(&gate));
-        loaded.gate = Some(Rc::new(gate));
+        let gates = Gates::new(open(&inline, &opener)?, &loaded.fixed);
+        sources.push(policy::describe(&gates));
+        loaded.gate = Some(Rc::new(gates));
     }
     metrics::define();
+    let asked = asked(&opener.entrypoints);
     let refresh = match http {
         None => None,
         Some(http) => {
@@ -104,7 +106,7 @@ fn load() -> Result<Accepted, Refused> {
         }
     };
     let report = format!(
-        "sidegate {}: {} `{entrypoint}` of {}, limits: {} steps, {} deep, {} bytes out",
+        "sidegate {}: {} {asked} of {}, limits: {} steps, {} deep, {} bytes out",
         env!("CARGO_PKG_VERSION"),
         mode.as_str(),
         sources.join("; then of "),
@@ -116,11 +118,22 @@ fn load() -> Result<Accepted, Refused> {
 }
 
 /// Opens the inline bundle, if it is one that the configuration trusts.
-fn open(inline: &[u8], opener: &Opener, settings: Settings) -> Result<Gate, BundleError> {
-    let Opener { trust, workload, entrypoint, limits } = opener;
+fn open(inline: &[u8], opener: &Opener) -> Result<Policies, BundleError> {
+    let Opener { trust, workload, entrypoints, limits } = opener;
     let bundle = trust.bundle(inline, limits, workload)?;
-    let policy = Policy::load(bundle, entrypoint, *limits)?;
-    Ok(policy::gate(policy, workload, settings))
+    Policies::load(bundle, entrypoints, *limits)
+}
+
+/// What is asked, for the log.
+fn asked(entrypoints: &Entrypoints) -> String {
+    let Entrypoints { request, response, connection } = entrypoints;
+    let mut asked = format!("`{request}`");
+    for (of, path) in [("responses", response), ("connections", connection)] {
+        if let Some(path) = path {
+            asked.push_str(&format!(", for {of} `{path}`,"));
+        }
+    }
+    asked
 }
 
 impl From<ConfigError> for Refused {

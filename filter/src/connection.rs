@@ -13,7 +13,7 @@ use sidegate_engine::needs::{Group, Needs};
 
 use crate::attributes::{filled, flag, number};
 use crate::host::{self, Status};
-use crate::peer;
+use crate::peer::{self, Relayed};
 
 const GROUPS: [Group; 4] =
     [Group::SourceNames, Group::SourcePrincipal, Group::DestinationPrincipal, Group::Tls];
@@ -40,7 +40,19 @@ pub(crate) fn fetch(needs: &Needs) -> Result<Attributes, Status> {
     if let Some(known) = known {
         return Ok(known);
     }
-    let asked = ask(needs)?;
+    let mut asked = ask(needs)?;
+    let [names, principal, own, _] = groups;
+    if (names || principal || own) && asked.peer_principal().is_none() {
+        let Relayed { peer, local } = peer::relayed()?;
+        if !peer.is_empty() {
+            if names || principal {
+                asked.peer_uri_sans = peer;
+            }
+            asked.local_uri_san = local.filter(|_| own);
+            // Said of a request, maybe, and not of the connection: not remembered.
+            return Ok(asked);
+        }
+    }
     if let Some(id) = id.filter(|_| is_settled(groups, &asked)) {
         KNOWN.with_borrow_mut(|all| {
             // The oldest connection is the first that is likely to be over.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use crate::body::Progress;
 use crate::loaded::Loaded;
 use crate::refresh::Refresh;
-use crate::response::Changes;
+use crate::response::Kept;
 
 enum Context {
     Root(Root),
@@ -31,8 +31,8 @@ struct Stream {
     /// What decides about this stream: that of its root context when the stream began. A new
     /// policy is for later streams.
     loaded: Option<Rc<Loaded>>,
-    /// What is to be done with the response.
-    changes: Option<Changes>,
+    /// What is to be done when the response comes.
+    kept: Option<Kept>,
     /// How far the request is, once it has been looked at.
     progress: Progress,
 }
@@ -58,7 +58,7 @@ pub(crate) fn create(context: u32, parent: u32) {
                 Some(Context::Root(root)) => root.loaded.clone(),
                 _ => None,
             };
-            let stream = Stream { root: parent, loaded, changes: None, progress: Progress::Refused };
+            let stream = Stream { root: parent, loaded, kept: None, progress: Progress::Refused };
             contexts.insert(context, Context::Stream(stream));
         }
     });
@@ -148,11 +148,11 @@ pub(crate) fn loaded(stream: u32) -> Option<Rc<Loaded>> {
     .flatten()
 }
 
-/// Keeps changes for when the response comes; false if there is no such stream.
-pub(crate) fn keep_changes(stream: u32, changes: Changes) -> bool {
+/// Keeps something for when the response comes; false if there is no such stream.
+pub(crate) fn keep(stream: u32, kept: Kept) -> bool {
     let done = with(|contexts| match contexts.get_mut(&stream) {
         Some(Context::Stream(stream)) => {
-            stream.changes = Some(changes);
+            stream.kept = Some(kept);
             true
         }
         _ => false,
@@ -160,10 +160,10 @@ pub(crate) fn keep_changes(stream: u32, changes: Changes) -> bool {
     done == Some(true)
 }
 
-/// Takes the changes that were kept.
-pub(crate) fn take_changes(stream: u32) -> Option<Changes> {
+/// Takes what was kept.
+pub(crate) fn take_kept(stream: u32) -> Option<Kept> {
     with(|contexts| match contexts.get_mut(&stream) {
-        Some(Context::Stream(stream)) => stream.changes.take(),
+        Some(Context::Stream(stream)) => stream.kept.take(),
         _ => None,
     })
     .flatten()

@@ -3,11 +3,12 @@
 
 use std::cell::RefCell;
 
+use sidegate_engine::attributes::Phase;
 use sidegate_engine::refresh::Gauges;
 
 use crate::host::{self, Level, Status};
 
-/// What became of a request.
+/// What became of a request, a response or a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// The policy allowed it.
@@ -47,7 +48,15 @@ pub(crate) fn define() {
 }
 
 /// Counts a decision.
-pub(crate) fn count(outcome: Outcome) {
+pub(crate) fn count(phase: Phase, outcome: Outcome) {
+    match phase {
+        Phase::Request => count_request(outcome),
+        Phase::Response => count_named("responses.", outcome.name()),
+        Phase::Connection => count_named("connections.", outcome.name()),
+    }
+}
+
+fn count_request(outcome: Outcome) {
     with(|counters| {
         let id = match outcome {
             Outcome::Allowed => counters.allowed,
@@ -90,6 +99,16 @@ pub(crate) fn record_gauge(word: &'static str, value: Option<u64>) {
             let _ = host::record_metric(id, value);
         }
     });
+}
+
+impl Outcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Error => "error",
+        }
+    }
 }
 
 impl Counters {

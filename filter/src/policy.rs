@@ -1,29 +1,64 @@
-//! The engine's gate, as the filter makes and describes it.
+//! The engine's gates of one bundle, as the filter makes and describes them.
 
-use sidegate_engine::attributes::Workload;
-use sidegate_engine::decide::Settings;
+use sidegate_engine::attributes::Phase;
 use sidegate_engine::gate::Gate;
-use sidegate_engine::needs::Group;
-use sidegate_engine::policy::Policy;
+use sidegate_engine::needs::{Group, Needs};
+use sidegate_engine::policy::{Policies, Policy};
 
 use crate::chance;
+use crate::loaded::Fixed;
 
-/// A gate of this policy.
-pub(crate) fn gate(policy: Policy, workload: &Workload, settings: Settings) -> Gate {
-    Gate::new(policy, workload, settings, chance::key())
+/// The gates of one bundle.
+pub(crate) struct Gates {
+    /// Decides about requests.
+    pub(crate) request: Gate,
+    /// Decides about responses, if anything does.
+    pub(crate) response: Option<Gate>,
+    /// Decides about connections, where this is a network filter.
+    pub(crate) connection: Option<Gate>,
+    /// What has to be known of a request, so that its response can be decided about too.
+    needs: Needs,
 }
 
-/// How many bytes of a body the policy may see; `None` if it reads no bodies.
-pub(crate) fn body_limit(gate: &Gate) -> Option<usize> {
-    gate.needs().contains(Group::Body).then_some(gate.settings().limits.body_bytes)
+impl Gates {
+    /// The gates of these policies.
+    pub(crate) fn new(policies: Policies, fixed: &Fixed) -> Self {
+        let Policies { request, response, connection } = policies;
+        let gate = |policy, phase| {
+            let gate = Gate::new(policy, &fixed.workload, fixed.settings, chance::key());
+            gate.in_phase(phase).with_aliases(&fixed.aliases)
+        };
+        let request = gate(request, Phase::Request);
+        let response = response.map(|policy| gate(policy, Phase::Response));
+        let connection = connection.map(|policy| gate(policy, Phase::Connection));
+        let mut needs = request.needs().clone();
+        response.iter().for_each(|response| needs.extend(response.needs()));
+        Self { request, response, connection, needs }
+    }
+
+    /// What has to be known of a request.
+    pub(crate) fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    /// How many bytes of a body the policies may see; `None` if they read no bodies.
+    pub(crate) fn body_limit(&self) -> Option<usize> {
+        self.needs.contains(Group::Body).then_some(self.request.settings().limits.body_bytes)
+    }
+
+    /// Whether any of the policies answers this with yes.
+    pub(crate) fn any(&self, is: fn(&Policy) -> bool) -> bool {
+        let others = [&self.response, &self.connection].into_iter().flatten();
+        std::iter::once(&self.request).chain(others).any(|gate| is(gate.policy()))
+    }
 }
 
 /// What was loaded, for the log.
-pub(crate) fn describe(gate: &Gate) -> String {
-    let policy = gate.policy();
-    let reads: Vec<&str> = gate.needs().iter().map(|group| group.name()).collect();
+pub(crate) fn describe(gates: &Gates) -> String {
+    let (gate, policy) = (&gates.request, gates.request.policy());
+    let reads: Vec<&str> = gates.needs.iter().map(|group| group.name()).collect();
     let reads = if reads.is_empty() { "nothing".to_owned() } else { reads.join(", ") };
-    let waits = match body_limit(gate) {
+    let waits = match gates.body_limit() {
         None => String::new(),
         Some(limit) => format!(
             " (up to {limit} bytes of bodies: to enforce it the plugin needs `{}: true`)",

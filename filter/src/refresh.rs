@@ -3,8 +3,7 @@
 use std::rc::Rc;
 
 use sidegate_engine::config::{HttpSource, Location};
-use sidegate_engine::gate::Gate;
-use sidegate_engine::policy::Policy;
+use sidegate_engine::policy::Policies;
 use sidegate_engine::refresh::{
     Asked, Body, Effect, FetchError, Level as Weight, Machine, Opener, Response, Settings, Shared, prefix,
 };
@@ -16,7 +15,7 @@ use crate::contexts;
 use crate::host::{self, Level, Map, Status};
 use crate::loaded::Loaded;
 use crate::metrics;
-use crate::policy;
+use crate::policy::Gates;
 use crate::request;
 
 /// Milliseconds between two ticks: what a change takes from the worker that fetched it to the others, as a part of
@@ -93,7 +92,7 @@ impl Refresh {
         self.loaded.clone()
     }
 
-    fn carry_out(&mut self, root: u32, effects: Vec<Effect<Policy>>, now: i64) {
+    fn carry_out(&mut self, root: u32, effects: Vec<Effect<Policies>>, now: i64) {
         if self.apply(effects, now) {
             contexts::swap(root, Rc::new(self.loaded.clone()));
             self.recorded = 0;
@@ -101,7 +100,7 @@ impl Refresh {
     }
 
     /// Whether something else decides now.
-    fn apply(&mut self, effects: Vec<Effect<Policy>>, now: i64) -> bool {
+    fn apply(&mut self, effects: Vec<Effect<Policies>>, now: i64) -> bool {
         let mut is_changed = false;
         for effect in effects {
             match effect {
@@ -111,12 +110,12 @@ impl Refresh {
                     let more = self.machine.started(sent, now, seed(now));
                     self.tell(more);
                 }
-                Effect::Stable(policy, _) => {
-                    self.loaded.gate = Some(Rc::new(self.gate(policy)));
+                Effect::Stable(policies, _) => {
+                    self.loaded.gate = Some(Rc::new(self.gate(policies)));
                     is_changed = true;
                 }
-                Effect::Candidate(policy, mode) => {
-                    self.loaded.candidate = Some((Rc::new(self.gate(policy)), mode));
+                Effect::Candidate(policies, mode) => {
+                    self.loaded.candidate = Some((Rc::new(self.gate(policies)), mode));
                     is_changed = true;
                 }
                 Effect::CandidateMode(mode) => {
@@ -152,7 +151,7 @@ impl Refresh {
     }
 
     /// Counts and logs.
-    fn tell(&self, effects: Vec<Effect<Policy>>) {
+    fn tell(&self, effects: Vec<Effect<Policies>>) {
         for effect in effects {
             match effect {
                 Effect::Count(count) => metrics::count_named("fetch.", count.name()),
@@ -165,9 +164,8 @@ impl Refresh {
         }
     }
 
-    fn gate(&self, policy: Policy) -> Gate {
-        let fixed = &self.loaded.fixed;
-        policy::gate(policy, &fixed.workload, fixed.settings)
+    fn gate(&self, policies: Policies) -> Gates {
+        Gates::new(policies, &self.loaded.fixed)
     }
 
     fn send(&self, asked: &Asked) -> Result<u32, FetchError> {

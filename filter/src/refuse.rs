@@ -1,10 +1,17 @@
-//! Requests that are refused because there is no decision about them.
+//! What is refused because there is no decision about it, and how it is answered.
+
+use sidegate_engine::Value;
+use sidegate_engine::actions::metadata_text;
+use sidegate_engine::attributes::Phase;
 
 use crate::host::{self, Action, Level, Status};
 use crate::metrics::{self, Outcome};
 
 /// Status where there is no policy (yet): the client may come again.
 pub(crate) const NO_POLICY_STATUS: u16 = 503;
+
+/// The key of the filter state that has a decision's `dynamic_metadata`.
+const METADATA_KEY: &str = "sidegate.dynamic_metadata";
 
 /// No decision, and so a refusal: the client learns the status, the operator the code.
 #[derive(Clone, Copy, Debug)]
@@ -36,9 +43,9 @@ impl Refusal {
 
 /// Counts and logs an error; the line has its code and nothing that a client sent. `prefix` says what
 /// becomes of the request.
-pub(crate) fn report(refusal: &Refusal, prefix: &str) {
+pub(crate) fn report(phase: Phase, refusal: &Refusal, prefix: &str) {
     let Refusal { code, status, cause } = refusal;
-    metrics::count(Outcome::Error);
+    metrics::count(phase, Outcome::Error);
     metrics::count_error(code);
     let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
     host::log(Level::Warn, &format!("sidegate: {prefix} with {status} [{code}]{cause}"));
@@ -46,8 +53,20 @@ pub(crate) fn report(refusal: &Refusal, prefix: &str) {
 
 /// Reports a refusal and answers the request with it: a status and nothing else.
 pub(crate) fn send(refusal: Refusal) -> Action {
-    report(&refusal, "refused");
+    send_in(Phase::Request, refusal)
+}
+
+/// The same of what is refused in another phase than the request's.
+pub(crate) fn send_in(phase: Phase, refusal: Refusal) -> Action {
+    report(phase, &refusal, "refused");
     answer(refusal.status, &format!("sidegate_error_{}", refusal.code), &[], b"")
+}
+
+/// Puts a decision's `dynamic_metadata` where the access log and later filters find it.
+pub(crate) fn keep_metadata(metadata: Option<&Value>) -> Result<(), Status> {
+    let Some(metadata) = metadata else { return Ok(()) };
+    let text = metadata_text(metadata).ok_or(Status::BadArgument)?;
+    host::set_filter_state(METADATA_KEY, text.as_bytes())
 }
 
 /// Answers the request. If the host cannot, the stream is reset: it must not go on.
@@ -58,7 +77,7 @@ pub(crate) fn answer(status: u16, details: &str, headers: &[(String, String)], b
             Level::Error,
             &format!("sidegate: stream reset, no answer possible [host_local_response]: {cause}"),
         );
-        let _ = host::close_request();
+        let _ = host::close(host::Side::Request);
     }
     Action::Stop
 }

@@ -2,25 +2,22 @@
 
 use std::rc::Rc;
 
-use sidegate_engine::Value;
-use sidegate_engine::actions::{Actions, HeaderOp, metadata_text};
-use sidegate_engine::attributes::Attributes;
+use sidegate_engine::actions::{Actions, HeaderOp};
+use sidegate_engine::attributes::{Attributes, Phase};
 use sidegate_engine::config::Mode;
 use sidegate_engine::decide::Waived;
 
 use crate::body::{Held, Progress, Waiting};
 use crate::contexts;
-use crate::host::{self, Action, Level, Map, Status};
+use crate::host::{self, Action, Level, Map, Side, Status};
 use crate::loaded::{Asked, Loaded};
 use crate::metrics::{self, Outcome};
+use crate::network;
 use crate::refuse::{self, Refusal};
-use crate::response::{self, Changes};
+use crate::response::{self, Awaited, Kept};
 
 /// What became of a request: what to do, and whether to do it.
 type Judged = Result<(Actions, Option<Waived>, Attributes), Refusal>;
-
-/// The key of the filter state that has a decision's `dynamic_metadata`.
-const METADATA_KEY: &str = "sidegate.dynamic_metadata";
 
 /// Decides about a request and carries the decision out, unless its body is to come and the policy reads it.
 pub(crate) fn on_request_headers(stream: u32, is_end: bool) -> Action {
@@ -39,13 +36,11 @@ pub(crate) fn on_request_headers(stream: u32, is_end: bool) -> Action {
 /// A request that came before the first policy: it waits, where one is to come.
 fn hold(stream: u32, loaded: &Loaded, is_end: bool) -> Action {
     if loaded.mode() != Mode::Enforce {
-        refuse::report(&Refusal::no_policy(), "shadow: would be refused");
+        refuse::report(Phase::Request, &Refusal::no_policy(), "shadow: would be refused");
         return pass(stream, is_end);
     }
-    let first_wait = loaded.fixed.first_wait;
-    if first_wait > 0
-        && let Ok(now) = host::current_time_ns()
-        && contexts::hold(stream, now.saturating_add(first_wait), Progress::Held(Box::new(Held::new(is_end))))
+    if let Some(until) = loaded.may_wait()
+        && contexts::hold(stream, until, Progress::Held(Box::new(Held::new(is_end))))
     {
         return Action::Stop;
     }
@@ -57,6 +52,7 @@ fn hold(stream: u32, loaded: &Loaded, is_end: bool) -> Action {
 pub(crate) fn release(stream: u32, loaded: Option<&Rc<Loaded>>) {
     let held = match contexts::take_progress(stream) {
         Progress::Held(held) => *held,
+        Progress::HeldConnection => return network::release(stream, loaded),
         other => {
             contexts::set_progress(stream, other);
             return;
@@ -69,7 +65,7 @@ pub(crate) fn release(stream: u32, loaded: Option<&Rc<Loaded>>) {
     if action == Action::Continue {
         // There may be more of it to come, whatever has come.
         contexts::set_progress(stream, Progress::Passed);
-        if let Err(status) = host::continue_request() {
+        if let Err(status) = host::resume(Side::Request) {
             refuse::send(Refusal::host("host_continue", status, refuse::NO_POLICY_STATUS));
         }
     }
@@ -109,7 +105,7 @@ fn wait(stream: u32, waiting: Waiting) -> Action {
 pub(crate) fn on_request_body(stream: u32, size: usize, is_end: bool) -> Action {
     match contexts::take_progress(stream) {
         Progress::Passed => Action::Continue,
-        Progress::Refused => Action::Stop,
+        Progress::Refused | Progress::Opened | Progress::HeldConnection => Action::Stop,
         Progress::Held(mut held) => {
             let most = contexts::loaded(stream).map_or(0, |loaded| loaded.fixed.settings.limits.body_bytes);
             match held.arrived(size, is_end, most) {
@@ -140,7 +136,7 @@ pub(crate) fn on_request_body(stream: u32, size: usize, is_end: bool) -> Action 
 pub(crate) fn on_request_trailers(stream: u32) -> Action {
     match contexts::take_progress(stream) {
         Progress::Passed => Action::Continue,
-        Progress::Refused => Action::Stop,
+        Progress::Refused | Progress::Opened | Progress::HeldConnection => Action::Stop,
         Progress::Held(mut held) => {
             held.end();
             contexts::set_progress(stream, Progress::Held(held));
@@ -154,7 +150,7 @@ pub(crate) fn on_request_trailers(stream: u32) -> Action {
 pub(crate) fn on_delete(context: u32) {
     match contexts::delete(context) {
         Some((Progress::Waiting(waiting), _)) => waiting.abandon(),
-        Some((Progress::Held(_), root)) => contexts::forget_held(root, context),
+        Some((Progress::Held(_) | Progress::HeldConnection, root)) => contexts::forget_held(root, context),
         _ => {}
     }
 }
@@ -182,9 +178,18 @@ fn settle(stream: u32, asked: &Asked, judged: Judged, is_end: bool) -> Action {
         Err(_) => None,
     };
     match (asked.mode, waived) {
-        (Mode::Enforce, None) => enforce(stream, asked.error_status(), judged, is_end),
+        (Mode::Enforce, None) => enforce(stream, asked, judged, is_end),
         (_, waived) => {
-            shadow(judged, waived);
+            if let Some(attributes) = shadow(judged, waived)
+                && let Some(awaited) = response::awaited(asked, attributes)
+            {
+                // Nothing is carried out of the one, and so of the other: a stream that is gone is no matter.
+                let awaited = Some(Box::new(Awaited { is_enforced: false, ..*awaited }));
+                contexts::keep(
+                    stream,
+                    Kept { headers: Vec::new(), error_status: asked.error_status(), awaited },
+                );
+            }
             pass(stream, is_end)
         }
     }
@@ -198,7 +203,8 @@ fn pass(stream: u32, is_end: bool) -> Action {
     Action::Continue
 }
 
-fn enforce(stream: u32, error_status: u16, judged: Judged, is_end: bool) -> Action {
+fn enforce(stream: u32, asked: &Asked, judged: Judged, is_end: bool) -> Action {
+    let error_status = asked.error_status();
     match judged {
         Ok((Actions::Allow { request_headers, path, response_headers, dynamic_metadata }, _, attributes)) => {
             // The upstream trusts what the policy sets and removes, later filters what it says: without it
@@ -206,38 +212,31 @@ fn enforce(stream: u32, error_status: u16, judged: Judged, is_end: bool) -> Acti
             if let Err(status) = change_request(&attributes, &request_headers, path.as_deref()) {
                 return refuse::send(Refusal::host("host_request_headers", status, error_status));
             }
-            if let Err(status) = keep_metadata(dynamic_metadata.as_ref()) {
+            if let Err(status) = refuse::keep_metadata(dynamic_metadata.as_ref()) {
                 return refuse::send(Refusal::host("host_filter_state", status, error_status));
             }
-            allow(stream, error_status, response_headers, is_end)
+            let awaited = response::awaited(asked, attributes);
+            allow(stream, Kept { headers: response_headers, error_status, awaited }, is_end)
         }
         Ok((Actions::Deny { status, headers, body, dynamic_metadata }, ..)) => {
-            if keep_metadata(dynamic_metadata.as_ref()).is_err() {
+            if refuse::keep_metadata(dynamic_metadata.as_ref()).is_err() {
                 metrics::count_error("host_filter_state");
             }
-            metrics::count(Outcome::Denied);
+            metrics::count(Phase::Request, Outcome::Denied);
             refuse::answer(status, "sidegate_denied", &headers, body.as_bytes())
         }
         Err(refusal) => refuse::send(refusal),
     }
 }
 
-fn allow(stream: u32, error_status: u16, response_headers: Vec<HeaderOp>, is_end: bool) -> Action {
-    if !response_headers.is_empty() {
-        let changes = Changes { headers: response_headers, error_status };
-        if !contexts::keep_changes(stream, changes) {
-            return refuse::send(Refusal::new("internal", error_status));
-        }
+fn allow(stream: u32, kept: Kept, is_end: bool) -> Action {
+    let error_status = kept.error_status;
+    let is_empty = kept.headers.is_empty() && kept.awaited.is_none();
+    if !is_empty && !contexts::keep(stream, kept) {
+        return refuse::send(Refusal::new("internal", error_status));
     }
-    metrics::count(Outcome::Allowed);
+    metrics::count(Phase::Request, Outcome::Allowed);
     pass(stream, is_end)
-}
-
-/// Puts `dynamic_metadata` where the access log and later filters find it.
-fn keep_metadata(metadata: Option<&Value>) -> Result<(), Status> {
-    let Some(metadata) = metadata else { return Ok(()) };
-    let text = metadata_text(metadata).ok_or(Status::BadArgument)?;
-    host::set_filter_state(METADATA_KEY, text.as_bytes())
 }
 
 /// Every change makes Envoy choose the route anew, so none is made that changes nothing: as a rule the
@@ -246,6 +245,12 @@ fn change_request(attributes: &Attributes, changes: &[HeaderOp], path: Option<&[
     for change in changes {
         match change {
             HeaderOp::Remove(name) if attributes.header(name.as_bytes()).is_none() => {}
+            HeaderOp::RemovePrefix(prefix) => {
+                let names = attributes.headers.iter().map(|(name, _)| name);
+                names
+                    .filter(|name| name.starts_with(prefix.as_bytes()))
+                    .try_for_each(|name| host::remove_header(Map::Request, name))?;
+            }
             other => response::apply(Map::Request, other)?,
         }
     }
@@ -255,25 +260,31 @@ fn change_request(attributes: &Attributes, changes: &[HeaderOp], path: Option<&[
     }
 }
 
-/// Counts and logs a decision; the request goes on as it came. `waived`: why, where the proxy is to enforce.
-fn shadow(judged: Judged, waived: Option<Waived>) {
+/// Counts and logs a decision; the request goes on as it came. Gives back what is known of one that would be allowed. `waived`: why, where the proxy is to enforce.
+fn shadow(judged: Judged, waived: Option<Waived>) -> Option<Attributes> {
     let why = match waived {
         None => "shadow",
         Some(Waived::Shadow) => "declared shadow",
         Some(Waived::Undeclared) => "undeclared",
     };
-    match judged {
-        Ok((Actions::Allow { .. }, ..)) => {
-            metrics::count(Outcome::Allowed);
+    let attributes = match judged {
+        Ok((Actions::Allow { .. }, _, attributes)) => {
+            metrics::count(Phase::Request, Outcome::Allowed);
             host::log(Level::Info, &format!("sidegate: {why}: would be allowed"));
+            Some(attributes)
         }
         Ok((Actions::Deny { status, .. }, ..)) => {
-            metrics::count(Outcome::Denied);
+            metrics::count(Phase::Request, Outcome::Denied);
             host::log(Level::Info, &format!("sidegate: {why}: would be denied with {status}"));
+            None
         }
-        Err(refusal) => refuse::report(&refusal, "shadow: would be refused"),
-    }
+        Err(refusal) => {
+            refuse::report(Phase::Request, &refusal, "shadow: would be refused");
+            None
+        }
+    };
     if let Some(waived) = waived {
         metrics::count_named("waived.", waived.name());
     }
+    attributes
 }

@@ -51,6 +51,8 @@ pub struct Response {
 /// A connection that can be used for one request after the other.
 pub struct Connection {
     stream: Box<dyn Stream>,
+    /// The same socket, for its settings.
+    socket: TcpStream,
     buffer: Vec<u8>,
 }
 
@@ -110,6 +112,7 @@ impl Connection {
         tcp.set_read_timeout(Some(TIMEOUT)).map_err(|e| at("no read timeout on", &e))?;
         tcp.set_write_timeout(Some(TIMEOUT)).map_err(|e| at("no write timeout on", &e))?;
         tcp.set_nodelay(true).map_err(|e| at("no nodelay on", &e))?;
+        let socket = tcp.try_clone().map_err(|e| at("no second handle of", &e))?;
         let stream: Box<dyn Stream> = match identity {
             None => Box::new(tcp),
             Some(identity) => {
@@ -123,7 +126,7 @@ impl Connection {
                 Box::new(StreamOwned::new(tls, tcp))
             }
         };
-        Ok(Self { stream, buffer: Vec::new() })
+        Ok(Self { stream, socket, buffer: Vec::new() })
     }
 
     /// Sends a request and waits for its response, 20 seconds for each read.
@@ -217,6 +220,30 @@ impl Connection {
             }
         };
         Ok(response)
+    }
+
+    /// Waits no longer than this for what comes next.
+    ///
+    /// # Errors
+    /// The socket does not take it.
+    pub fn wait_at_most(&mut self, time: Duration) -> Result<(), String> {
+        self.socket.set_read_timeout(Some(time)).map_err(|e| format!("no read timeout: {e}"))
+    }
+
+    /// Waits for so many bytes of whatever protocol, or for the end of the connection; says whether it has ended.
+    ///
+    /// # Errors
+    /// Nothing comes, and no end either.
+    pub fn read_some(&mut self, wanted: usize) -> Result<(Vec<u8>, bool), String> {
+        while self.buffer.len() < wanted {
+            match self.fill() {
+                Ok(true) => {}
+                Ok(false) => return Ok((std::mem::take(&mut self.buffer), true)),
+                Err(e) if e.contains("reset by peer") => return Ok((std::mem::take(&mut self.buffer), true)),
+                Err(e) => return Err(e),
+            }
+        }
+        Ok((self.buffer.drain(..wanted).collect(), false))
     }
 
     fn chunks(&mut self) -> Result<Vec<u8>, String> {

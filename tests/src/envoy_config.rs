@@ -87,6 +87,23 @@ pub fn wasm_filter(plugin: &str, code: &Path, configuration: &str) -> Value {
     wasm_filter_in(VM_ID, plugin, code, configuration)
 }
 
+/// The same as a network filter, which decides about connections.
+pub fn network_filter(plugin: &str, code: &Path, configuration: &str) -> Value {
+    let mut filter = wasm_filter(plugin, code, configuration);
+    filter["typed_config"]["@type"] =
+        json!("type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm");
+    filter
+}
+
+/// Envoy's filter that passes a connection on as it is.
+pub fn tcp_proxy(cluster: &str) -> Value {
+    json!({"name": "tcp", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        "stat_prefix": "tcp",
+        "cluster": cluster
+    }})
+}
+
 /// The same in a VM of another id.
 pub fn wasm_filter_in(vm_id: &str, plugin: &str, code: &Path, configuration: &str) -> Value {
     json!({

@@ -11,6 +11,7 @@
 
 pub mod bundle_server;
 pub mod bytes;
+pub mod canned;
 pub mod case;
 pub mod certs;
 pub mod client;

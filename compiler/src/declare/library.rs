@@ -45,6 +45,7 @@ files! {
         &["port_holds", "port_fails"];
     SHADOW = "shadow.rego", false, |asked| asked.services.iter().any(|policy| policy.mode == Mode::Shadow), &[];
     TESTS = "tests.rego", true, |_| true, &[];
+    TRANSPORT = "transport.rego", true, |_| true, &[];
     WORKLOAD = "workload.rego", true, |_| true, &[];
 }
 

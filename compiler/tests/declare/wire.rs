@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 use sidegate_engine::Value;
 use sidegate_engine::actions::Actions;
-use sidegate_engine::attributes::Attributes;
+use sidegate_engine::attributes::{Attributes, Phase};
 use sidegate_engine::decide::{Settings, Waived};
 use sidegate_engine::decision::Decision;
 use sidegate_engine::limits::Limits;
@@ -59,7 +59,7 @@ pub(crate) fn outcome(
 ) -> (Actions, Option<Waived>) {
     let (decision, marks) =
         Decision::read_marked(&Value::from(decision.clone()), &Limits::default()).unwrap();
-    (Actions::new(decision, attributes.header(b":path")).unwrap(), settings.waived(marks))
+    (Actions::new(decision, Phase::Request, attributes.header(b":path")).unwrap(), settings.waived(marks))
 }
 
 /// Changes attributes into what a client, or an odd proxy, could send.

@@ -107,7 +107,7 @@ pub enum BundleError {
     Plan(#[from] FormatError),
     /// The policy does not answer what is asked.
     #[error(
-        "expected an entry point `{wanted}`, got a bundle that has {have}; build it with `--entrypoint {wanted}` or change `entrypoint`"
+        "expected an entry point `{wanted}`, got a bundle that has {have}; build it with `--entrypoint {wanted}`, or have the configuration ask for one that there is"
     )]
     Entrypoint {
         /// The one configured.

@@ -43,6 +43,7 @@ pub(crate) fn places(reach: &Reach<'_>, all: &[Place], needs: &Needs) -> Result<
         match &place.at {
             At::Nothing => continue,
             At::Document | At::Leaf(Leaf::Headers) => return Err(Uncached::Whole),
+            At::Leaf(Leaf::ResponseHeaders) if place.below.is_empty() => return Err(Uncached::Whole),
             At::Leaf(Leaf::Time) => return Err(Uncached::Unique),
             At::Header(name) if OF_ONE_REQUEST.contains(&name.as_str()) => return Err(Uncached::Unique),
             // A client's port is another one for each connection.

@@ -180,7 +180,7 @@ impl Kept {
                 HeaderOp::Set(name, value) | HeaderOp::Add(name, value) => {
                     name.len().saturating_add(value.len())
                 }
-                HeaderOp::Remove(name) => name.len(),
+                HeaderOp::Remove(name) | HeaderOp::RemovePrefix(name) => name.len(),
             }));
         };
         let metadata = match &self.actions {

@@ -40,11 +40,22 @@ pub enum Mode {
     Off,
 }
 
+/// The rules that decide, as paths with slashes: `envoy/authz/allow`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entrypoints {
+    /// `entrypoint`: about requests.
+    pub request: String,
+    /// `response_entrypoint`: about the responses to requests that were allowed, if anything is.
+    pub response: Option<String>,
+    /// `network_entrypoint`: about connections, where the module is a network filter.
+    pub connection: Option<String>,
+}
+
 /// A plugin configuration that has been checked whole.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// The rule that decides, as a path with slashes: `envoy/authz/allow`.
-    pub entrypoint: String,
+    /// The rules that decide.
+    pub entrypoints: Entrypoints,
     /// What is done with decisions.
     pub mode: Mode,
     /// HTTP status of the answer where there is no decision because of an error.
@@ -55,6 +66,8 @@ pub struct Config {
     pub allow_lowering: bool,
     /// Whether decisions about what nobody has declared are only counted: `undeclared: shadow`.
     pub waives_undeclared: bool,
+    /// Other names of the trust domain that this proxy is in.
+    pub trust_domain_aliases: Vec<String>,
     /// What bundles and pointers are trusted by.
     pub trust: Trust,
     /// Where the policy comes from.
@@ -107,7 +120,12 @@ impl Config {
         let mode = top
             .word("mode", &[("enforce", Mode::Enforce), ("shadow", Mode::Shadow), ("off", Mode::Off)])?
             .unwrap_or(Mode::Enforce);
-        let entrypoint = entrypoint(&mut top)?;
+        let entrypoints = Entrypoints {
+            request: entrypoint(&mut top, "entrypoint")?.unwrap_or_else(|| DEFAULT_ENTRYPOINT.to_owned()),
+            response: entrypoint(&mut top, "response_entrypoint")?,
+            connection: entrypoint(&mut top, "network_entrypoint")?,
+        };
+        let trust_domain_aliases = aliases(&mut top)?;
         let on_error_status = on_error(&mut top)?;
         let limits = limits(&mut top)?;
         let trust = verify::verify(&mut top)?;
@@ -117,12 +135,13 @@ impl Config {
         let bundle = source::sources(&mut top, limits.bundle_bytes)?;
         verify::refuse_secrets(&trust, bundle.http.is_some())?;
         Ok(Self {
-            entrypoint,
+            entrypoints,
             mode,
             on_error_status,
             limits,
             allow_lowering,
             waives_undeclared,
+            trust_domain_aliases,
             trust,
             bundle,
         })
@@ -147,27 +166,20 @@ fn version(top: &mut Reader) -> Result<(), ConfigError> {
 /// Top-level keys of the contract that only their default is accepted for so far.
 fn refuse_unavailable(top: &mut Reader) -> Result<(), ConfigError> {
     const LEAVE_OUT: &str = "leave the key out";
-    let null = || Some(Node::Null);
     let word = |text: &str| Some(Node::Text(text.to_owned()));
-    top.unavailable("response_entrypoint", null(), "the response phase is", LEAVE_OUT)?;
-    top.unavailable("network_entrypoint", null(), "the network phase is", LEAVE_OUT)?;
-    top.unavailable(
-        "trust_domain_aliases",
-        Some(Node::List(Vec::new())),
-        "trust domain aliases are",
-        LEAVE_OUT,
-    )?;
     top.unavailable("paths", word("strict"), "any other treatment than `strict` is", LEAVE_OUT)?;
     top.unavailable("decision_log", None, "decision logs are", LEAVE_OUT)
 }
 
 /// Takes `envoy/authz/allow` and, as OPA's plugin has a `query` too, `data.envoy.authz.allow`.
-fn entrypoint(top: &mut Reader) -> Result<String, ConfigError> {
+fn entrypoint(top: &mut Reader, key: &str) -> Result<Option<String>, ConfigError> {
     const EXPECTED: &str = "the path of a rule such as `envoy/authz/allow`";
-    let text = match top.take("entrypoint") {
-        None => return Ok(DEFAULT_ENTRYPOINT.to_owned()),
+    let text = match top.take(key) {
+        None => return Ok(None),
+        // As the contract writes those that there need not be.
+        Some(Node::Null) if key != "entrypoint" => return Ok(None),
         Some(Node::Text(text)) => text,
-        Some(other) => return Err(value("entrypoint", EXPECTED, &other)),
+        Some(other) => return Err(value(key, EXPECTED, &other)),
     };
     let slashes = match text.strip_prefix("data.") {
         Some(dotted) if !dotted.contains('/') => dotted.replace('.', "/"),
@@ -175,7 +187,30 @@ fn entrypoint(top: &mut Reader) -> Result<String, ConfigError> {
     };
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     let good = |segment: &str| !segment.is_empty() && segment.chars().all(allowed);
-    if slashes.split('/').all(good) { Ok(slashes) } else { Err(text_value("entrypoint", EXPECTED, &text)) }
+    if slashes.split('/').all(good) { Ok(Some(slashes)) } else { Err(text_value(key, EXPECTED, &text)) }
+}
+
+/// Names of trust domains, as SPIFFE has them: no scheme, no wildcard.
+fn aliases(top: &mut Reader) -> Result<Vec<String>, ConfigError> {
+    const KEY: &str = "trust_domain_aliases";
+    const EXPECTED: &str = "a list of trust domains such as `[\"old.example\"]`";
+    let items = match top.take(KEY) {
+        None => return Ok(Vec::new()),
+        Some(Node::List(items)) => items,
+        Some(other) => return Err(value(KEY, EXPECTED, &other)),
+    };
+    let name = |item| match item {
+        Node::Text(text) if is_trust_domain(&text) => Ok(text),
+        Node::Text(text) => Err(text_value(KEY, EXPECTED, &text)),
+        other => Err(value(KEY, EXPECTED, &other)),
+    };
+    items.into_iter().map(name).collect()
+}
+
+/// Letters in lower case, digits, `.`, `-` and `_` (SPIFFE-ID, section 2.1).
+fn is_trust_domain(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-_".contains(&byte);
+    !name.is_empty() && name.len() <= 255 && name.bytes().all(is_plain)
 }
 
 fn on_error(top: &mut Reader) -> Result<u16, ConfigError> {

@@ -76,6 +76,12 @@ pub enum DecisionError {
     /// Query parameters for a request that has no path (`CONNECT`).
     #[error("expected a request with a path to change query parameters of")]
     NoPath,
+    /// A change to a request, when its response is decided about.
+    #[error("expected no `{key}` in a decision about a response: its request has gone upstream")]
+    Phase {
+        /// The decision's key.
+        key: &'static str,
+    },
     /// More output than allowed.
     #[error("expected a decision of at most {limit} bytes")]
     OutputBytes {
@@ -100,6 +106,7 @@ impl DecisionError {
             Self::Undeclared => "decision_undeclared",
             Self::QueryParameter { .. } => "decision_query_parameter",
             Self::NoPath => "decision_no_path",
+            Self::Phase { .. } => "decision_phase",
             Self::OutputBytes { .. } => "decision_output_bytes",
         }
     }

@@ -38,14 +38,20 @@ pub struct Marks {
 pub struct Allow {
     /// `headers`: set on the request, replacing; of several values of one name the last wins.
     pub request_headers_to_set: Vec<(String, String)>,
+    /// `request_headers_to_add`: beside what the request has, and what is set. Sidegate only.
+    pub request_headers_to_add: Vec<(String, String)>,
     /// `request_headers_to_remove`; `host`, which Envoy does not remove, is left out.
     pub request_headers_to_remove: Vec<String>,
+    /// `request_header_prefixes_to_remove`: every header that came with such a name, before the others. Sidegate only.
+    pub request_header_prefixes_to_remove: Vec<String>,
     /// `response_headers_to_add`: beside what the response has.
     pub response_headers_to_add: Vec<(String, String)>,
     /// `response_headers_to_set`: all values of a name replace what the response has. Sidegate only.
     pub response_headers_to_set: Vec<(String, String)>,
     /// `response_headers_to_remove`, before the others. Sidegate only.
     pub response_headers_to_remove: Vec<String>,
+    /// `response_header_prefixes_to_remove`, as these. Sidegate only.
+    pub response_header_prefixes_to_remove: Vec<String>,
     /// `query_parameters_to_set`, URL-encoded, replacing; of several values of one name the last wins.
     pub query_parameters_to_set: Vec<(String, String)>,
     /// `query_parameters_to_remove`, compared with the encoded names in the path, after the others.
@@ -100,11 +106,16 @@ impl Decision {
         let marks = fields.marks(is_allowed)?;
         let decision = if is_allowed {
             Self::Allow(Allow {
-                request_headers_to_set: fields.request_headers(&mut budget)?,
+                request_headers_to_set: fields.request_headers("headers", &mut budget)?,
+                request_headers_to_add: fields.request_headers("request_headers_to_add", &mut budget)?,
+                request_header_prefixes_to_remove: fields
+                    .header_names("request_header_prefixes_to_remove", &mut budget)?,
                 request_headers_to_remove: fields.request_header_names(&mut budget)?,
                 response_headers_to_add: fields.headers("response_headers_to_add", &mut budget)?,
                 response_headers_to_set: fields.headers("response_headers_to_set", &mut budget)?,
                 response_headers_to_remove: fields.header_names("response_headers_to_remove", &mut budget)?,
+                response_header_prefixes_to_remove: fields
+                    .header_names("response_header_prefixes_to_remove", &mut budget)?,
                 query_parameters_to_set: fields.parameters(&mut budget)?,
                 query_parameters_to_remove: fields.strings("query_parameters_to_remove", &mut budget)?,
                 dynamic_metadata: fields.metadata(&mut budget)?,
@@ -118,6 +129,21 @@ impl Decision {
             })
         };
         Ok((decision, marks))
+    }
+}
+
+impl Allow {
+    /// The first of the decision's keys that says something about a request that has gone upstream already.
+    pub(crate) fn request_key(&self) -> Option<&'static str> {
+        let keys = [
+            ("headers", self.request_headers_to_set.is_empty()),
+            ("request_headers_to_add", self.request_headers_to_add.is_empty()),
+            ("request_headers_to_remove", self.request_headers_to_remove.is_empty()),
+            ("request_header_prefixes_to_remove", self.request_header_prefixes_to_remove.is_empty()),
+            ("query_parameters_to_set", self.query_parameters_to_set.is_empty()),
+            ("query_parameters_to_remove", self.query_parameters_to_remove.is_empty()),
+        ];
+        keys.into_iter().find(|(_, is_empty)| !is_empty).map(|(key, _)| key)
     }
 }
 

@@ -19,10 +19,13 @@ pub(super) struct Budget {
 const KEYS: &[&str] = &[
     "allowed",
     "headers",
+    "request_headers_to_add",
     "request_headers_to_remove",
+    "request_header_prefixes_to_remove",
     "response_headers_to_add",
     "response_headers_to_set",
     "response_headers_to_remove",
+    "response_header_prefixes_to_remove",
     "query_parameters_to_set",
     "query_parameters_to_remove",
     "body",
@@ -85,14 +88,15 @@ impl<'a> Fields<'a> {
         Ok(Marks { is_shadow, is_undeclared })
     }
 
-    /// `headers` as they go on a request, of which `host` decides where it ends up.
+    /// Headers as they go on a request, of which `host` decides where it ends up.
     pub(super) fn request_headers(
         &self,
+        key: &'static str,
         budget: &mut Budget,
     ) -> Result<Vec<(String, String)>, DecisionError> {
-        let headers = self.headers("headers", budget)?;
+        let headers = self.headers(key, budget)?;
         match headers.iter().find(|(name, _)| name == "host") {
-            Some((name, _)) => Err(DecisionError::HeaderReserved { key: "headers", name: name.clone() }),
+            Some((name, _)) => Err(DecisionError::HeaderReserved { key, name: name.clone() }),
             None => Ok(headers),
         }
     }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use regorus::value::Object;
-use regorus::{Rc, Value};
+use regorus::Value;
 
 use super::wire::{Field, Fields};
 use super::{Enum, FieldType, Kind, Label, Messages, Type, known};
+use crate::collections;
 
 /// Messages in one another. Go takes 10,000.
 pub(crate) const MAX_DEPTH: usize = 64;
@@ -220,7 +220,7 @@ impl<'a> Reader<'a> {
         let field = self.type_of(id)?.fields.iter().find(|field| field.number == 2);
         let kind = field.ok_or(ReadError::Inexact)?.kind;
         let entries = entries.into_iter().map(|(key, item)| Ok((key, self.item(kind, item)?)));
-        Ok(Value::Object(Rc::new(entries.collect::<Result<Object>>()?)))
+        Ok(collections::object(entries.collect::<Result<Vec<_>>>()?))
     }
 
     /// A value that is no message; `None` where the wire has another type.

@@ -39,6 +39,8 @@ pub(crate) enum Leaf {
     DestinationPrincipal,
     Metadata,
     RouteMetadata,
+    ResponseStatus,
+    ResponseHeaders,
 }
 
 /// Every leaf with the group that it is of, and its path. No path is the beginning of another.
@@ -72,6 +74,8 @@ pub(crate) const LEAVES: &[(Leaf, Group, &[&str])] = &[
     (Leaf::DestinationPrincipal, Group::DestinationPrincipal, &["attributes", "destination", "principal"]),
     (Leaf::Metadata, Group::Metadata, &["attributes", "metadataContext"]),
     (Leaf::RouteMetadata, Group::RouteMetadata, &["attributes", "routeMetadataContext"]),
+    (Leaf::ResponseStatus, Group::Response, &["response", "status"]),
+    (Leaf::ResponseHeaders, Group::Response, &["response", "headers"]),
 ];
 
 const HEADERS: &[&str] = &["attributes", "request", "http", "headers"];

@@ -52,6 +52,7 @@ pub struct InputBuilder {
     version: Value,
     workload: Value,
     messages: Arc<Messages>,
+    aliases: Vec<String>,
     inbound: Value,
     outbound: Value,
     /// The keys on the way to each leaf, in the order of [`LEAVES`].
@@ -79,6 +80,7 @@ impl InputBuilder {
             version: version.into_value(),
             workload: identity.into_value(),
             messages: Arc::default(),
+            aliases: Vec::new(),
             inbound: Value::from("inbound"),
             outbound: Value::from("outbound"),
             paths: LEAVES.iter().map(|(_, _, location)| path(location)).collect(),
@@ -90,6 +92,16 @@ impl InputBuilder {
     #[must_use]
     pub fn with_messages(self, messages: Arc<Messages>) -> Self {
         Self { messages, ..self }
+    }
+
+    /// The same, taking these for other names of the trust domain that the proxy is in.
+    #[must_use]
+    pub fn with_aliases(self, aliases: Vec<String>) -> Self {
+        Self { aliases, ..self }
+    }
+
+    fn is_alias(&self, trust_domain: &str) -> bool {
+        self.aliases.iter().any(|alias| alias == trust_domain)
     }
 
     /// The input document, with those parts that `needs` names. Path and query are checked in any case: a

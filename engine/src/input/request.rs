@@ -161,6 +161,14 @@ impl<'a> Request<'a> {
             Leaf::TruncatedBody => Some(Part::Value(Value::Bool(self.body.as_ref()?.parsed.is_cut))),
             Leaf::Metadata => self.metadata.clone().map(Part::Value),
             Leaf::RouteMetadata => self.route_metadata.clone().map(Part::Value),
+            Leaf::ResponseStatus => {
+                let status = std::str::from_utf8(attributes.response.first(b":status")?).ok()?;
+                Some(Part::Value(Value::from(u64::from(status.parse::<u16>().ok()?))))
+            }
+            Leaf::ResponseHeaders => {
+                let sent = attributes.response.iter().filter(|(name, _)| !name.starts_with(b":"));
+                self.headers(None, sent, true).map(Part::Value)
+            }
         }
     }
 
@@ -201,8 +209,18 @@ impl<'a> Request<'a> {
         // One from the client is not passed on.
         let is_in = |name: &[u8]| name != PARTIAL_BODY.as_bytes() && is_needed(needs.headers(), name);
         let sent = attributes.headers.iter().filter(|(name, _)| is_in(name));
+        self.headers(mark, sent, with_values)
+    }
+
+    /// An object of headers; `None` where there are none.
+    fn headers<'h>(
+        &self,
+        mark: Option<(&'h [u8], &'h [u8])>,
+        sent: impl Iterator<Item = (&'h [u8], &'h [u8])>,
+        with_values: bool,
+    ) -> Option<Value> {
         // Sorted by name. A search for each is less than what a general sort takes for so few.
-        let mut all: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::with_capacity(attributes.headers.len());
+        let mut all: Vec<(Cow<'_, str>, Cow<'_, str>)> = Vec::with_capacity(self.attributes.headers.len());
         for (name, value) in mark.into_iter().chain(sent) {
             let name = sanitize(name);
             let value = if with_values { sanitize(value) } else { Cow::Borrowed("") };
@@ -250,13 +268,22 @@ impl<'a> Request<'a> {
             && let Some(identity) = Spiffe::parse(only)
         {
             let Spiffe { trust_domain, namespace, service_account } = identity;
-            source.put_filled(&keys.trust_domain, trust_domain);
+            source.put_filled(&keys.trust_domain, self.own_name(trust_domain));
             source.put_filled(&keys.namespace, namespace);
             source.put_filled(&keys.service_account, service_account);
         }
         let sans: Vec<_> = sans.iter().map(|san| Value::from(san.as_ref())).collect();
         source.put(&keys.uri_sans, Value::from(sans));
         source.into_value()
+    }
+
+    /// The trust domain of this proxy's own certificate, where `trust_domain` is another name of it; else itself.
+    fn own_name<'s>(&'s self, trust_domain: &'s str) -> &'s str {
+        let own = || Spiffe::parse(std::str::from_utf8(self.attributes.local_principal()?).ok()?);
+        match self.builder.is_alias(trust_domain).then(own).flatten() {
+            Some(own) => own.trust_domain,
+            None => trust_domain,
+        }
     }
 
     /// What is said of TLS is empty, and so absent, on plaintext.

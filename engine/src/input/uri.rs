@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use regorus::value::Object;
-use regorus::{Rc, Value};
+use regorus::Value;
 
 use super::error::RequestError;
 use super::text::to_go_text;
+use crate::collections;
 
 /// Go's `net/url` refuses more (`urlmaxqueryparams`).
 pub(crate) const MAX_PARAMETERS: usize = 10_000;
@@ -52,8 +52,7 @@ pub(super) fn parameter_object(query: &str) -> Result<Value, RequestError> {
         let values = values.into_iter().map(Value::from).collect::<Vec<_>>();
         (Value::from(name), Value::from(values))
     };
-    let object: Object = parameters(query)?.into_iter().map(entry).collect();
-    Ok(Value::Object(Rc::new(object)))
+    Ok(collections::object(parameters(query)?.into_iter().map(entry)))
 }
 
 fn check_query(query: &str) -> Result<(), RequestError> {

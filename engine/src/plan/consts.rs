@@ -1,6 +1,6 @@
 //! Constants of a plan, each distinct value once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use regorus::Value;
 use serde::{Deserialize, Serialize};
@@ -80,13 +80,13 @@ impl ConstPool {
                 ids.iter().map(|id| self.value(*id)).collect::<Option<Vec<_>>>().map(Value::from)
             }
             Node::Set(ids) => {
-                ids.iter().map(|id| self.value(*id)).collect::<Option<BTreeSet<_>>>().map(Value::from)
+                ids.iter().map(|id| self.value(*id)).collect::<Option<Vec<_>>>().map(collections::set)
             }
             Node::Object(fields) => fields
                 .iter()
                 .map(|(k, v)| Some((self.value(*k)?, self.value(*v)?)))
-                .collect::<Option<BTreeMap<_, _>>>()
-                .map(Value::from),
+                .collect::<Option<Vec<_>>>()
+                .map(collections::object),
         }
     }
 

@@ -3,8 +3,9 @@
 use super::Refusal;
 use crate::attributes::Workload;
 use crate::bundle::{self, BundleError};
+use crate::config::Entrypoints;
 use crate::limits::Limits;
-use crate::policy::Policy;
+use crate::policy::Policies;
 use crate::trust::{Layer, Pointer, Trust, TrustError};
 
 /// Verifies what was fetched. All of its answers depend on the bytes alone: not on time, nor on what came before.
@@ -42,13 +43,13 @@ pub struct Opener {
     /// Whose pointers are taken.
     pub workload: Workload,
     /// Where policies answer.
-    pub entrypoint: String,
+    pub entrypoints: Entrypoints,
     /// What a bundle and an evaluation may cost.
     pub limits: Limits,
 }
 
 impl Judge for Opener {
-    type Policy = Policy;
+    type Policy = Policies;
 
     fn pointer(&self, bytes: &[u8]) -> Result<Pointer, Refusal> {
         Ok(self.trust.pointer(bytes, &self.workload)?)
@@ -58,14 +59,14 @@ impl Judge for Opener {
         self.trust.min_serial
     }
 
-    fn blob(&self, bytes: &[u8], layer: &Layer) -> Result<Policy, Refusal> {
+    fn blob(&self, bytes: &[u8], layer: &Layer) -> Result<Policies, Refusal> {
         let bundle = bundle::open_layer(bytes, layer, &self.limits)?;
-        Ok(Policy::load(bundle, &self.entrypoint, self.limits)?)
+        Ok(Policies::load(bundle, &self.entrypoints, self.limits)?)
     }
 
-    fn bundle(&self, bytes: &[u8]) -> Result<Policy, Refusal> {
+    fn bundle(&self, bytes: &[u8]) -> Result<Policies, Refusal> {
         let bundle = self.trust.bundle(bytes, &self.limits, &self.workload)?;
-        Ok(Policy::load(bundle, &self.entrypoint, self.limits)?)
+        Ok(Policies::load(bundle, &self.entrypoints, self.limits)?)
     }
 }
 

@@ -32,14 +32,21 @@ pub(crate) enum Map {
     CallResponse = 6,
 }
 
+/// A side of a stream, in the host's numbering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// Of an HTTP stream: the request.
+    Request = 0,
+    /// Of a connection: who has opened it.
+    Downstream = 2,
+}
+
 /// The buffer that holds the bytes of the request's body.
 const REQUEST_BODY: u32 = 0;
 /// The buffer that holds the body of the answer to a call of our own.
 const CALL_RESPONSE_BODY: u32 = 4;
 /// The buffer that holds the plugin's configuration.
 const PLUGIN_CONFIGURATION: u32 = 7;
-/// The request side of a stream.
-const REQUEST_STREAM: u32 = 0;
 /// A metric that counts up.
 const COUNTER: u32 = 0;
 /// A metric that has a value.
@@ -150,14 +157,14 @@ pub(crate) fn send_local_response(
     })
 }
 
-/// Resets the stream without an answer.
-pub(crate) fn close_request() -> Result<(), Status> {
-    Status::check(abi::proxy_close_stream(REQUEST_STREAM))
+/// Resets an HTTP stream without an answer, or closes a connection.
+pub(crate) fn close(side: Side) -> Result<(), Status> {
+    Status::check(abi::proxy_close_stream(side as u32))
 }
 
-/// Lets a request that was held go on, once the callback under way is over.
-pub(crate) fn continue_request() -> Result<(), Status> {
-    Status::check(abi::proxy_continue_stream(REQUEST_STREAM))
+/// Lets what was held go on, once the callback under way is over.
+pub(crate) fn resume(side: Side) -> Result<(), Status> {
+    Status::check(abi::proxy_continue_stream(side as u32))
 }
 
 /// Makes the calls that follow about another context than the callback's, until the callback is over.

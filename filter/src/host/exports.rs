@@ -4,7 +4,7 @@
 use std::panic;
 
 use super::{Action, Level, log, memory};
-use crate::{configure, contexts, refresh, request, response};
+use crate::{configure, contexts, network, refresh, request, response};
 
 /// Tells the host which ABI this module speaks.
 #[unsafe(no_mangle)]
@@ -85,6 +85,24 @@ pub(super) extern "C" fn proxy_on_request_trailers(context: u32, _count: u32) ->
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn proxy_on_response_headers(context: u32, _count: u32, _end_of_stream: u32) -> u32 {
     number(response::on_response_headers(context))
+}
+
+/// A connection was opened, where this is a network filter.
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn proxy_on_new_connection(context: u32) -> u32 {
+    number(network::on_new_connection(context))
+}
+
+/// Bytes came from the client of a connection.
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn proxy_on_downstream_data(context: u32, _size: usize, _end_of_stream: u32) -> u32 {
+    number(network::on_downstream_data(context))
+}
+
+/// Bytes came from the server of a connection.
+#[unsafe(no_mangle)]
+pub(super) extern "C" fn proxy_on_upstream_data(context: u32, _size: usize, _end_of_stream: u32) -> u32 {
+    number(network::on_upstream_data(context))
 }
 
 fn number(action: Action) -> u32 {

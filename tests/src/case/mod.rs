@@ -214,6 +214,18 @@ impl CaseFile {
         self.requests.iter().flat_map(|request| std::iter::once(request).chain(&self.after_each))
     }
 
+    /// All that is asked, of requests, responses and connections.
+    pub fn entrypoints(&self) -> Vec<String> {
+        let others = ["response_entrypoint", "network_entrypoint"].map(|key| self.config.get(key)?.as_str());
+        let mut all = vec![self.entrypoint.clone()];
+        for other in others.into_iter().flatten() {
+            if all.iter().all(|path| path != other) {
+                all.push(other.to_owned());
+            }
+        }
+        all
+    }
+
     /// The plugin's configuration with this bundle in it.
     pub fn configuration(&self, bundle: &[u8]) -> String {
         let mut configuration = plugin_configuration(bundle, &self.entrypoint);

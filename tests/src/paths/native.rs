@@ -4,7 +4,7 @@
 use regorus::Value;
 use sidegate_compiler::{BuildOptions, Sources, WorkloadError, reference};
 use sidegate_engine::actions::{Actions, HeaderOp, metadata_text};
-use sidegate_engine::attributes::{Attributes, Body, Workload};
+use sidegate_engine::attributes::{Attributes, Body, Phase, Workload};
 use sidegate_engine::bundle;
 use sidegate_engine::decide::{Settings, Verdict};
 use sidegate_engine::decision::Decision;
@@ -43,7 +43,7 @@ enum Judge {
 /// The policy does not compile; the message has every finding.
 pub fn build(file: &CaseFile) -> Result<Vec<u8>, String> {
     let mut options = BuildOptions {
-        entrypoints: vec![file.entrypoint.clone()],
+        entrypoints: file.entrypoints(),
         revision: Some(file.name.clone()),
         ..BuildOptions::default()
     };
@@ -128,7 +128,9 @@ impl Native {
                         let result = reference::evaluate(sources, entrypoint, &input)?;
                         let path = attributes.header(b":path");
                         Decision::read_marked(&result, &self.settings.limits)
-                            .and_then(|(decision, marks)| Ok((Actions::new(decision, path)?, marks)))
+                            .and_then(|(decision, marks)| {
+                                Ok((Actions::new(decision, Phase::Request, path)?, marks))
+                            })
                             .map_or_else(
                                 |_| Actions::deny(self.settings.error_status),
                                 |(actions, marks)| match self.settings.waived(marks) {
@@ -284,6 +286,7 @@ fn apply(headers: &mut Headers, ops: &[HeaderOp]) {
                 headers.push((name.clone().into_bytes(), value.clone().into_bytes()))
             }
             HeaderOp::Remove(name) => headers.retain(|(n, _)| n != name.as_bytes()),
+            HeaderOp::RemovePrefix(prefix) => headers.retain(|(n, _)| !n.starts_with(prefix.as_bytes())),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use regorus::Value;
 
+use crate::collections;
 use crate::eval::context::Context;
 use crate::eval::order;
 use crate::eval::table::Unanswered;
@@ -148,8 +149,7 @@ pub(in crate::eval) fn expand(args: &[Value], _: &Context) -> Answer {
         return Err(Unanswered::Inexact);
     }
     let (first, last) = (network.ip.0, network.last().0);
-    let texts: BTreeSet<Value> = (first..=last).map(|ip| Value::from(Address(ip).text())).collect();
-    Ok(Value::from(texts))
+    Ok(collections::set((first..=last).map(|ip| Value::from(Address(ip).text()))))
 }
 
 /// What one operand of [`contains_matches`] holds: texts, each with what stands for it in the answer.

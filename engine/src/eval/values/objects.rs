@@ -47,8 +47,16 @@ pub(super) fn keys(args: &[Value]) -> Answer {
 /// The keys that an array, a set or an object stands for.
 fn chosen(value: &Value) -> Option<BTreeSet<&Value>> {
     match value {
-        Value::Object(fields) => Some(fields.keys().collect()),
-        other => elements(other).map(|items| items.into_iter().collect()),
+        Value::Object(fields) => {
+            let mut keys = BTreeSet::new();
+            keys.extend(fields.keys());
+            Some(keys)
+        }
+        other => elements(other).map(|items| {
+            let mut all = BTreeSet::new();
+            all.extend(items);
+            all
+        }),
     }
 }
 
@@ -56,7 +64,7 @@ fn kept(args: &[Value], wanted: bool) -> Answer {
     let [Value::Object(fields), keys] = args else { return Ok(Value::Undefined) };
     let Some(keys) = chosen(keys) else { return Ok(Value::Undefined) };
     let kept = fields.iter_sorted().filter(|(key, _)| keys.contains(key) == wanted);
-    Ok(object(kept.map(|(key, value)| (key.clone(), value.clone())).collect()))
+    Ok(collections::object(kept.map(|(key, value)| (key.clone(), value.clone()))))
 }
 
 pub(super) fn filter(args: &[Value]) -> Answer {
@@ -77,7 +85,8 @@ pub(super) fn union(args: &[Value]) -> Answer {
 /// `b` over `a`, objects inside merged. Values nest to a known depth.
 fn merged(a: &Value, b: &Value) -> Value {
     let (Value::Object(before), Value::Object(after)) = (a, b) else { return b.clone() };
-    let mut fields: Fields = before.iter_sorted().map(|(key, value)| (key.clone(), value.clone())).collect();
+    let mut fields: Fields =
+        collections::fields(before.iter_sorted().map(|(key, value)| (key.clone(), value.clone())));
     for (key, value) in after.iter_sorted() {
         let value = fields.get(key).map_or_else(|| value.clone(), |held| merged(held, value));
         fields.insert(key.clone(), value);
@@ -99,7 +108,7 @@ impl<'v> Slot<'v> {
     fn new(value: &'v Value) -> Self {
         match value {
             Value::Object(fields) => Self::Fields {
-                fields: fields.iter_sorted().map(|(key, value)| (key, Self::new(value))).collect(),
+                fields: collections::map(fields.iter_sorted().map(|(key, value)| (key, Self::new(value)))),
                 frozen: false,
             },
             other => Self::Leaf(other),
@@ -127,7 +136,7 @@ impl<'v> Slot<'v> {
         match self {
             Self::Leaf(value) => value.clone(),
             Self::Fields { fields, .. } => {
-                object(fields.into_iter().map(|(key, slot)| (key.clone(), slot.value())).collect())
+                collections::object(fields.into_iter().map(|(key, slot)| (key.clone(), slot.value())))
             }
         }
     }

@@ -55,9 +55,9 @@ impl Tree {
     fn open(&mut self) -> Result<()> {
         let Self::Value(value) = self else { return Ok(()) };
         *self = match value {
-            Value::Object(fields) => Self::Object(
-                fields.iter_sorted().map(|(key, value)| (key.clone(), Self::Value(value.clone()))).collect(),
-            ),
+            Value::Object(fields) => Self::Object(collections::map(
+                fields.iter_sorted().map(|(key, value)| (key.clone(), Self::Value(value.clone()))),
+            )),
             Value::Array(items) => {
                 Self::Array { items: items.iter().cloned().map(Self::Value).collect(), moved: false }
             }

@@ -110,7 +110,8 @@ impl Header {
             Value::String(name) => Some(name.to_string()),
             _ => None,
         });
-        let names: BTreeSet<String> = texts.collect();
+        let mut names = BTreeSet::new();
+        names.extend(texts);
         if names.is_empty() { Err(Failed::Error) } else { Ok(names) }
     }
 }

@@ -15,6 +15,7 @@ use regorus::Value;
 
 use super::time::rfc3339;
 use super::{Failed, UNSURE, answered};
+use crate::collections;
 use crate::crypto::der::{Der, Element, SEQUENCE};
 use crate::crypto::{Curve, Material, PublicKey, pem, spki};
 use crate::eval::context::Context;
@@ -233,7 +234,7 @@ fn certificate(whole: &[u8]) -> Result<Fields, Failed> {
 
 fn public_key_fields(key: &Material) -> Result<(u64, Value), Failed> {
     let object = |fields: Vec<(&str, Value)>| {
-        Value::from(fields.into_iter().map(|(k, v)| (Value::from(k), v)).collect::<Fields>())
+        collections::object(fields.into_iter().map(|(k, v)| (Value::from(k), v)))
     };
     let Material::Public(key) = key else { return Err(UNSURE) };
     Ok(match key {
