@@ -91,6 +91,30 @@ fn greet(mut stream: TcpStream, got: &AtomicUsize) {
     }
 }
 
+/// What is said of requests allows no connection, and denies one.
+const DECLARED: &str = r#"
+about: declarations and connections
+entrypoint: sidegate/authz/decision
+config: {network_entrypoint: sidegate/authz/network_decision}
+declarations:
+  workload: shop/cart
+  files:
+    services/shop/cart.yaml: |
+      apiVersion: sidegate.io/v1alpha1
+      kind: ServicePolicy
+      metadata: {name: cart, namespace: shop}
+      spec:
+        owner: team-cart
+        allow:
+        - from: [{serviceAccount: default/caller}, {serviceAccount: default/other}]
+        - from: [{serviceAccount: default/reader}]
+          to: [{methods: [GET], paths: ["/ok"]}]
+        deny:
+        - from: [{serviceAccount: default/other}]
+          to: [{paths: ["/admin"]}]
+requests: []
+"#;
+
 struct Site {
     envoy: Envoy,
     upstream: Greeter,
@@ -100,7 +124,11 @@ struct Site {
 
 impl Site {
     fn start(version: &str, config: Json) -> Self {
-        let mut file: CaseFile = serde_yaml_ng::from_str(FILE).unwrap();
+        Self::of(FILE, version, config)
+    }
+
+    fn of(file: &str, version: &str, config: Json) -> Self {
+        let mut file: CaseFile = serde_yaml_ng::from_str(file).unwrap();
         file.config.extend(config.as_object().unwrap().clone());
         let bundle = paths::build(&file).unwrap();
         Self::with(version, &file.configuration(&bundle), &[])
@@ -240,6 +268,20 @@ fn connections_are_decided_by_the_first_bytes() {
 #[test]
 fn the_oldest_envoy_does_the_same() {
     decides(&places::envoy_oldest());
+}
+
+#[test]
+fn declarations_decide_about_connections() {
+    let site = Site::of(DECLARED, &places::envoy_newest(), json!({}));
+    assert_eq!(site.talk("tcp", Some("caller"), b"abc", 9), ("hello abc".to_owned(), false));
+    let get = b"GET /ok HTTP/1.1\r\nhost: a\r\n\r\n";
+    for account in [Some("other"), Some("reader"), Some("stranger"), None] {
+        assert_eq!(site.talk("tcp", account, get, 1), (String::new(), true), "{account:?}");
+    }
+    assert_eq!(site.upstream.seen().1, 3);
+    let counts = site.counts();
+    assert_eq!(counts.get("connections.denied"), Some(&4), "{counts:?}");
+    assert_eq!(counts.get("connections.error"), None, "{counts:?}");
 }
 
 /// Whoever makes HTTP look like something else gets to the other chain, and that has its own decision.
