@@ -14,7 +14,7 @@ HOST_CRATES := --workspace $(addprefix --exclude ,$(WASM_ONLY))
 DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
-.PHONY: help lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
+.PHONY: help attacks lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
 	istio-rbac imports \
 	demo demo-rollout bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac \
@@ -115,6 +115,10 @@ declarations: ## the library for declarations in a real OPA, against plan and mo
 	@$(CARGO) run -q --locked -p sidegate-compiler --example declarations -- $(OPA) $(or $(COUNT),1000) $(or $(SEED),1)
 	@SIDEGATE_TABLES=$(or $(COUNT),1000) SIDEGATE_DECLARE_SEED=$(or $(SEED),1) \
 		$(CARGO) test -q --locked -p sidegate-compiler --test declare_table -- --nocapture
+
+attacks: setup-test wasm ## attacks on policies in real Envoys (docs/attacks.md); UPDATE=1 rewrites it, COUNT=n random paths, SEED=n
+	@$(if $(UPDATE),SIDEGATE_BLESS=1) SIDEGATE_ATTACKS=$(or $(COUNT),3000) SIDEGATE_ATTACKS_SEED=$(or $(SEED),1) \
+		$(CARGO) test -q --locked -p sidegate-tests --test attacks -- --nocapture
 
 lookups: ## random policies with lookups, without them and in the interpreter, 40 requests each; COUNT=n SEED=n
 	@SIDEGATE_LOOKUPS=$(or $(COUNT),25000) SIDEGATE_LOOKUPS_SEED=$(or $(SEED),1000) $(CARGO) test -q --locked \

@@ -9,6 +9,7 @@
     reason = "test support: a failed assumption is a failed test"
 )]
 
+pub mod attacks;
 pub mod bundle_server;
 pub mod bytes;
 pub mod case;
