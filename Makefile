@@ -14,7 +14,7 @@ HOST_CRATES := --workspace $(addprefix --exclude ,$(WASM_ONLY))
 DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
-.PHONY: help attacks lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
+.PHONY: help attacks miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
 	istio-rbac imports \
 	demo demo-rollout bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac \
@@ -58,6 +58,17 @@ noop:
 	@cp $(WASM_OUT)/noop.wasm $(WASM_OUT)/bare.wasm $(WASM_OUT)/rvm.wasm dist/
 
 # --- checks ---
+
+miri: ## the border to the proxy (filter/src/host) under Miri, with a host in Rust on the other side (needs a nightly)
+	@$(CARGO) +nightly miri --version >/dev/null 2>&1 || { \
+		echo "miri: expected a nightly toolchain with Miri, found none; run: rustup toolchain install nightly --component miri,rust-src" >&2; exit 1; }
+	MIRIFLAGS=-Zmiri-strict-provenance $(CARGO) +nightly miri test --locked -p sidegate-filter --test host
+
+reproducible: setup-wasm ## the filter built twice from what is committed, in other folders: the same bytes (minutes)
+	@scripts/reproducible.sh
+
+sbom: ## dist/*.cdx.json: what is in the filter and in the program, as CycloneDX (installs cargo-cyclonedx once, minutes)
+	@scripts/sbom.sh
 
 lint: setup-wasm ## formatting, clippy on host and wasm32, file sizes, shell scripts
 	$(CARGO) fmt --all --check

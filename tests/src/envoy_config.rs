@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::capabilities;
 use crate::certs::Identity;
 
 /// The id of the VM that all our plugins share.
@@ -88,7 +89,11 @@ pub fn wasm_filter(plugin: &str, code: &Path, configuration: &str) -> Value {
 }
 
 /// The same in a VM of another id.
+///
+/// # Panics
+/// There is no module at `code`.
 pub fn wasm_filter_in(vm_id: &str, plugin: &str, code: &Path, configuration: &str) -> Value {
+    let capabilities = capabilities::of(code).expect("a built filter");
     json!({
         "name": plugin,
         "typed_config": {
@@ -97,6 +102,7 @@ pub fn wasm_filter_in(vm_id: &str, plugin: &str, code: &Path, configuration: &st
                 "name": plugin,
                 "root_id": plugin,
                 "failure_policy": "FAIL_RELOAD",
+                "capability_restriction_config": capabilities::restriction(&capabilities),
                 "allow_on_headers_stop_iteration": true,
                 "vm_config": {
                     "vm_id": vm_id,

@@ -12,6 +12,7 @@
 pub mod attacks;
 pub mod bundle_server;
 pub mod bytes;
+pub mod capabilities;
 pub mod case;
 pub mod certs;
 pub mod client;
