@@ -89,13 +89,15 @@ fn compare(node: &Value, wanted: &BTreeSet<String>, found: &mut Vec<String>) {
     match node {
         Value::Object(fields) => {
             if fields.contains_key("vm_config") {
-                let allowed = fields.get(RESTRICTION).and_then(|list| list["allowed_capabilities"].as_object());
+                let allowed =
+                    fields.get(RESTRICTION).and_then(|list| list["allowed_capabilities"].as_object());
                 let Some(allowed) = allowed else {
                     found.push(format!("expected `{RESTRICTION}` beside `vm_config`, found none"));
                     return;
                 };
                 let allowed: BTreeSet<String> = allowed.keys().cloned().collect();
-                let lacking = wanted.difference(&allowed).map(|name| format!("expected `{name}`, found none"));
+                let lacking =
+                    wanted.difference(&allowed).map(|name| format!("expected `{name}`, found none"));
                 found.extend(lacking);
                 let more = allowed.difference(wanted);
                 found.extend(more.map(|name| format!("expected no `{name}`: the filter has no use for it")));

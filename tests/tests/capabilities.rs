@@ -104,7 +104,8 @@ fn a_list_that_lacks_one_or_has_too_many_is_found() {
         let found = capabilities::differences(&changed, &all).unwrap();
         assert_eq!(found, [format!("expected `{name}`, found none")]);
     }
-    fs::write(&changed, text.replace("proxy_log: {}", "proxy_log: {}\n                    proxy_done: {}")).unwrap();
+    fs::write(&changed, text.replace("proxy_log: {}", "proxy_log: {}\n                    proxy_done: {}"))
+        .unwrap();
     assert_eq!(capabilities::differences(&changed, &all).unwrap().len(), 1);
     fs::write(&changed, text.replace(capabilities::RESTRICTION, "something_else")).unwrap();
     assert_eq!(capabilities::differences(&changed, &all).unwrap().len(), 1);

@@ -171,7 +171,12 @@ pub(crate) unsafe fn proxy_send_local_response(
     unsafe { read(&[(details, details_length), (body, body_length), (headers, headers_length)]) }
 }
 
-pub(crate) unsafe fn proxy_define_metric(_kind: u32, name: *const u8, name_length: usize, id: *mut u32) -> u32 {
+pub(crate) unsafe fn proxy_define_metric(
+    _kind: u32,
+    name: *const u8,
+    name_length: usize,
+    id: *mut u32,
+) -> u32 {
     // SAFETY: as the host demands.
     unsafe {
         read(&[(name, name_length)]);

@@ -80,7 +80,10 @@ fn maps_are_read_and_what_is_none_is_refused() {
     let wire = headers::write(&pairs).unwrap();
     let map = answering(Answer::Bytes(wire.clone()), || calls::header_map(Map::Request)).unwrap();
     assert_eq!(map.to_vec(), pairs);
-    assert_eq!(answering(Answer::Bytes(Vec::new()), || calls::header_map(Map::Request)), Err(Status::Malformed));
+    assert_eq!(
+        answering(Answer::Bytes(Vec::new()), || calls::header_map(Map::Request)),
+        Err(Status::Malformed)
+    );
     // Cut short anywhere, or with any of its lengths changed: refused, and not a byte beyond it is read.
     for length in 0..wire.len() {
         let cut = wire.get(..length).unwrap().to_vec();

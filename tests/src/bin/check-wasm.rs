@@ -9,8 +9,8 @@ use std::process::ExitCode;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sidegate_tests::{capabilities, places};
 use sidegate_tests::wasm_host::Filter;
+use sidegate_tests::{capabilities, places};
 
 /// What `make wasm` promises: the module, gzipped.
 const GZIP_LIMIT: usize = 650 * 1024;
