@@ -62,6 +62,9 @@ pub struct Row {
     lines: Option<Vec<String>>,
     http2: Option<Vec<String>>,
     body: Option<String>,
+    /// So many `a` stand for `{long}` in the path.
+    #[serde(default)]
+    long: usize,
     /// The path that Envoy shows the filter, escaped.
     pub sees: Option<String>,
     /// What becomes of it by the declaration.
@@ -207,7 +210,8 @@ impl Row {
     }
 
     fn ordinary(&self, body: Option<Vec<u8>>) -> Result<Vec<u8>, String> {
-        let path = unescape(self.path.as_deref().unwrap_or("/"))?;
+        let path = self.path.as_deref().unwrap_or("/").replace("{long}", &"a".repeat(self.long));
+        let path = unescape(&path)?;
         let mut bytes = [self.method().as_bytes(), b" ", &path, b" HTTP/1.1\r\n"].concat();
         if !self.without_host {
             let host = unescape(self.host.as_deref().unwrap_or(HOST))?;
