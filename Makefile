@@ -8,13 +8,14 @@ CARGO ?= cargo
 WASM_CARGO := scripts/wasm-cargo.sh
 TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 WASM_OUT := $(TARGET_DIR)/wasm32-unknown-unknown/wasm
-# The crates that only ever run in a proxy are linted for it and left out of what runs here.
-WASM_ONLY := sidegate-filter sidegate-bench-noop sidegate-bench-bare sidegate-bench-rvm
+# The crates that only ever run in a proxy are linted for it and left out of what runs here; of the filter's, the border
+# to the proxy is tested here as well.
+WASM_ONLY := sidegate-bench-noop sidegate-bench-bare sidegate-bench-rvm
 HOST_CRATES := --workspace $(addprefix --exclude ,$(WASM_ONLY))
 DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
-.PHONY: help lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
+.PHONY: help attacks miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
 	istio-rbac imports \
 	demo demo-rollout bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac \
@@ -59,10 +60,21 @@ noop:
 
 # --- checks ---
 
+miri: ## the border to the proxy (filter/src/host) under Miri, with a host in Rust on the other side (needs a nightly)
+	@$(CARGO) +nightly miri --version >/dev/null 2>&1 || { \
+		echo "miri: expected a nightly toolchain with Miri, found none; run: rustup toolchain install nightly --component miri,rust-src" >&2; exit 1; }
+	MIRIFLAGS=-Zmiri-strict-provenance $(CARGO) +nightly miri test --locked -p sidegate-filter --test host
+
+reproducible: setup-wasm ## the filter built twice from what is committed, in other folders: the same bytes (minutes)
+	@scripts/reproducible.sh
+
+sbom: ## dist/*.cdx.json: what is in the filter and in the program, as CycloneDX (installs cargo-cyclonedx once, minutes)
+	@scripts/sbom.sh
+
 lint: setup-wasm ## formatting, clippy on host and wasm32, file sizes, shell scripts
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy -q --locked $(HOST_CRATES) --all-targets -- -D warnings
-	$(WASM_CARGO) clippy -q --locked $(addprefix -p ,$(WASM_ONLY)) -- -D warnings
+	$(WASM_CARGO) clippy -q --locked -p sidegate-filter $(addprefix -p ,$(WASM_ONLY)) -- -D warnings
 	scripts/check-files.sh
 	@if command -v shellcheck >/dev/null; then echo shellcheck scripts/*.sh .ci/run; shellcheck -x scripts/*.sh .ci/run; \
 	else echo "lint: shellcheck is not installed, shell scripts not checked (apt-get install shellcheck)"; fi
@@ -115,6 +127,10 @@ declarations: ## the library for declarations in a real OPA, against plan and mo
 	@$(CARGO) run -q --locked -p sidegate-compiler --example declarations -- $(OPA) $(or $(COUNT),1000) $(or $(SEED),1)
 	@SIDEGATE_TABLES=$(or $(COUNT),1000) SIDEGATE_DECLARE_SEED=$(or $(SEED),1) \
 		$(CARGO) test -q --locked -p sidegate-compiler --test declare_table -- --nocapture
+
+attacks: setup-test wasm ## attacks on policies in real Envoys (docs/attacks.md); UPDATE=1 rewrites it, COUNT=n random paths, SEED=n
+	@$(if $(UPDATE),SIDEGATE_BLESS=1) SIDEGATE_ATTACKS=$(or $(COUNT),3000) SIDEGATE_ATTACKS_SEED=$(or $(SEED),1) \
+		$(CARGO) test -q --locked -p sidegate-tests --test attacks -- --nocapture
 
 lookups: ## random policies with lookups, without them and in the interpreter, 40 requests each; COUNT=n SEED=n
 	@SIDEGATE_LOOKUPS=$(or $(COUNT),25000) SIDEGATE_LOOKUPS_SEED=$(or $(SEED),1000) $(CARGO) test -q --locked \

@@ -16,6 +16,7 @@ mod chance;
 mod configure;
 #[cfg(target_arch = "wasm32")]
 mod connection;
+#[cfg(target_arch = "wasm32")]
 mod contexts;
 #[cfg(target_arch = "wasm32")]
 #[expect(

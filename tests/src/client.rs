@@ -176,6 +176,14 @@ impl Connection {
         self.receive(connect)
     }
 
+    /// The bytes that have come and are no part of a response yet, after waiting for more; `None` at the end.
+    ///
+    /// # Errors
+    /// The connection breaks.
+    pub fn read_more(&mut self) -> Result<Option<&[u8]>, String> {
+        Ok(self.fill()?.then_some(self.buffer.as_slice()))
+    }
+
     /// Waits for the interim response that asks for the body.
     ///
     /// # Errors

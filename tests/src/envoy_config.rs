@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::capabilities;
 use crate::certs::Identity;
 
 /// The id of the VM that all our plugins share.
@@ -105,7 +106,11 @@ pub fn tcp_proxy(cluster: &str) -> Value {
 }
 
 /// The same in a VM of another id.
+///
+/// # Panics
+/// There is no module at `code`.
 pub fn wasm_filter_in(vm_id: &str, plugin: &str, code: &Path, configuration: &str) -> Value {
+    let capabilities = capabilities::of(code).expect("a built filter");
     json!({
         "name": plugin,
         "typed_config": {
@@ -114,6 +119,7 @@ pub fn wasm_filter_in(vm_id: &str, plugin: &str, code: &Path, configuration: &st
                 "name": plugin,
                 "root_id": plugin,
                 "failure_policy": "FAIL_RELOAD",
+                "capability_restriction_config": capabilities::restriction(&capabilities),
                 "allow_on_headers_stop_iteration": true,
                 "vm_config": {
                     "vm_id": vm_id,

@@ -9,9 +9,11 @@
     reason = "test support: a failed assumption is a failed test"
 )]
 
+pub mod attacks;
 pub mod bundle_server;
 pub mod bytes;
 pub mod canned;
+pub mod capabilities;
 pub mod case;
 pub mod certs;
 pub mod client;

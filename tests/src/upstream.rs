@@ -2,8 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -37,9 +37,13 @@ pub struct Upstream {
     address: SocketAddr,
     served: Arc<AtomicUsize>,
     received: Arc<AtomicUsize>,
+    kept: Kept,
     stop: Arc<AtomicBool>,
     acceptor: Option<JoinHandle<()>>,
 }
+
+/// The requests so far, where they are kept.
+type Kept = Option<Arc<Mutex<Vec<Echo>>>>;
 
 impl Echo {
     /// All values of one header, in order.
@@ -51,23 +55,33 @@ impl Echo {
 impl Upstream {
     /// Starts the service on an ephemeral port.
     pub fn start() -> Self {
+        Self::serving(None)
+    }
+
+    /// The same, and every request is kept until it is [taken](Self::take).
+    pub fn keeping() -> Self {
+        Self::serving(Some(Arc::default()))
+    }
+
+    fn serving(kept: Kept) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on the loopback");
         let address = listener.local_addr().expect("a bound listener has an address");
         let served = Arc::new(AtomicUsize::new(0));
         let stop = Arc::new(AtomicBool::new(false));
         let received = Arc::new(AtomicUsize::new(0));
         let (count, bytes, stopping) = (Arc::clone(&served), Arc::clone(&received), Arc::clone(&stop));
+        let keeping = kept.clone();
         let acceptor = std::thread::spawn(move || {
             for stream in listener.incoming() {
                 if stopping.load(Ordering::SeqCst) {
                     return;
                 }
                 let Ok(stream) = stream else { return };
-                let (count, bytes) = (Arc::clone(&count), Arc::clone(&bytes));
-                std::thread::spawn(move || serve(stream, &count, &bytes));
+                let (count, bytes, kept) = (Arc::clone(&count), Arc::clone(&bytes), keeping.clone());
+                std::thread::spawn(move || serve(stream, &count, &bytes, &kept));
             }
         });
-        Self { address, served, received, stop, acceptor: Some(acceptor) }
+        Self { address, served, received, kept, stop, acceptor: Some(acceptor) }
     }
 
     /// Where it listens.
@@ -78,6 +92,12 @@ impl Upstream {
     /// How many requests it has answered.
     pub fn served(&self) -> usize {
         self.served.load(Ordering::SeqCst)
+    }
+
+    /// The requests since the last time, where they are kept.
+    pub fn take(&self) -> Vec<Echo> {
+        let kept = self.kept.as_ref().and_then(|kept| kept.lock().ok());
+        kept.map(|mut kept| std::mem::take(&mut *kept)).unwrap_or_default()
     }
 
     /// How many bytes it has got, of whatever kind.
@@ -104,7 +124,7 @@ impl Drop for Upstream {
     }
 }
 
-fn serve(mut stream: TcpStream, served: &AtomicUsize, received: &AtomicUsize) {
+fn serve(mut stream: TcpStream, served: &AtomicUsize, received: &AtomicUsize, kept: &Kept) {
     let _ = stream.set_read_timeout(Some(IDLE));
     let _ = stream.set_nodelay(true);
     let mut buffer = Vec::new();
@@ -112,6 +132,7 @@ fn serve(mut stream: TcpStream, served: &AtomicUsize, received: &AtomicUsize) {
     loop {
         match answer(&buffer) {
             Err(message) => {
+                keep(kept, partly(&buffer));
                 let _ = write!(
                     stream,
                     "HTTP/1.1 500 x\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{message}",
@@ -119,8 +140,9 @@ fn serve(mut stream: TcpStream, served: &AtomicUsize, received: &AtomicUsize) {
                 );
                 return;
             }
-            Ok(Some((used, response))) => {
+            Ok(Some((used, response, echo))) => {
                 served.fetch_add(1, Ordering::SeqCst);
+                keep(kept, echo);
                 buffer.drain(..used);
                 if stream.write_all(&response).is_err() {
                     return;
@@ -131,14 +153,44 @@ fn serve(mut stream: TcpStream, served: &AtomicUsize, received: &AtomicUsize) {
                     received.fetch_add(n, Ordering::SeqCst);
                     buffer.extend_from_slice(&chunk[..n]);
                 }
-                _ => return,
+                _ if buffer.is_empty() => return,
+                _ => return keep(kept, partly(&buffer)),
             },
         }
     }
 }
 
-/// The response to the first request in `buffer` and the bytes that request has, once it is complete.
-fn answer(buffer: &[u8]) -> Result<Option<(usize, Vec<u8>)>, String> {
+fn keep(kept: &Kept, echo: Echo) {
+    if let Some(mut kept) = kept.as_ref().and_then(|kept| kept.lock().ok()) {
+        kept.push(echo);
+    }
+}
+
+/// What there is of a request that did not come whole.
+fn partly(buffer: &[u8]) -> Echo {
+    let mut slots = vec![httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut parsed = httparse::Request::new(&mut slots);
+    let head = match parsed.parse(buffer) {
+        Ok(httparse::Status::Complete(head)) => head,
+        _ => 0,
+    };
+    let unknown = || escape(buffer).into_bytes();
+    let path = parsed.path.map_or_else(unknown, |path| path.as_bytes().to_vec());
+    echo_of(&parsed, &path, buffer.get(head..).unwrap_or_default())
+}
+
+fn echo_of(parsed: &httparse::Request<'_, '_>, path: &[u8], body: &[u8]) -> Echo {
+    Echo {
+        method: parsed.method.unwrap_or_default().to_owned(),
+        path: escape(path),
+        headers: parsed.headers.iter().map(|h| (h.name.to_ascii_lowercase(), escape(h.value))).collect(),
+        body_bytes: body.len(),
+        body_sum: checksum(body),
+    }
+}
+
+/// The bytes of the first request in `buffer`, the response to it and what it is, once it is complete.
+fn answer(buffer: &[u8]) -> Result<Option<(usize, Vec<u8>, Echo)>, String> {
     if buffer.len() > MOST_BYTES {
         return Err(format!("expected a request of at most {MOST_BYTES} bytes"));
     }
@@ -166,13 +218,7 @@ fn answer(buffer: &[u8]) -> Result<Option<(usize, Vec<u8>)>, String> {
     } else {
         (head + length, buffer[head..head + length].to_vec())
     };
-    let echo = Echo {
-        method: parsed.method.unwrap_or_default().to_owned(),
-        path: escape(parsed.path.unwrap_or_default().as_bytes()),
-        headers: parsed.headers.iter().map(|h| (h.name.to_ascii_lowercase(), escape(h.value))).collect(),
-        body_bytes: sent.len(),
-        body_sum: checksum(&sent),
-    };
+    let echo = echo_of(&parsed, parsed.path.unwrap_or_default().as_bytes(), &sent);
     let body = serde_json::to_vec(&echo).expect("an echo has nothing that JSON has not");
     let mut response = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-upstream: echo\r\ncontent-length: {}\r\n\r\n",
@@ -180,7 +226,7 @@ fn answer(buffer: &[u8]) -> Result<Option<(usize, Vec<u8>)>, String> {
     )
     .into_bytes();
     response.extend_from_slice(&body);
-    Ok(Some((used, response)))
+    Ok(Some((used, response, echo)))
 }
 
 /// The body in chunks at the beginning of `bytes` and how many bytes it has there, trailers included; `None`

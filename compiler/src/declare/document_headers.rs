@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::model::{HeaderChanges, HeaderRules, Part};
+use super::words;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -30,7 +31,9 @@ pub(super) enum Piece {
 impl Headers {
     pub(super) fn new(rules: &HeaderRules) -> Self {
         let HeaderRules { request, response } = rules;
-        Self { request: Changes::new(request), response: Changes::new(response) }
+        let mut request = Changes::new(request);
+        request.remove_twins();
+        Self { request, response: Changes::new(response) }
     }
 }
 
@@ -43,5 +46,14 @@ impl Changes {
         };
         let set = set.iter().map(|(name, parts)| (name.clone(), parts.iter().map(piece).collect()));
         Self { set: set.collect(), remove: remove.clone() }
+    }
+
+    /// Removes what some services take for one of these headers, too: `x_caller` for `x-caller`.
+    fn remove_twins(&mut self) {
+        let names: Vec<String> = self.set.keys().chain(&self.remove).cloned().collect();
+        let mut twins: Vec<String> = names.iter().flat_map(|name| words::spellings(name)).collect();
+        twins.sort();
+        twins.dedup();
+        self.remove.extend(twins.into_iter().filter(|twin| !names.contains(twin)));
     }
 }

@@ -162,6 +162,10 @@ fn changes(check: &mut Checker<'_>, node: Node, side: &str) -> HeaderChanges {
 fn changed(check: &mut Checker<'_>, name: Text) -> Option<String> {
     let place = name.place;
     let name = check.word(name, words::header_name)?;
+    if name.bytes().filter(|byte| b"-_".contains(byte)).count() > words::MOST_HYPHENS {
+        let message = format!("expected at most {} hyphens in `{name}`", words::MOST_HYPHENS);
+        return check.wrong_so(place, "declare_header", message, "each spelling with `_` is removed, too");
+    }
     if UNCHANGEABLE.contains(&name.as_str()) {
         return check.wrong(
             place,

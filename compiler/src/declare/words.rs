@@ -238,6 +238,22 @@ pub(crate) fn header_name(text: &str) -> Result<String, String> {
     Ok(text.to_ascii_lowercase())
 }
 
+/// Most of `-` and `_` in the name of a request's header that is changed.
+pub(crate) const MOST_HYPHENS: usize = 6;
+
+/// All names that are this one with `_` for `-`, or the other way round; those that CGI and its heirs take for it.
+pub(crate) fn spellings(name: &str) -> Vec<String> {
+    let is_hyphen = |c: char| c == '-' || c == '_';
+    name.chars().fold(vec![String::new()], |found, c| {
+        let written: &[char] = if is_hyphen(c) { &['-', '_'] } else { &[c] };
+        let with = |c: &char| {
+            let c = *c;
+            found.iter().map(move |before| format!("{before}{c}"))
+        };
+        written.iter().flat_map(with).collect()
+    })
+}
+
 /// A value of a header: printable ASCII, no space at either end (RFC 9110, section 5.5).
 pub(crate) fn header_value(text: &str) -> Result<&str, String> {
     let is_plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));

@@ -1,6 +1,7 @@
 //! Declarations and requests, made up, and what they mean: for the tests, and for the tool that asks OPA.
 
 pub(crate) mod beside;
+mod changes;
 pub(crate) mod generate;
 pub(crate) mod model;
 pub(crate) mod paths;

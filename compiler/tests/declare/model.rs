@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde_json::{Value as Json, json};
 
 use super::beside::{self, Module};
+use super::changes::{changes, is_twin};
 use super::paths::{read_path, template};
 
 /// A declaration, as a person would say it.
@@ -82,7 +83,7 @@ pub(crate) struct Request {
 
 /// What is known about a question.
 #[derive(Clone, Copy, PartialEq)]
-enum Answer {
+pub(super) enum Answer {
     Yes,
     No,
     /// An allow takes it for no, a deny for yes.
@@ -114,17 +115,17 @@ impl Request {
         uris.chain(self.principal.as_deref()).filter(|name| !name.is_empty()).collect()
     }
 
-    fn is_several(&self) -> bool {
+    pub(super) fn is_several(&self) -> bool {
         self.uris.as_ref().is_some_and(|uris| uris.len() > 1)
     }
 
-    fn principal(&self) -> Option<&str> {
+    pub(super) fn principal(&self) -> Option<&str> {
         self.principal.as_deref().filter(|name| !name.is_empty())
     }
 }
 
 /// Trust domain, namespace and service account.
-fn spiffe(name: &str) -> Option<[&str; 3]> {
+pub(super) fn spiffe(name: &str) -> Option<[&str; 3]> {
     let rest = name.strip_prefix("spiffe://")?;
     let (domain, rest) = rest.split_once("/ns/")?;
     let (namespace, account) = rest.split_once("/sa/")?;
@@ -137,7 +138,7 @@ fn own_domain(request: &Request) -> Option<&str> {
     Some(domain).filter(|domain| !domain.is_empty())
 }
 
-fn is_mine(declaration: &Declaration, request: &Request, domain: &str) -> Answer {
+pub(super) fn is_mine(declaration: &Declaration, request: &Request, domain: &str) -> Answer {
     match own_domain(request) {
         _ if declaration.aliases.iter().any(|alias| alias == domain) => Yes,
         Some(own) => sure(own == domain),
@@ -262,6 +263,14 @@ fn when(request: &Request, condition: &Condition, is_deny: bool) -> Answer {
     let header = |name: &String| request.headers.get(name);
     let parts = |value: &str| value.split(',').map(|part| part.trim().to_owned()).collect::<Vec<_>>();
     match condition {
+        Condition::Exact(name, _)
+        | Condition::Prefix(name, _)
+        | Condition::Present(name)
+        | Condition::Absent(name)
+            if request.headers.keys().any(|other| is_twin(other, name)) =>
+        {
+            Unknown
+        }
         Condition::Exact(name, text) => {
             sure(header(name).is_some_and(|value| value == text || is_deny && parts(value).contains(text)))
         }
@@ -359,34 +368,4 @@ fn allowed(declaration: &Declaration, request: &Request) -> Json {
     let [response_set, response_gone] = changes(declaration, request, 1);
     json!({"allowed": true, "headers": request_set, "request_headers_to_remove": request_gone,
         "response_headers_to_set": response_set, "response_headers_to_remove": response_gone})
-}
-
-fn changes(declaration: &Declaration, request: &Request, side: usize) -> [Json; 2] {
-    let only = request.principal().filter(|_| !request.is_several());
-    let parts = only.and_then(spiffe).filter(|[td, ..]| is_mine(declaration, request, td) == Yes);
-    let known = [
-        ("{source.principal}", only),
-        ("{source.namespace}", parts.map(|[_, ns, _]| ns)),
-        ("{source.service_account}", parts.map(|[.., sa]| sa)),
-        ("{request.id}", request.headers.get("x-request-id").map(String::as_str)),
-    ];
-    let (mut set, mut gone) = (BTreeMap::new(), declaration.remove[side].clone());
-    let mut pairs = declaration.set[side].clone();
-    pairs.sort();
-    for (name, pattern) in pairs {
-        let mut value = Some(pattern);
-        for (variable, text) in known {
-            value = value.and_then(|value| match value.contains(variable) {
-                true => text.map(|text| value.replace(variable, text)),
-                false => Some(value),
-            });
-        }
-        match value {
-            Some(value) => {
-                set.insert(name, value);
-            }
-            None => gone.push(name),
-        }
-    }
-    [json!(set), json!(gone)]
 }

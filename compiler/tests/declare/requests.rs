@@ -156,8 +156,8 @@ pub(crate) fn request(random: &mut Random, declaration: &Declaration) -> Request
         uris
     });
     let mut headers = BTreeMap::new();
-    for name in HEADERS {
-        if random.chance(35) {
+    for name in HEADERS.into_iter().chain(["x_a", "x_b", "content_type"]) {
+        if random.chance(if name.contains('_') { 5 } else { 35 }) {
             headers.insert(
                 name.to_owned(),
                 random.text(&["a", "ab", "a,b", "b, a", "c", "application/grpc+proto", ""]),

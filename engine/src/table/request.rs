@@ -24,6 +24,7 @@ pub(super) struct Request<'a> {
 impl<'a> Request<'a> {
     pub(super) fn holds(&self, test: &Test, work: &mut Work) -> Mine<bool> {
         Ok(match test {
+            _ if self.has_twin(test, work)? => false,
             Test::HeaderBegins(name, text) => {
                 self.header(name, work)?.is_some_and(|value| value.starts_with(text))
             }
@@ -58,6 +59,7 @@ impl<'a> Request<'a> {
 
     pub(super) fn fails(&self, test: &Test, work: &mut Work) -> Mine<bool> {
         Ok(match test {
+            _ if self.has_twin(test, work)? => false,
             Test::HeaderBegins(..) => return Err(NotMine),
             Test::HeaderExact(name, text) => match self.header(name, work)? {
                 Some(value) => value != *text && !parts(&value).any(|part| part == text),
@@ -74,6 +76,26 @@ impl<'a> Request<'a> {
             Test::Port(_) => self.port()?.is_some() && !self.holds(test, work)?,
             Test::Source(_) => self.source()?.is_some() && !self.holds(test, work)?,
         })
+    }
+
+    /// Whether a header of another spelling, `_` for `-`, is there that some services take for the one that is asked
+    /// about: what they read then is not certain.
+    fn has_twin(&self, test: &Test, work: &mut Work) -> Mine<bool> {
+        let (Test::HeaderExact(name, _)
+        | Test::HeaderPrefix(name, _)
+        | Test::HeaderPresent(name)
+        | Test::HeaderAbsent(name)) = test
+        else {
+            return Ok(false);
+        };
+        work.take(self.attributes.headers.len())?;
+        let is_twin = |other: &[u8]| {
+            let same = |(a, b): (&u8, &u8)| a == b || matches!((a, b), (b'-', b'_') | (b'_', b'-'));
+            other.len() == name.len()
+                && other != name.as_bytes()
+                && other.iter().zip(name.as_bytes()).all(same)
+        };
+        Ok(self.attributes.headers.iter().any(|(other, _)| is_twin(other)))
     }
 
     /// All values of a header as one, parted by commas; `None` where it is not there. Values with other characters than

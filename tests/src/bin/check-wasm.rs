@@ -1,5 +1,6 @@
 //! Checks a built filter before it is shipped: it imports only what Envoy has, speaks the ABI that we
-//! mean, fits its budget and has no path of this machine in it. Exits 1 where one of these does not hold.
+//! mean, fits its budget and has no path of this machine in it, and the configurations that are shipped allow it
+//! exactly what it needs. Exits 1 where one of these does not hold.
 #![allow(clippy::print_stdout, reason = "a program that prints what it found")]
 
 use std::io::Write;
@@ -8,8 +9,8 @@ use std::process::ExitCode;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sidegate_tests::places;
 use sidegate_tests::wasm_host::Filter;
+use sidegate_tests::{capabilities, places};
 
 /// What `make wasm` promises: the module, gzipped.
 const GZIP_LIMIT: usize = 650 * 1024;
@@ -76,6 +77,12 @@ fn check(path: &Path) -> Result<Vec<String>, String> {
     let gzipped = encoder.write_all(&bytes).and_then(|()| encoder.finish()).map_err(|e| e.to_string())?.len();
     if gzipped > GZIP_LIMIT {
         findings.push(format!("expected at most {GZIP_LIMIT} bytes gzipped, got {gzipped}"));
+    }
+
+    let capabilities = capabilities::of(path)?;
+    for file in capabilities::shipped(&places::root().join("envoy-config"))? {
+        let differences = capabilities::differences(&file, &capabilities)?;
+        findings.extend(differences.iter().map(|line| format!("{}: {line}", file.display())));
     }
 
     for place in machine_places() {

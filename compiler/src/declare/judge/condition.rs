@@ -13,10 +13,17 @@ use crate::declare::model::{HeaderTest, Test};
 /// Whether a condition holds.
 pub(crate) fn holds(test: &Test, request: &Request, effect: Effect) -> Answer {
     match test {
+        Test::Header(name, _) if has_twin(request, name) => Answer::Unknown,
         Test::Header(name, test) => header(request.headers.get(name).map(String::as_str), test, effect),
         Test::Claim(path, values) => claim(request.claims.as_ref(), path, values),
         Test::Source(networks) => source(request.source.as_deref(), networks),
     }
+}
+
+/// Whether another header is there that a service may take for this one, as `x_a` for `x-a`.
+fn has_twin(request: &Request, name: &str) -> bool {
+    let spelt = |name: &str| name.replace('_', "-");
+    request.headers.keys().any(|other| other != name && spelt(other) == spelt(name))
 }
 
 /// Several values of a header are one text, parted by commas. A deny takes each for itself.
