@@ -97,7 +97,22 @@ impl Connection {
     /// # Errors
     /// The connection is refused or the handshake fails.
     pub fn open(to: SocketAddr, identity: Option<&Identity>) -> Result<Self, String> {
-        Ok(Self { wire: Wire::open(to, identity, None)?, buffer: Vec::new() })
+        Wire::open(to, identity, None).map(Self::over)
+    }
+
+    /// A connection that is open already.
+    pub fn over(wire: Wire) -> Self {
+        Self { wire, buffer: Vec::new() }
+    }
+
+    /// What it stands on.
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// The same to keep; what came and was not read is gone.
+    pub fn into_wire(self) -> Wire {
+        self.wire
     }
 
     /// Sends a request and waits for its response, 20 seconds for each read.

@@ -178,8 +178,9 @@ impl RawConnection {
     /// The connection is refused or the handshake fails.
     pub fn open(to: SocketAddr, identity: Option<&Identity>) -> Result<Self, String> {
         let mut wire = Wire::open(to, identity, Some(H2))?;
-        // No dynamic table for responses: their status can be read without one.
-        let hello = [PREFACE, &settings(&[(1, 0)])].concat();
+        // No dynamic table for responses: their status can be read without one. Bodies are not waited with.
+        let window = frame(kind::WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes());
+        let hello = [PREFACE, &settings(&[(1, 0), (4, 1 << 24)]), &window].concat();
         wire.write(&hello).map_err(|e| format!("could not send: {e}"))?;
         Ok(Self { wire, buffer: Vec::new() })
     }
@@ -192,7 +193,12 @@ impl RawConnection {
         self.wire.write(bytes)
     }
 
-    /// The connection itself.
+    /// What it stands on.
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// The same to keep.
     pub fn into_wire(self) -> Wire {
         self.wire
     }
