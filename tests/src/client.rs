@@ -91,6 +91,13 @@ impl Response {
     }
 }
 
+impl Response {
+    /// Whether no other request may be sent on the connection.
+    pub fn closes(&self) -> bool {
+        self.values("connection").iter().any(|value| value.eq_ignore_ascii_case(b"close"))
+    }
+}
+
 impl Connection {
     /// Connects in plaintext, or over mTLS with `identity`.
     ///

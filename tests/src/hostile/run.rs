@@ -132,7 +132,8 @@ fn over_http1(
             connection.wire().set_read_timeout(patience(attack.end));
             let answer = connection.receive(false);
             let outcome = outcome(&answer);
-            if answer.is_ok() && attack.end == Ending::Keep {
+            let lives = answer.is_ok_and(|answer| !answer.closes());
+            if lives && attack.end == Ending::Keep {
                 kept.http1.insert((kind, caller), (connection, uses + 1));
             }
             outcome

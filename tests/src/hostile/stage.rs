@@ -228,6 +228,9 @@ impl Regular {
             (!body.is_empty()).then(|| Body { bytes: body.into(), chunks: None, trailers: Vec::new() });
         let request = Request { method: method.to_owned(), target: path.into(), headers, body };
         let response = connection.send(&request)?;
+        if response.closes() {
+            self.http1 = None;
+        }
         Ok((response.status, !response.values("x-upstream").is_empty()))
     }
 
