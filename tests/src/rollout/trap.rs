@@ -67,9 +67,8 @@ fn find(wasm: &[u8], export: &str) -> Result<Places, String> {
                     }
                 }
             }
-            Payload::CodeSectionStart { range, size, .. } => {
-                let inside = range.end - size as usize;
-                places.section = before(wasm, inside, size as usize)?..range.end;
+            Payload::CodeSectionStart { range, .. } => {
+                places.section = before(wasm, range.start, range.len())?..range.end;
             }
             Payload::CodeSectionEntry(body) => {
                 if wanted == Some(imported + defined) {
