@@ -18,7 +18,7 @@ DEMO_ENTRYPOINT := storefront/authz/decision
 .PHONY: help attacks miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
 	istio-rbac imports \
-	demo demo-rollout bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac \
+	demo demo-rollout hostile bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac \
 	bench-report bench-rollout simulate noop clean
 
 help: ## this list
@@ -174,6 +174,9 @@ builtins: ## CALLS random calls of each family of builtins (20000; SEED), answer
 	(cd tests/opa/values && go run . random $(or $(CALLS),20000) $(or $(SEED),1)) | $(CARGO) run -q --locked -p sidegate-engine --example judge
 
 # --- to see it work ---
+
+hostile: setup-demo wasm ## malformed and extreme requests of every kind, good ones between them; REQUESTS=n SEED=n
+	@$(CARGO) run -q --locked -p sidegate-tests --bin hostile -- --requests $(or $(REQUESTS),100000) --seed $(or $(SEED),1)
 
 demo: setup-demo wasm bundle ## a real Envoy with mTLS, three callers, a table; KEEP=1 keeps it up
 	@$(CARGO) run -q --locked -p sidegate-tests --bin demo -- $(if $(KEEP),--keep)

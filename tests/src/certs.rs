@@ -81,30 +81,71 @@ impl Authority {
 
     /// The same with several URI SANs, in this order.
     pub fn identity_of(&self, name: &str, uris: &[String]) -> Identity {
-        let key = KeyPair::generate().unwrap();
         let params = of_workload(name, uris);
-        let cert = params.signed_by(&key, &self.issuer).unwrap();
+        self.signed(name, uris, &params, &self.issuer)
+    }
+
+    /// A client that trusts this authority, with the certificate of another that nobody here trusts.
+    pub fn impostor(&self, name: &str, spiffe: &str) -> Identity {
+        let uris = [spiffe.to_owned()];
+        let other = Self::new(&self.dir.join(name));
+        self.signed(name, &uris, &of_workload(name, &uris), &other.issuer)
+    }
+
+    /// A client whose certificate was good until a day in 2001.
+    pub fn expired(&self, name: &str, spiffe: &str) -> Identity {
+        let uris = [spiffe.to_owned()];
+        let mut params = of_workload(name, &uris);
+        params.not_before = rcgen::date_time_ymd(2000, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2001, 1, 1);
+        self.signed(name, &uris, &params, &self.issuer)
+    }
+
+    /// A client that shows no certificate, though it has one.
+    pub fn nameless(&self, name: &str) -> Identity {
+        let client = Arc::new(self.client(None));
+        Identity { client, ..self.identity_of(name, &[]) }
+    }
+
+    fn signed(
+        &self,
+        name: &str,
+        uris: &[String],
+        params: &CertificateParams,
+        issuer: &CertifiedIssuer<'static, KeyPair>,
+    ) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let cert = params.signed_by(&key, issuer).unwrap();
         let path = |kind| self.dir.join(format!("{name}.{kind}.pem"));
         fs::write(path("cert"), cert.pem()).unwrap();
         fs::write(path("key"), key.serialize_pem()).unwrap();
 
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(self.issuer.der().clone()).unwrap();
-        let chain: Vec<CertificateDer<'static>> = vec![cert.der().clone()];
         let key_der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let client = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_client_auth_cert(chain, key_der)
-            .unwrap();
+        let client = Arc::new(self.client(Some((cert.der().clone(), key_der))));
         Identity {
             spiffe: uris.first().cloned().unwrap_or_default(),
             cert: path("cert"),
             key: path("key"),
             ca: self.dir.join("ca.pem"),
-            client: Arc::new(client),
+            client,
+        }
+    }
+
+    /// How a TLS client trusts this authority and shows this certificate, if any.
+    fn client(
+        &self,
+        shown: Option<(CertificateDer<'static>, PrivateKeyDer<'static>)>,
+    ) -> rustls::ClientConfig {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let client = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        match shown {
+            Some((cert, key)) => client.with_client_auth_cert(vec![cert], key).unwrap(),
+            None => client.with_no_client_auth(),
         }
     }
 }

@@ -1,15 +1,10 @@
 //! An HTTP/1.1 client that sends what it is told, byte for byte, over plain TCP or mTLS.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
-
-use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, StreamOwned};
+use std::net::SocketAddr;
 
 use crate::certs::Identity;
+use crate::wire::Wire;
 
-const TIMEOUT: Duration = Duration::from_secs(20);
 const MOST_HEADERS: usize = 512;
 const MOST_BYTES: usize = 8 << 20;
 
@@ -50,14 +45,9 @@ pub struct Response {
 
 /// A connection that can be used for one request after the other.
 pub struct Connection {
-    stream: Box<dyn Stream>,
-    /// The same socket, for its settings.
-    socket: TcpStream,
+    wire: Wire,
     buffer: Vec<u8>,
 }
-
-trait Stream: Read + Write + Send {}
-impl<T: Read + Write + Send> Stream for T {}
 
 impl Body {
     /// Whether the receiver knows from the headers that there is nothing to come.
@@ -101,32 +91,35 @@ impl Response {
     }
 }
 
+impl Response {
+    /// Whether no other request may be sent on the connection.
+    pub fn closes(&self) -> bool {
+        self.values("connection").iter().any(|value| value.eq_ignore_ascii_case(b"close"))
+    }
+}
+
 impl Connection {
     /// Connects in plaintext, or over mTLS with `identity`.
     ///
     /// # Errors
     /// The connection is refused or the handshake fails.
     pub fn open(to: SocketAddr, identity: Option<&Identity>) -> Result<Self, String> {
-        let at = |what: &str, e: &dyn std::fmt::Display| format!("{what} {to}: {e}");
-        let tcp = TcpStream::connect_timeout(&to, TIMEOUT).map_err(|e| at("could not connect to", &e))?;
-        tcp.set_read_timeout(Some(TIMEOUT)).map_err(|e| at("no read timeout on", &e))?;
-        tcp.set_write_timeout(Some(TIMEOUT)).map_err(|e| at("no write timeout on", &e))?;
-        tcp.set_nodelay(true).map_err(|e| at("no nodelay on", &e))?;
-        let socket = tcp.try_clone().map_err(|e| at("no second handle of", &e))?;
-        let stream: Box<dyn Stream> = match identity {
-            None => Box::new(tcp),
-            Some(identity) => {
-                let name = ServerName::try_from("localhost").expect("a valid name");
-                let mut tls =
-                    ClientConnection::new(identity.client_config(), name).map_err(|e| at("no TLS to", &e))?;
-                let mut tcp = tcp;
-                while tls.is_handshaking() {
-                    tls.complete_io(&mut tcp).map_err(|e| at("TLS handshake failed with", &e))?;
-                }
-                Box::new(StreamOwned::new(tls, tcp))
-            }
-        };
-        Ok(Self { stream, socket, buffer: Vec::new() })
+        Wire::open(to, identity, None).map(Self::over)
+    }
+
+    /// A connection that is open already.
+    pub fn over(wire: Wire) -> Self {
+        Self { wire, buffer: Vec::new() }
+    }
+
+    /// What it stands on.
+    pub fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    /// The same to keep; what came and was not read is gone.
+    pub fn into_wire(self) -> Wire {
+        self.wire
     }
 
     /// Sends a request and waits for its response, 20 seconds for each read.
@@ -147,8 +140,7 @@ impl Connection {
     /// # Errors
     /// The connection is broken.
     pub fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
-        self.stream.write_all(bytes)?;
-        self.stream.flush()
+        self.wire.write(bytes)
     }
 
     fn write_body(&mut self, body: &Body) -> std::io::Result<()> {
@@ -230,14 +222,6 @@ impl Connection {
         Ok(response)
     }
 
-    /// Waits no longer than this for what comes next.
-    ///
-    /// # Errors
-    /// The socket does not take it.
-    pub fn wait_at_most(&mut self, time: Duration) -> Result<(), String> {
-        self.socket.set_read_timeout(Some(time)).map_err(|e| format!("no read timeout: {e}"))
-    }
-
     /// Waits for so many bytes of whatever protocol, or for the end of the connection; says whether it has ended.
     ///
     /// # Errors
@@ -291,14 +275,12 @@ impl Connection {
             return Err(format!("expected a response of at most {MOST_BYTES} bytes"));
         }
         let mut chunk = [0; 16384];
-        match self.stream.read(&mut chunk) {
+        match self.wire.read(&mut chunk) {
             Ok(0) => Ok(false),
             Ok(n) => {
                 self.buffer.extend_from_slice(&chunk[..n]);
                 Ok(true)
             }
-            // A peer that closes TLS without saying so is the end all the same.
-            Err(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
             Err(e) => Err(format!("could not read the response: {e}")),
         }
     }

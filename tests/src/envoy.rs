@@ -21,9 +21,24 @@ pub struct Envoy {
     version: String,
     child: Child,
     watcher: Option<Child>,
-    dir: PathBuf,
+    log: PathBuf,
     admin: SocketAddr,
     listeners: BTreeMap<String, SocketAddr>,
+}
+
+/// How an Envoy is to be run.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// Version.
+    pub version: String,
+    /// Worker threads.
+    pub workers: usize,
+    /// Tells its files from those of others in the same folder.
+    pub name: String,
+    /// Arguments besides; those of a hot restart among them, which is off where they say nothing of it.
+    pub arguments: Vec<String>,
+    /// Variables of its environment besides.
+    pub environment: Vec<(String, String)>,
 }
 
 /// What `envoy --mode validate` said.
@@ -48,12 +63,35 @@ impl Envoy {
     /// # Errors
     /// As [`Envoy::start`].
     pub fn start_with(version: &str, config: &Value, dir: &Path, workers: usize) -> Result<Self, String> {
+        let launch = Launch {
+            version: version.to_owned(),
+            workers,
+            name: "envoy".to_owned(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+        };
+        Self::launch(&launch, config, dir)
+    }
+
+    /// The same as it is told.
+    ///
+    /// # Errors
+    /// As [`Envoy::start`].
+    pub fn launch(launch: &Launch, config: &Value, dir: &Path) -> Result<Self, String> {
+        let Launch { version, workers, name, arguments, environment } = launch;
         let binary = places::envoy_binary(version)?;
         fs::create_dir_all(dir).map_err(|e| format!("could not make {}: {e}", dir.display()))?;
         let config_path = write_config(config, dir)?;
-        let admin_path = dir.join("admin.txt");
+        let admin_path = dir.join(format!("{name}.admin.txt"));
         let _ = fs::remove_file(&admin_path);
-        let child = command(&binary, &config_path, dir)?
+        let log = dir.join(format!("{name}.log"));
+        let mut command = command(&binary, &config_path, &log)?;
+        if !arguments.iter().any(|argument| argument == "--restart-epoch") {
+            command.arg("--disable-hot-restart");
+        }
+        let child = command
+            .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .arg("--admin-address-path")
             .arg(&admin_path)
             .args(["--concurrency", &workers.to_string(), "--file-flush-interval-msec", "10"])
@@ -65,7 +103,7 @@ impl Envoy {
             version: version.to_owned(),
             child,
             watcher,
-            dir: dir.to_owned(),
+            log,
             admin: nowhere,
             listeners: BTreeMap::new(),
         };
@@ -185,7 +223,7 @@ impl Envoy {
 
     /// Its log so far.
     pub fn log(&self) -> String {
-        read_log(&self.dir)
+        read_log(&self.log)
     }
 
     /// `message` with the end of the log below it.
@@ -200,7 +238,7 @@ impl Envoy {
 impl Drop for Envoy {
     fn drop(&mut self) {
         // Asked first, so that it may write what it has; then ended, whatever it does.
-        if self.admin.port() != 0 && self.admin("POST", "/quitquitquit").is_ok() {
+        if self.admin.port() != 0 && self.runs() && self.admin("POST", "/quitquitquit").is_ok() {
             let deadline = Instant::now() + STOP;
             while Instant::now() < deadline && self.runs() {
                 std::thread::sleep(Duration::from_millis(10));
@@ -234,21 +272,22 @@ fn watch(child: &Child) -> Option<Child> {
 pub fn validate(version: &str, config: &Value, dir: &Path) -> Result<Validation, String> {
     let binary = places::envoy_binary(version)?;
     let config_path = write_config(config, dir)?;
-    let mut child = command(&binary, &config_path, dir)?
-        .args(["--mode", "validate"])
+    let log = dir.join("envoy.log");
+    let mut child = command(&binary, &config_path, &log)?
+        .args(["--disable-hot-restart", "--mode", "validate"])
         .spawn()
         .map_err(|e| format!("could not run {}: {e}", binary.display()))?;
     let deadline = Instant::now() + START;
     loop {
         if let Some(status) = child.try_wait().map_err(|e| e.to_string())? {
-            return Ok(Validation { accepted: status.success(), log: read_log(dir) });
+            return Ok(Validation { accepted: status.success(), log: read_log(&log) });
         }
         if Instant::now() > deadline {
             let _ = child.kill();
             let _ = child.wait();
             return Err(format!(
                 "expected envoy {version} --mode validate to end within {START:?}\n{}",
-                read_log(dir)
+                read_log(&log)
             ));
         }
         std::thread::sleep(Duration::from_millis(10));
@@ -262,23 +301,20 @@ fn write_config(config: &Value, dir: &Path) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-fn command(binary: &Path, config: &Path, dir: &Path) -> Result<Command, String> {
-    let log = File::create(dir.join("envoy.log"))
-        .map_err(|e| format!("could not write a log in {}: {e}", dir.display()))?;
+fn command(binary: &Path, config: &Path, log: &Path) -> Result<Command, String> {
+    let to = File::create(log).map_err(|e| format!("could not write {}: {e}", log.display()))?;
     let mut command = Command::new(binary);
     command
         .arg("-c")
         .arg(config)
-        .args(["--disable-hot-restart", "-l", "warning", "--component-log-level", "wasm:info"])
+        .args(["-l", "warning", "--component-log-level", "wasm:info"])
         .args(["--log-format", "[%l][%n] %v"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(log);
+        .stderr(to);
     Ok(command)
 }
 
-fn read_log(dir: &Path) -> String {
-    fs::read(dir.join("envoy.log"))
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default()
+fn read_log(log: &Path) -> String {
+    fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }

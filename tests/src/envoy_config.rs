@@ -120,6 +120,7 @@ pub fn wasm_filter_in(vm_id: &str, plugin: &str, code: &Path, configuration: &st
                 "root_id": plugin,
                 "failure_policy": "FAIL_RELOAD",
                 "capability_restriction_config": capabilities::restriction(&capabilities),
+                "reload_config": {"backoff": {"base_interval": "0.1s", "max_interval": "1s"}},
                 "allow_on_headers_stop_iteration": true,
                 "vm_config": {
                     "vm_id": vm_id,
@@ -160,6 +161,7 @@ impl Listener<'_> {
                 "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
                 "require_client_certificate": true,
                 "common_tls_context": {
+                    "alpn_protocols": ["h2", "http/1.1"],
                     "tls_certificates": [{
                         "certificate_chain": {"filename": self.identity.cert},
                         "private_key": {"filename": self.identity.key}

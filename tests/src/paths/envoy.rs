@@ -14,9 +14,7 @@ use crate::client::Connection;
 use crate::envoy::Envoy;
 use crate::envoy_config::{Listener, bootstrap, cluster, wasm_filter};
 use crate::upstream::{Echo, Upstream};
-
-/// Stats that must not move while cases run: what a trap, or a VM that had to be made anew, changes.
-const STILL: [&str; 5] = ["vm_reload", ".created", "fail", "remote_load", "trap"];
+use crate::vms::Vms;
 
 /// An Envoy with a listener for each file of cases, and what they need.
 pub struct Fleet {
@@ -26,7 +24,7 @@ pub struct Fleet {
     logs: BTreeMap<String, Log>,
     /// By the URI SANs of their certificates.
     callers: BTreeMap<Vec<String>, Identity>,
-    at_start: BTreeMap<String, u64>,
+    vms: Vms,
 }
 
 /// One line for each request: its filter state.
@@ -105,8 +103,8 @@ impl Fleet {
             }
         }
         let envoy = Envoy::start(version, &bootstrap(&listeners, &clusters), dir)?;
-        let at_start = envoy.stats("wasm.")?;
-        Ok(Self { envoy, upstreams, logs, callers, at_start })
+        let vms = Vms::of(&envoy)?;
+        Ok(Self { envoy, upstreams, logs, callers, vms })
     }
 
     /// Asks it one request of one file, on a new connection.
@@ -166,19 +164,7 @@ impl Fleet {
     /// # Errors
     /// One was; the message has the stats that moved.
     pub fn check_vms(&self) -> Result<(), String> {
-        let now = self.envoy.stats("wasm.")?;
-        let moved: Vec<String> = now
-            .iter()
-            .filter(|(name, _)| STILL.iter().any(|part| name.contains(part)))
-            .filter(|(name, value)| self.at_start.get(*name).unwrap_or(&0) != *value)
-            .map(|(name, value)| format!("{name}: {} -> {value}", self.at_start.get(name).unwrap_or(&0)))
-            .collect();
-        if moved.is_empty() {
-            return Ok(());
-        }
-        Err(self
-            .envoy
-            .with_log(&format!("expected the VM to live on, these stats moved: {}", moved.join(", "))))
+        self.vms.check(&self.envoy)
     }
 
     /// The wasm stats, for reports.

@@ -13,7 +13,7 @@ pub use self::load::Load;
 pub use self::publisher::{Publisher, WORKLOAD};
 pub use self::refusals::{Refused, live_refusals};
 pub use self::site::{Site, SiteOptions};
-pub use self::trap::trapping;
+pub use self::trap::{trapping, trapping_if};
 
 /// The header that says which version decided.
 pub const VERSION_HEADER: &str = "x-policy";
