@@ -4,7 +4,7 @@ use serde_json::Value as Json;
 use sidegate_engine::attributes::Workload;
 use sidegate_engine::config::{Config, Form, HttpSource};
 
-use crate::packed::workload;
+use crate::packed::{is_line, workload};
 
 /// The keys of the contract.
 const KEYS: [&str; 14] = [
@@ -32,9 +32,8 @@ pub fn config(data: &[u8]) {
     match first {
         Ok(config) => taken(data, &config),
         Err(error) => {
-            let text = error.to_string();
-            assert!(!text.is_empty() && !error.code().is_empty());
-            assert!(!text.chars().any(char::is_control), "a message of more than a line: {text:?}");
+            assert!(!error.code().is_empty());
+            is_line(&error);
         }
     }
 }

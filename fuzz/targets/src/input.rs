@@ -123,7 +123,8 @@ pub fn input(data: &[u8]) {
             one(&builder, needs, attributes, &policies);
         }
         // What a policy reads does not change whether there is a path that OPA can parse.
-        let is_bad = |error: &RequestError| matches!(error.code(), "request_path_escape" | "request_query_escape");
+        let is_bad =
+            |error: &RequestError| matches!(error.code(), "request_path_escape" | "request_query_escape");
         let errors = [Needs::all(), Needs::none()].map(|needs| builder.build(&needs, attributes).err());
         if errors.iter().flatten().any(is_bad) && attributes.body.is_none() {
             assert_eq!(errors[0], errors[1]);
@@ -149,7 +150,10 @@ fn one(builder: &InputBuilder, needs: &Needs, attributes: &Attributes, policies:
     }
     let json: Json = serde_json::from_str(&document.to_json_str().unwrap()).expect("a document is JSON");
     if attributes.body.as_ref().is_some_and(|body| body.is_cut) {
-        assert!(json["parsed_body"].is_null() || is_grpc(attributes), "a piece is taken for the whole: {json}");
+        assert!(
+            json["parsed_body"].is_null() || is_grpc(attributes),
+            "a piece is taken for the whole: {json}"
+        );
     }
     let principal = attributes.peer_principal().filter(|_| !json["source_principal"].is_null());
     if let Some(principal) = principal.and_then(|bytes| std::str::from_utf8(bytes).ok()) {
@@ -209,12 +213,11 @@ fn reader(places: &[String]) -> Vec<u8> {
     const PAIR: Reg = 3;
     const KEY: Reg = 4;
     const KEYS: Reg = 5;
+    const BOTH: Reg = 6;
     let mut pool = ConstPool::default();
     let mut blocks: Vec<Vec<Stmt>> = Vec::new();
-    let mut body = vec![
-        Stmt::MakeArray { dst: ALL, items: vec![] },
-        Stmt::MakeSet { dst: KEYS, items: vec![] },
-    ];
+    let mut body =
+        vec![Stmt::MakeArray { dst: ALL, items: vec![] }, Stmt::MakeSet { dst: KEYS, items: vec![] }];
     let mut block = |stmts: Vec<Stmt>| {
         blocks.push(stmts);
         u32::try_from(blocks.len() - 1).unwrap()
@@ -222,7 +225,8 @@ fn reader(places: &[String]) -> Vec<u8> {
     for place in places {
         let name = Operand::Const(pool.add(&Value::from(place.as_str())).unwrap());
         // A number among the keys is a place of an array.
-        let key = |part: &String| part.parse::<u64>().map_or_else(|_| Value::from(part.as_str()), Value::from);
+        let key =
+            |part: &String| part.parse::<u64>().map_or_else(|_| Value::from(part.as_str()), Value::from);
         let path: Vec<u32> = parts(place).iter().map(|part| pool.add(&key(part)).unwrap()).collect();
         let pair = |value: Reg| Stmt::MakeArray { dst: PAIR, items: vec![name, Operand::Reg(value)] };
         let value = block(vec![
@@ -238,9 +242,9 @@ fn reader(places: &[String]) -> Vec<u8> {
         body.extend([Stmt::Try { block: value }, Stmt::Try { block: keys }]);
     }
     let both = vec![Operand::Reg(ALL), Operand::Reg(KEYS)];
-    body.extend([Stmt::MakeArray { dst: PAIR, items: both }, Stmt::Yield { value: Operand::Reg(PAIR) }]);
+    body.extend([Stmt::MakeArray { dst: BOTH, items: both }, Stmt::Yield { value: Operand::Reg(BOTH) }]);
     let body = block(body);
-    let func = Func { name: "data.f.all".to_owned(), params: 0, regs: 6, body, default: None };
+    let func = Func { name: "data.f.all".to_owned(), params: 0, regs: 7, body, default: None };
     let entry = Entry { path: "f/all".to_owned(), func: 0, reads: vec![Vec::new()] };
     let program = Program {
         consts: pool.into_nodes(),

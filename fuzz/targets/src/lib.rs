@@ -15,8 +15,8 @@
 
 #[path = "../../../compiler/tests/kept/requests.rs"]
 mod asked;
-mod bundle;
 mod builtin;
+mod bundle;
 mod certificate;
 mod config;
 mod decision;
@@ -42,8 +42,8 @@ mod signature;
 mod table;
 mod value;
 
-pub use bundle::bundle;
 pub use builtin::builtin;
+pub use bundle::bundle;
 pub use certificate::certificate;
 pub use config::config;
 pub use decision::decision;

@@ -115,3 +115,9 @@ pub(crate) fn tar<N: AsRef<str>>(files: &[(N, &[u8])]) -> Option<Vec<u8>> {
 pub(crate) fn bundle(plan: &[u8]) -> Vec<u8> {
     gzip(&tar(&[(PLAN_FILE, plan)]).unwrap())
 }
+
+/// A message is for a log, where a line is one line, whoever is quoted in it.
+pub(crate) fn is_line(error: &dyn std::error::Error) {
+    let text = error.to_string();
+    assert!(!text.is_empty() && !text.chars().any(char::is_control), "more than a line: {text:?}");
+}

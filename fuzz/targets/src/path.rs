@@ -7,7 +7,7 @@ use sidegate_engine::attributes::{Attributes, Workload};
 use sidegate_engine::decision::Decision;
 use sidegate_engine::input::InputBuilder;
 use sidegate_engine::limits::Limits;
-use sidegate_engine::needs::{Group, Needs};
+use sidegate_engine::needs::Needs;
 use sidegate_engine::table::{self, Caller, Clause, Paths, Side, Spec, Table};
 
 use crate::declare::paths::{read_path, template};
@@ -17,7 +17,8 @@ use crate::table::declared;
 /// exactly if it is one that can mean one thing only, by a second statement of that rule; and what denies a path denies
 /// however it is written.
 pub fn path(data: &[u8]) {
-    let attributes = Attributes { headers: [(":method", &b"GET"[..]), (":path", data)].into(), ..Attributes::default() };
+    let attributes =
+        Attributes { headers: [(":method", &b"GET"[..]), (":path", data)].into(), ..Attributes::default() };
     decoded(data, &attributes);
     let Ok(target) = std::str::from_utf8(data) else { return };
     let path = target.split('?').next().unwrap_or_default();
@@ -52,24 +53,24 @@ fn unescaped(bytes: &[u8], is_query: bool) -> Option<Vec<u8>> {
     Some(all)
 }
 
-/// Each byte that is not of a character is one replacement.
-fn text(bytes: &[u8]) -> String {
+/// Each byte that is not of a character is one mark.
+fn text(bytes: &[u8], mark: char) -> String {
     let mut text = String::new();
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
-        text.extend(chunk.invalid().iter().map(|_| '\u{FFFD}'));
+        text.extend(chunk.invalid().iter().map(|_| mark));
     }
     text
 }
 
+/// As Go has text that is none.
+fn decoded_text(bytes: &[u8]) -> String {
+    text(bytes, '\u{FFFD}')
+}
+
 fn decoded(target: &[u8], attributes: &Attributes) {
-    // As Envoy hands it on: bytes that are not of a character become marks.
-    let target = text(target).replace('\u{FFFD}', "!");
-    let is_marked = attributes.header(b":path") != Some(target.as_bytes());
-    if is_marked && target.contains('!') && std::str::from_utf8(attributes.header(b":path").unwrap()).is_ok() {
-        // The path has replacement characters of its own.
-        return;
-    }
+    // As Envoy hands it on.
+    let target = text(target, '!');
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let segments = unescaped(path.as_bytes(), false);
     let mut parameters: Option<BTreeMap<String, Vec<String>>> = Some(BTreeMap::new());
@@ -77,7 +78,9 @@ fn decoded(target: &[u8], attributes: &Attributes) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let both = unescaped(name.as_bytes(), true).zip(unescaped(value.as_bytes(), true));
         match (&mut parameters, both) {
-            (Some(all), Some((name, value))) => all.entry(text(&name)).or_default().push(text(&value)),
+            (Some(all), Some((name, value))) => {
+                all.entry(decoded_text(&name)).or_default().push(decoded_text(&value))
+            }
             _ => parameters = None,
         }
     }
@@ -91,7 +94,7 @@ fn decoded(target: &[u8], attributes: &Attributes) {
         return;
     };
     let got: Json = serde_json::from_str(&got.unwrap().to_json_str().unwrap()).unwrap();
-    let segments = text(&segments);
+    let segments = decoded_text(&segments);
     let segments: Vec<&str> = segments.trim_start_matches('/').split('/').collect();
     assert_eq!(got["parsed_path"], json!(segments), "{target:?}");
     assert_eq!(got["parsed_query"], json!(parameters), "{target:?}");
@@ -101,7 +104,7 @@ fn side(paths: Paths) -> Option<Side> {
     let first = || BTreeSet::from([0]);
     Some(Side {
         clauses: vec![Clause::default()],
-        callers: [(Caller::Everyone, first())].into(),
+        callers: [(Caller::Anonymous, first())].into(),
         paths: [(paths, first())].into(),
     })
 }
@@ -110,13 +113,8 @@ fn side(paths: Paths) -> Option<Side> {
 fn ask(allow: Paths, deny: Option<Paths>, attributes: &Attributes) -> Option<bool> {
     let spec = Spec { allow: side(allow), deny: deny.and_then(side), ..Spec::default() };
     let table = Table::load(&table::write(&spec).unwrap()).unwrap();
-    let needs = Needs::from_paths(std::iter::empty());
-    let mut needs = needs;
-    let all = Needs::all();
-    for group in [Group::Http, Group::SourceNames, Group::SourcePrincipal] {
-        assert!(all.contains(group));
-    }
-    needs.extend(&Needs::from_paths(NEEDS.map(|path| path.map(str::to_owned).to_vec()).iter().map(Vec::as_slice)));
+    let paths = NEEDS.map(|path| path.map(str::to_owned));
+    let needs = Needs::from_paths(paths.iter().map(<[String; 4]>::as_slice));
     assert!(table.serves(&needs));
     let (answer, work) = table.measure(&needs, attributes, &Limits::default());
     assert!(work <= Limits::default().steps);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use sidegate_engine::Value;
 use sidegate_engine::attributes::{Attributes, Workload};
 use sidegate_engine::bundle::{self, BundleError, PLAN_FILE};
-use sidegate_engine::eval::{Context, EvalError};
+use sidegate_engine::eval::Context;
 use sidegate_engine::input::InputBuilder;
 use sidegate_engine::limits::Limits;
 use sidegate_engine::needs::Needs;
@@ -22,10 +22,10 @@ use crate::plan_edit::edit;
 const ENTRIES: usize = 4;
 
 /// Real plans, to be edited.
-static BASES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| samples().iter().map(|bundle| plan_of(bundle)).collect());
+static BASES: LazyLock<Vec<Vec<u8>>> =
+    LazyLock::new(|| samples().iter().map(|bundle| plan_of(bundle)).collect());
 
-/// Whatever decodes runs to an end within its budget, to the same one every time, with every register and function that
-/// it names: a plan that is taken is never found to be ill-formed later.
+/// Whatever decodes runs to an end within its budget, to the same one every time, whether it reads a document or a request.
 ///
 /// The first byte says what the others are: a plan; the number of a real one, and what is changed in it.
 pub fn plan(data: &[u8]) {
@@ -87,10 +87,10 @@ fn ask(policy: &Policy, limits: &Limits) {
     let input = Value::from_json_str(json).unwrap();
     let (answer, used) = policy.measure(&input, &context);
     assert!(used <= limits.steps, "{used} steps of {}", limits.steps);
-    assert_ne!(answer, Err(EvalError::Malformed), "a plan that was taken is ill-formed");
     assert_eq!((answer, used), policy.measure(&input, &context), "the same question, asked twice");
 
-    let headers = [(":method", "GET"), (":path", "/a/b?x=1"), ("x-team", "a"), ("content-type", "application/json")];
+    let headers =
+        [(":method", "GET"), (":path", "/a/b?x=1"), ("x-team", "a"), ("content-type", "application/json")];
     let attributes = Attributes {
         headers: headers.into(),
         peer_uri_sans: vec![b"spiffe://td/ns/a/sa/a".to_vec()],
@@ -101,5 +101,9 @@ fn ask(policy: &Policy, limits: &Limits) {
     let needs = Needs::all();
     let Ok(request) = builder.request(&needs, &attributes) else { return };
     let answer = policy.answer(&request, &attributes.context);
-    assert_eq!(answer, policy.evaluate(request.document(), &attributes.context), "by parts and by the document");
+    assert_eq!(
+        answer,
+        policy.evaluate(request.document(), &attributes.context),
+        "by parts and by the document"
+    );
 }

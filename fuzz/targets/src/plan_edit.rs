@@ -1,7 +1,9 @@
 //! Changes to a program that keep it one: so that what is run is nearly what a compiler makes, and not quite.
 
 use sidegate_engine::eval::Builtin;
-use sidegate_engine::plan::{Compare, Entry, Form, Func, Node, Operand, Operator, Program, Split, Step, Stmt};
+use sidegate_engine::plan::{
+    Compare, Entry, Form, Func, Node, Operand, Operator, Program, Split, Step, Stmt,
+};
 
 use crate::feed::Bytes;
 
@@ -69,7 +71,8 @@ fn one(program: &mut Program, bytes: &mut Bytes<'_>) {
             program.entries.insert(0, Entry { path: format!("f/{func}"), func, reads: vec![Vec::new()] });
         }
         10 => {
-            let stmts = (0..1 + bytes.byte() % 4).map(|_| stmt(program, program.blocks.len(), bytes)).collect();
+            let stmts =
+                (0..1 + bytes.byte() % 4).map(|_| stmt(program, program.blocks.len(), bytes)).collect();
             program.blocks.push(stmts);
         }
         _ => {
@@ -149,7 +152,9 @@ fn choice(block: usize, bytes: &mut Bytes<'_>) -> Stmt {
         none: u32::from(bytes.byte() % 4),
         other: u32::from(bytes.byte() % 4),
     };
-    let run = |bytes: &mut Bytes<'_>| Step::Run((0..bytes.byte() % 3).map(|_| u32::from(bytes.byte() % 3)).collect());
+    let run = |bytes: &mut Bytes<'_>| {
+        Step::Run((0..bytes.byte() % 3).map(|_| u32::from(bytes.byte() % 3)).collect())
+    };
     let steps = vec![Step::Split(split), run(bytes), run(bytes)];
     Stmt::Choose { steps, blocks, first: bytes.byte() % 2 == 0 }
 }
@@ -218,7 +223,8 @@ fn stmt(program: &Program, block: usize, bytes: &mut Bytes<'_>) -> Stmt {
         }
         34 => {
             let input = flag(bytes).then(|| operand(bytes));
-            let slots = (0..bytes.byte() % 3).map(|_| (u16::from(bytes.byte() % 4), operand(bytes))).collect();
+            let slots =
+                (0..bytes.byte() % 3).map(|_| (u16::from(bytes.byte() % 4), operand(bytes))).collect();
             Stmt::With { input, slots, block: before(block, bytes) }
         }
         _ => choice(block, bytes),

@@ -69,7 +69,10 @@ fn read(folder: &Path, extension: &str) -> io::Result<BTreeMap<String, Vec<u8>>>
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.extension().is_some_and(|found| found == extension) {
-            files.insert(path.file_name().unwrap_or_default().to_string_lossy().into_owned(), fs::read(&path)?);
+            files.insert(
+                path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                fs::read(&path)?,
+            );
         }
     }
     Ok(files)
@@ -97,7 +100,8 @@ fn bundles() -> io::Result<Seeds> {
     let mut seeds = Vec::new();
     for (_, packed) in signed_bundles()? {
         let files = bundle::files(&packed, &Limits::default()).unwrap();
-        let files: Vec<(String, &[u8])> = files.iter().map(|(name, bytes)| (name.clone(), &bytes[..])).collect();
+        let files: Vec<(String, &[u8])> =
+            files.iter().map(|(name, bytes)| (name.clone(), &bytes[..])).collect();
         let tar = crate::packed::tar(&files).unwrap();
         seeds.extend([mode(0, &[&packed]), mode(1, &[&tar]), mode(2, &[&tar])]);
         let parts: Vec<&[u8]> = files.iter().flat_map(|(name, bytes)| [name.as_bytes(), bytes]).collect();
@@ -124,8 +128,10 @@ fn signatures() -> io::Result<Seeds> {
         seeds.extend([mode(0, &[&file]), mode(1, &[own, &parts[1]]), mode(3, &[token.as_bytes()])]);
         seeds.push(mode(2, &[&parts[0], &parts[1], &parts[2]]));
     }
-    let claims = br#"{"files":[{"name":"sidegate.bin","hash":"00","algorithm":"SHA-512"}],"keyid":"net","iat":1}"#;
-    let headers: [&[u8]; 3] = [br#"{"alg":"HS256"}"#, br#"{"alg":"none","typ":"JWT"}"#, br#"{"alg":"HS256","kid":"","typ":"JWT"}"#];
+    let claims =
+        br#"{"files":[{"name":"sidegate.bin","hash":"00","algorithm":"SHA-512"}],"keyid":"net","iat":1}"#;
+    let headers: [&[u8]; 3] =
+        [br#"{"alg":"HS256"}"#, br#"{"alg":"none","typ":"JWT"}"#, br#"{"alg":"HS256","kid":"","typ":"JWT"}"#];
     seeds.extend(headers.map(|header| mode(1, &[header, claims])));
     Ok(seeds)
 }
@@ -141,7 +147,8 @@ fn pointers() -> Seeds {
     let more = format!(
         r#""candidate":{{"revision":"r2","layers":[{{"digest":"{digest}","size":9}}],"percent":10,"mode":"shadow"}},"lowering":{{"mode":"shadow","until":1500,"reason":"why"}}"#
     );
-    let payloads = [format!("{{{head},{stable}}}"), format!("{{{head},{stable},{more}}}"), format!("{{{head}}}")];
+    let payloads =
+        [format!("{{{head},{stable}}}"), format!("{{{head},{stable},{more}}}"), format!("{{{head}}}")];
     let own: &[u8] = br#"{"alg":"HS256","kid":"net","typ":"sidegate-pointer"}"#;
     let mut seeds = Vec::new();
     for payload in payloads {

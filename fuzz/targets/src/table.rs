@@ -59,11 +59,7 @@ pub(crate) fn declared() -> Rc<Gate> {
 
 fn everything() -> Declaration {
     let target = model::Target { methods: vec!["GET".to_owned()], ..model::Target::default() };
-    let rule = model::Rule {
-        from: Some(vec![model::Caller::Anonymous]),
-        to: vec![target],
-        when: Vec::new(),
-    };
+    let rule = model::Rule { from: Some(vec![model::Caller::Anonymous]), to: vec![target], when: Vec::new() };
     Declaration { allow: vec![rule], name: "charges".to_owned(), ..Declaration::default() }
 }
 
@@ -138,14 +134,18 @@ fn request(data: &[u8]) -> Option<Request> {
         }
         let text = text.to_owned();
         match kind {
-            b'm' => request.method = Some(text),
+            // What is empty is absent in an input.
+            b'm' => request.method = Some(text).filter(|text| !text.is_empty()),
             b'p' => request.path = Some(text),
             b'a' => request.host = Some(text),
             b'i' => request.principal = Some(text),
+            b'u' if text.is_empty() => {}
             b'u' => request.uris.get_or_insert_default().push(text),
             b'U' => request.own = Some(text),
             b'D' => request.port = text.parse().ok(),
-            b'S' => request.address = text.parse::<std::net::IpAddr>().ok().map(|address| address.to_string()),
+            b'S' => {
+                request.address = text.parse::<std::net::IpAddr>().ok().map(|address| address.to_string())
+            }
             b'f' => request.claims = serde_json::from_str::<Json>(&text).ok().filter(Json::is_object),
             b'0'..=b'3' => {
                 let name = HEADERS[usize::from(kind - b'0')];
