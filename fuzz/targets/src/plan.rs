@@ -30,7 +30,7 @@ static BASES: LazyLock<Vec<Vec<u8>>> =
 /// The first byte says what the others are: a plan; the number of a real one, and what is changed in it.
 pub fn plan(data: &[u8]) {
     let Some((mode, rest)) = data.split_first() else { return };
-    if mode % 2 == 0 {
+    if mode.is_multiple_of(2) {
         return run(rest);
     }
     let mut bytes = Bytes(rest);

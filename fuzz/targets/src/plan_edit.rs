@@ -92,7 +92,7 @@ fn constant(bytes: &mut Bytes<'_>) -> u32 {
 }
 
 fn operand(bytes: &mut Bytes<'_>) -> Operand {
-    if bytes.byte() % 3 == 0 { Operand::Const(constant(bytes)) } else { Operand::Reg(reg(bytes)) }
+    if bytes.byte().is_multiple_of(3) { Operand::Const(constant(bytes)) } else { Operand::Reg(reg(bytes)) }
 }
 
 fn operands(bytes: &mut Bytes<'_>) -> Vec<Operand> {
@@ -112,7 +112,7 @@ fn node(consts: usize, bytes: &mut Bytes<'_>) -> Node {
     let child = |bytes: &mut Bytes<'_>| u32::try_from(bytes.below(consts.max(1))).unwrap();
     match bytes.byte() % 7 {
         0 => Node::Null,
-        1 => Node::Bool(bytes.byte() % 2 == 0),
+        1 => Node::Bool(bytes.byte().is_multiple_of(2)),
         2 => Node::Number(bytes.text()),
         3 => Node::String(bytes.text()),
         4 => Node::Array((0..bytes.byte() % 8).map(|_| child(bytes)).collect()),
@@ -146,7 +146,7 @@ fn choice(block: usize, bytes: &mut Bytes<'_>) -> Stmt {
     let blocks: Vec<u32> = (0..1 + bytes.byte() % 3).map(|_| before(block, bytes)).collect();
     let split = Split {
         on: reg(bytes),
-        form: if bytes.byte() % 2 == 0 { Form::Plain } else { Form::Address },
+        form: if bytes.byte().is_multiple_of(2) { Form::Plain } else { Form::Address },
         bounds: constant(bytes),
         to: (0..bytes.byte() % 6).map(|_| u32::from(bytes.byte() % 4)).collect(),
         none: u32::from(bytes.byte() % 4),
@@ -156,12 +156,12 @@ fn choice(block: usize, bytes: &mut Bytes<'_>) -> Stmt {
         Step::Run((0..bytes.byte() % 3).map(|_| u32::from(bytes.byte() % 3)).collect())
     };
     let steps = vec![Step::Split(split), run(bytes), run(bytes)];
-    Stmt::Choose { steps, blocks, first: bytes.byte() % 2 == 0 }
+    Stmt::Choose { steps, blocks, first: bytes.byte().is_multiple_of(2) }
 }
 
 /// A statement for the block with this number.
 fn stmt(program: &Program, block: usize, bytes: &mut Bytes<'_>) -> Stmt {
-    let flag = |bytes: &mut Bytes<'_>| bytes.byte() % 2 == 0;
+    let flag = |bytes: &mut Bytes<'_>| bytes.byte().is_multiple_of(2);
     match bytes.byte() % 36 {
         0 => Stmt::Assign { dst: reg(bytes), src: operand(bytes) },
         1 => Stmt::Input { dst: reg(bytes), path: path(bytes), place: 0 },

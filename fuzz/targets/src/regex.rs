@@ -16,7 +16,7 @@ pub fn regex(data: &[u8]) {
     let (pattern, text) = (String::from_utf8_lossy(pattern), String::from_utf8_lossy(text));
     let (pattern, text) = (pattern.as_ref(), text.as_ref());
     let [p, t, all] = [Value::from(pattern), Value::from(text), Value::from(-1_i64)];
-    let is_valid = call("regex.is_valid", &[p.clone()]);
+    let is_valid = call("regex.is_valid", std::slice::from_ref(&p));
     let found = call("regex.find_n", &[p.clone(), t.clone(), all.clone()]);
     let is_match = call("regex.match", &[p.clone(), t.clone()]);
     let groups = call("regex.find_all_string_submatch_n", &[p.clone(), t.clone(), all]);

@@ -34,7 +34,7 @@ pub fn write(to: &Path) -> io::Result<()> {
         ("bundle", bundles()?),
         ("builtin", builtins()?),
         ("certificate", certificates()?),
-        ("config", read(&engine("config"), "json")?.into_iter().map(|(_, bytes)| bytes).collect()),
+        ("config", read(&engine("config"), "json")?.into_values().collect()),
         ("decision", decisions()?),
         ("input", inputs()?),
         ("path", paths()?),
@@ -227,7 +227,7 @@ fn tables() -> Seeds {
             wire::spoil(&mut random, &mut attributes);
             seeds.push([&[1, number], feed::written(&attributes).as_slice()].concat());
         }
-        if number % 8 != 0 {
+        if !number.is_multiple_of(8) {
             continue;
         }
         let sources = sides::sources(&table::declaration(number + 1));

@@ -75,7 +75,7 @@ fn settings() -> Settings {
 pub(crate) fn declaration(number: u8) -> Declaration {
     let mut declaration = generate::declaration(&mut Random(u64::from(number) ^ 0xF022));
     // Rego beside a declaration is the plan's.
-    if number % 8 != 0 {
+    if !number.is_multiple_of(8) {
         (declaration.rego, declaration.has_base_rego) = (None, false);
     }
     declaration
