@@ -79,16 +79,24 @@ static MESSAGES: LazyLock<Arc<Messages>> = LazyLock::new(|| {
     Arc::clone(build(&sources, &BuildOptions::default()).unwrap().image.messages())
 });
 
+/// Reads numbers out of a body, and writes numbers.
+const WRITES: Sample = Sample {
+    name: "numbers read and written",
+    rego: r#"default decision := {"allowed": false}
+decision := {"allowed": true, "headers": {"n": json.marshal(count(body)), "p": sprintf("%d", [count(input.parsed_path)])}} if {
+	body := input.attributes.request.http.body
+	input.attributes.request.http.method != "PUT"
+}
+decision := {"allowed": true, "headers": {"n": sprintf("%v %v", [json.unmarshal(input.attributes.request.http.body), to_number(input.parsed_path[0])])}} if {
+	input.attributes.request.http.method == "PUT"
+}"#,
+    reads_bodies: true,
+};
+
 /// Bundles of policies that read every part of the input.
-static SAMPLES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-    let bundle = |Sample { rego, .. }: &Sample| {
-        let text = format!("package t\n\nimport rego.v1\n\n{rego}");
-        let data = Value::from_json_str(r#"{"teams": {"a": ["GET", "POST"], "b": ["GET"]}}"#).unwrap();
-        let options = BuildOptions { entrypoints: vec!["t/decision".to_owned()], ..BuildOptions::default() };
-        build(&Sources::from_parts(vec![("t.rego".to_owned(), text)], data), &options).unwrap().bundle
-    };
-    KEPT.iter().chain(NOT_KEPT).chain([&ONE_FOR_ALL]).map(bundle).collect()
-});
+static SAMPLES: LazyLock<Vec<Vec<u8>>> =
+    LazyLock::new(|| KEPT.iter().chain(NOT_KEPT).chain([&ONE_FOR_ALL]).map(bundle).collect());
+static WRITER: LazyLock<Vec<u8>> = LazyLock::new(|| bundle(&WRITES));
 
 /// The gRPC messages that bodies may be.
 pub(crate) fn messages() -> &'static Arc<Messages> {
@@ -131,7 +139,7 @@ pub fn input(data: &[u8]) {
         }
     }
     let chosen = named(b'G').next().and_then(|rest| rest.first()).map_or(0, |byte| usize::from(*byte));
-    kept(&SAMPLES[chosen % SAMPLES.len()], &requests);
+    kept(SAMPLES.get(chosen % (SAMPLES.len() + 1)).unwrap_or(&WRITER), &requests);
 }
 
 fn one(builder: &InputBuilder, needs: &Needs, attributes: &Attributes, policies: &[Policy]) {
@@ -190,6 +198,13 @@ fn kept(bundle: &[u8], requests: &[Attributes]) {
             assert_eq!(matches!(decision, Decision::Allow(_)), got.actions.is_allow(), "{document}");
         }
     }
+}
+
+fn bundle(Sample { rego, .. }: &Sample) -> Vec<u8> {
+    let text = format!("package t\n\nimport rego.v1\n\n{rego}");
+    let data = Value::from_json_str(r#"{"teams": {"a": ["GET", "POST"], "b": ["GET"]}}"#).unwrap();
+    let options = BuildOptions { entrypoints: vec!["t/decision".to_owned()], ..BuildOptions::default() };
+    build(&Sources::from_parts(vec![("t.rego".to_owned(), text)], data), &options).unwrap().bundle
 }
 
 fn parts(place: &str) -> Vec<String> {

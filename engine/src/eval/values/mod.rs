@@ -18,6 +18,7 @@ use super::ops::{depth_weight, json_weight};
 use super::table::{Answer, Cost, Entry, Reads};
 use super::{print, strings};
 
+pub(super) use numbers::Written;
 pub(super) use patterns::refusal;
 
 const FREE: Cost = |_, _| 0;
