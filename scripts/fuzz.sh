@@ -83,15 +83,16 @@ run() {
     [ "$result" = nothing ]
 }
 
-# The fewest and smallest inputs that reach all that was reached, and of those no more than a checkout can bear.
+# Of the inputs that reach something, those that reach the most that others before them have not: as many as a checkout
+# can bear. The merge writes them in that order.
 keep() {
     local target=$1 small=$work/small/$1
     rm -rf "$small"
     mkdir -p "$small"
     mapfile -t folders < <(folders "$target")
-    program "$target" -set_cover_merge=1 "$small" "${folders[@]}" >>"$work/$target.log" 2>&1
-    find "$small" -type f -printf '%s %p\n' | sort -n | awk '{ sum += $1 } NR <= 250 && sum <= 220000 { print $2 }' \
-        >"$work/$target.kept"
+    program "$target" -set_cover_merge=1 -use_counters=0 "$small" "${folders[@]}" >>"$work/$target.log" 2>&1
+    find "$small" -type f -printf '%T@ %s %p\n' | sort -n |
+        awk '{ sum += $2 } NR <= 280 && sum <= 220000 { print $3 }' >"$work/$target.kept"
     rm -rf "$fuzz/corpus/$target"
     mkdir -p "$fuzz/corpus/$target"
     xargs -r cp -t "$fuzz/corpus/$target" <"$work/$target.kept"
