@@ -15,7 +15,7 @@ HOST_CRATES := --workspace $(addprefix --exclude ,$(WASM_ONLY))
 DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
-.PHONY: help attacks miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
+.PHONY: help attacks fuzz miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
 	istio-rbac imports \
 	demo demo-rollout hostile bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac \
@@ -81,6 +81,9 @@ lint: setup-wasm ## formatting, clippy on host and wasm32, file sizes, shell scr
 
 deny: ## licences, bans and sources of all dependencies (installs cargo-deny once, minutes)
 	@scripts/deny.sh
+
+fuzz: ## every fuzz target for TIME=600 seconds (needs C++, nightly Rust is best); ONLY=target SEED=1 KEEP=1
+	@scripts/fuzz.sh
 
 test: setup-test wasm bundle test-host test-wasm test-policies ## all tests: host crates, wasm32 in Node, cases on four paths, policies
 

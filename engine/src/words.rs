@@ -43,6 +43,32 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
+/// What others wrote, for a message: control characters escaped (a log line stays one line), backticks replaced, long text
+/// cut.
+pub(crate) fn shown(text: &str) -> String {
+    on_one_line(text, 60).replace('`', "'")
+}
+
+/// The same of a message that quotes them.
+pub(crate) fn line(message: &str) -> String {
+    on_one_line(message, 240)
+}
+
+fn on_one_line(text: &str, most: usize) -> String {
+    let mut out = String::new();
+    for (count, c) in text.chars().enumerate() {
+        match c {
+            _ if count == most => {
+                out.push('…');
+                break;
+            }
+            _ if c.is_control() => out.extend(c.escape_default()),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,6 +3,7 @@
 use super::PLAN_FILE;
 use crate::plan::FormatError;
 use crate::trust::TrustError;
+use crate::words::{line, shown};
 
 /// Why a bundle cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -59,13 +60,13 @@ pub enum BundleError {
     )]
     Unsigned,
     /// Not the form of `.signatures.json`.
-    #[error("expected one signature of a bundle in `.signatures.json`, got {0}")]
+    #[error("expected one signature of a bundle in `.signatures.json`, got {}", line(.0))]
     Signatures(String),
     /// Not trusted.
     #[error(transparent)]
     Trust(#[from] TrustError),
     /// Signed for something else.
-    #[error("expected a bundle signed for scope `{expected}` (`verify.scope`), got `{got}`")]
+    #[error("expected a bundle signed for scope `{expected}` (`verify.scope`), got `{}`", shown(.got))]
     Scope {
         /// The configured one.
         expected: String,

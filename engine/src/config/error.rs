@@ -1,8 +1,7 @@
 //! Why a plugin configuration is refused.
 
-use super::json::shown;
 use crate::trust::KeyError;
-use crate::words::{alternatives, nearest};
+use crate::words::{alternatives, nearest, shown};
 
 /// Why a plugin configuration is refused. The messages name the key by its path in the JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
+use crate::words::shown;
+
 /// A JSON document. Unlike `serde_json::Value`, two members of one name stay two.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node {
@@ -68,25 +70,6 @@ impl fmt::Display for Number {
             Self::Float(value) => write!(f, "{value:?}"),
         }
     }
-}
-
-/// User text for a message: control characters escaped (a log line stays one line),
-/// backticks replaced, long text cut.
-pub(super) fn shown(text: &str) -> String {
-    const MOST: usize = 60;
-    let mut out = String::new();
-    for (count, c) in text.chars().enumerate() {
-        if count == MOST {
-            out.push('…');
-            break;
-        }
-        match c {
-            '`' => out.push('\''),
-            _ if c.is_control() => out.extend(c.escape_default()),
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 impl<'de> Deserialize<'de> for Node {

@@ -1,8 +1,8 @@
 //! Reading an object key by key: each key is taken once, and what is left over is unknown.
 
 use super::error::{ConfigError, join};
-use super::json::{Node, Number, shown};
-use crate::words::alternatives;
+use super::json::{Node, Number};
+use crate::words::{alternatives, shown};
 
 /// One object of the configuration, being read.
 pub(super) struct Reader {

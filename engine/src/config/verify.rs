@@ -1,10 +1,11 @@
 //! `verify`: what bundles and pointers are trusted by.
 
 use super::ConfigError;
-use super::json::{Node, shown};
+use super::json::Node;
 use super::read::{Reader, text_value, value};
 use crate::names::is_label;
 use crate::trust::{KeyError, Trust, TrustedKey};
+use crate::words::shown;
 
 /// Most keys: each is a signature to check against, and rotation takes two.
 const KEYS: usize = 64;

@@ -6,6 +6,7 @@ use regorus::Value;
 
 use super::error::DecisionError;
 use super::{Marks, wire};
+use crate::eval::key_times;
 
 /// The keys that mean something, and the values that an object has for them.
 pub(super) struct Fields<'a>(Vec<(&'static str, &'a Value)>);
@@ -291,17 +292,21 @@ fn read_object(
     Ok(())
 }
 
-/// Charges every part of a value, without recursion: a policy decides how deep it is.
+/// Charges every part of a value, without recursion: a policy decides how deep it is, and how often as long as itself it
+/// is written.
 fn weigh(value: &Value, budget: &mut Budget) -> Result<(), DecisionError> {
-    let mut pending = vec![value];
-    while let Some(value) = pending.pop() {
+    let mut pending = vec![(value, 1_u64)];
+    while let Some((value, times)) = pending.pop() {
+        let own = if let Value::String(text) = value { text.len() } else { SCALAR_BYTES };
+        budget.take(usize::try_from(times).unwrap_or(usize::MAX).saturating_mul(own))?;
         match value {
-            Value::String(text) => budget.take(text.len())?,
-            _ => budget.take(SCALAR_BYTES)?,
-        }
-        match value {
-            Value::Object(object) => pending.extend(object.iter().flat_map(|(key, value)| [key, value])),
-            Value::Array(_) | Value::Set(_) => pending.extend(items(value).unwrap_or_default()),
+            Value::Object(object) => {
+                let parts = object.iter();
+                pending.extend(parts.flat_map(|(key, value)| [(key, key_times(key, times)), (value, times)]));
+            }
+            Value::Array(_) | Value::Set(_) => {
+                pending.extend(items(value).unwrap_or_default().into_iter().map(|item| (item, times)));
+            }
             _ => {}
         }
     }

@@ -192,3 +192,22 @@ fn output_is_bounded_in_sum() {
         assert_eq!(read(text), Err(DecisionError::OutputBytes { limit: 10 }), "{text}");
     }
 }
+
+/// Each of these keys is text in the next one, and has twice the backslashes there: what is kept for the host is not larger
+/// than the limit lets it be.
+#[test]
+fn metadata_is_bounded_as_it_is_written() {
+    let object = |key: Value, value| Value::from(std::collections::BTreeMap::from([(key, value)]));
+    let nested = |levels| (0..levels).fold(Value::from("a"), |key, _| object(key, Value::Null));
+    let read = |levels| {
+        let decision = [("allowed", Value::Bool(true)), ("dynamic_metadata", nested(levels))];
+        let decision: std::collections::BTreeMap<_, _> =
+            decision.into_iter().map(|(key, value)| (Value::from(key), value)).collect();
+        Decision::read(&Value::from(decision), &Limits::default())
+    };
+    let Ok(Decision::Allow(Allow { dynamic_metadata: Some(metadata), .. })) = read(10) else { panic!() };
+    assert!(crate::actions::metadata_text(&metadata).unwrap().len() < Limits::default().output_bytes);
+    for levels in [20, 64, 100] {
+        assert_eq!(read(levels), Err(DecisionError::OutputBytes { limit: 65_536 }), "{levels}");
+    }
+}

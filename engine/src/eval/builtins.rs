@@ -88,6 +88,8 @@ impl Builtin {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[cfg(target_arch = "wasm32")]
@@ -110,6 +112,27 @@ mod tests {
         let matching = Builtin::find("regex.match").unwrap();
         let pattern = Value::from("(a|b|c|d|e|f){500}");
         assert!(matching.cost(&[pattern, Value::from("a".repeat(60_000))], 100_000) > 1_000_000);
+    }
+
+    /// Each of these keys is text in the next one, and has twice the backslashes there.
+    #[test]
+    fn keys_that_are_collections_are_charged_as_what_they_are_written_as() {
+        let object = |key: Value| Value::from(BTreeMap::from([(key, Value::Null)]));
+        let nested = |levels| (0..levels).fold(Value::from("a"), |key, _| object(key));
+        let empty = Value::new_object();
+        for (name, args) in [
+            ("json.marshal", vec![nested(64)]),
+            ("json.marshal", vec![Value::from(vec![nested(30)])]),
+            ("json.marshal_with_options", vec![nested(64), empty]),
+            ("urlquery.encode_object", vec![nested(64)]),
+        ] {
+            assert!(Builtin::find(name).unwrap().cost(&args, 100_000) > 100_000, "{name}");
+        }
+        let marshal = Builtin::find("json.marshal").unwrap();
+        assert!(marshal.cost(&[nested(8)], 100_000) < 1_000);
+        let values = (0..8)
+            .fold(Value::from("a"), |value, _| Value::from(BTreeMap::from([(Value::from("b"), value)])));
+        assert_eq!(marshal.cost(&[values], 100_000), 16 / 4 * 5 + 1);
     }
 
     #[test]

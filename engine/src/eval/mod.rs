@@ -30,6 +30,7 @@ pub use context::Context;
 pub use extra::net::network;
 pub(crate) use machine::{Asked, Machine};
 pub use ops::in_base;
+pub(crate) use ops::key_times;
 pub use order::compare;
 pub(crate) use strings::base64_bytes;
 

@@ -56,6 +56,50 @@ fn part<'v>(values: impl Iterator<Item = &'v Value>, left: &mut u64) {
     }
 }
 
+/// The same of values that are written as JSON: a collection that is a key is written as text, and in that every key of
+/// its kind again, with twice the backslashes.
+pub(super) fn json_weight<'v>(values: impl IntoIterator<Item = &'v Value>, most: u64) -> u64 {
+    let budget = most.saturating_add(1).saturating_mul(PARTS_PER_STEP);
+    let mut left = budget;
+    values.into_iter().for_each(|value| count_written(value, 1, &mut left));
+    budget.saturating_sub(left) / PARTS_PER_STEP
+}
+
+fn count_written(value: &Value, times: u64, left: &mut u64) {
+    match value {
+        Value::Array(items) => parts_written(items.iter().map(|item| (item, times)), left),
+        Value::Set(items) => parts_written(items.iter().map(|item| (item, times)), left),
+        Value::Object(fields) => {
+            let parts = fields.iter().flat_map(|(key, value)| [(key, key_times(key, times)), (value, times)]);
+            parts_written(parts, left);
+        }
+        Value::String(s) => {
+            let length = u64::try_from(s.len() / 16).unwrap_or(u64::MAX);
+            *left = left.saturating_sub(length.saturating_mul(times));
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Undefined => {}
+    }
+}
+
+fn parts_written<'v>(values: impl Iterator<Item = (&'v Value, u64)>, left: &mut u64) {
+    for (value, times) in values {
+        *left = left.saturating_sub(times);
+        if *left == 0 {
+            return;
+        }
+        count_written(value, times, left);
+    }
+}
+
+/// How many times as long as itself a key is written in JSON, if that is so of what it is a key of.
+pub(crate) fn key_times(key: &Value, times: u64) -> u64 {
+    if matches!(key, Value::Array(_) | Value::Set(_) | Value::Object(_)) {
+        times.saturating_mul(2)
+    } else {
+        times
+    }
+}
+
 /// Whether a collection of `len` elements has the length a pattern asks for.
 pub(super) fn has_len(len: usize, wanted: u32) -> bool {
     u32::try_from(len) == Ok(wanted)

@@ -5,6 +5,8 @@
 
 use regorus::Value;
 
+use super::values::Written;
+
 /// Numbers of one text that are looked for; where there are more, any number may be one of them.
 pub(super) const MAX_ODD: u64 = 32;
 
@@ -30,8 +32,7 @@ pub(super) fn has_odd(text: &str, value: &Value) -> bool {
     has_number(value)
         && any_odd(text, &mut |number| {
             left = left.saturating_sub(1);
-            let number = Value::from_numeric_string(number);
-            left == 0 || number.map_or(true, |number| holds(value, &number))
+            left == 0 || may_hold(value, number)
         })
 }
 
@@ -73,6 +74,16 @@ fn has_number(value: &Value) -> bool {
     any_number(value, &mut |_| true)
 }
 
+/// Whether text, or what is no number, may be one that a value has. Nobody is asked to make one that is beyond what is
+/// read: whoever sends `1e999999999` must not be answered with its digits.
+fn may_hold(value: &Value, number: &str) -> bool {
+    match Written::read(number) {
+        Some(written) if written.is_beyond() => false,
+        Some(_) => Value::from_numeric_string(number).map_or(true, |number| holds(value, &number)),
+        None => true,
+    }
+}
+
 fn holds(value: &Value, number: &Value) -> bool {
     any_number(value, &mut |found| found == number)
 }
@@ -109,5 +120,17 @@ mod tests {
             assert!(has_odd(text, &value), "{text}");
         }
         assert!(!has_odd("3.50", &value) && !has_odd("2.5", &value));
+        assert!(has_odd("1.2.30", &value));
+    }
+
+    /// A client's: its digits would take the memory of the proxy, and hours.
+    #[test]
+    fn a_number_that_nobody_reads_is_not_made() {
+        let value = Value::from_json_str("[1, 0]").unwrap();
+        let long = format!("{}.0", "1".repeat(60_000));
+        for text in ["1e999999999", "[1E+99999999999999999999, 1e-999999999]", "0.1e400000", &long] {
+            assert!(is_odd(text) && !has_odd(text, &value), "{text}");
+        }
+        assert!(has_odd("1e00000000000000000", &value) && has_odd("0e99", &value));
     }
 }

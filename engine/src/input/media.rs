@@ -1,6 +1,9 @@
 //! Media types and their parameters, as `mime.ParseMediaType` of Go reads them, for the two headers that
 //! matter to a body: `content-type`, and a part's `content-disposition`.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 /// Why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum MediaError {
@@ -15,7 +18,8 @@ pub(super) enum MediaError {
 pub(super) struct Media {
     /// In lower case, without parameters.
     pub(super) kind: String,
-    parameters: Vec<(String, String)>,
+    /// By name: a client may send as many as a header, or a part, has room for.
+    parameters: BTreeMap<String, String>,
 }
 
 impl Media {
@@ -31,7 +35,7 @@ impl Media {
             return Err(MediaError::Syntax);
         }
         let mut rest = value.get(base.len()..).unwrap_or_default().trim_start();
-        let mut parameters: Vec<(String, String)> = Vec::new();
+        let mut parameters: BTreeMap<String, String> = BTreeMap::new();
         while !rest.is_empty() {
             let Some((name, value, after)) = parameter(rest) else {
                 // A semicolon with nothing behind it is passed over.
@@ -40,10 +44,12 @@ impl Media {
                 }
                 return Err(MediaError::Syntax);
             };
-            match parameters.iter().find(|(known, _)| *known == name) {
-                Some((_, first)) if *first != value => return Err(MediaError::Syntax),
-                Some(_) => {}
-                None => parameters.push((name, value)),
+            match parameters.entry(name) {
+                Entry::Occupied(first) if *first.get() != value => return Err(MediaError::Syntax),
+                Entry::Occupied(_) => {}
+                Entry::Vacant(place) => {
+                    place.insert(value);
+                }
             }
             rest = after.trim_start();
         }
@@ -52,11 +58,10 @@ impl Media {
 
     /// A parameter by its name in lower case.
     pub(super) fn parameter(&self, name: &str) -> Result<Option<&str>, MediaError> {
-        if self.parameters.iter().any(|(full, _)| full.split_once('*').is_some_and(|(base, _)| base == name))
-        {
+        if self.parameters.keys().any(|full| full.split_once('*').is_some_and(|(base, _)| base == name)) {
             return Err(MediaError::Pieces);
         }
-        Ok(self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str()))
+        Ok(self.parameters.get(name).map(String::as_str))
     }
 }
 

@@ -1,11 +1,15 @@
 //! Why something is not trusted.
+//!
+//! What is quoted here is nobody's whom anybody trusts, and a line of the log is one line.
+
+use crate::words::{line, shown};
 
 /// Why a configured key cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// No algorithm of that name.
     #[error(
-        "expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, HS256, HS384, HS512, got `{0}`"
+        "expected one of ES256, ES384, ES512, RS256, RS384, RS512, PS256, PS384, PS512, HS256, HS384, HS512, got `{}`", shown(.0)
     )]
     Algorithm(String),
     /// Not a PEM block with a public key.
@@ -41,16 +45,16 @@ pub enum TrustError {
         limit: usize,
     },
     /// Not a pointer's form: no JSON, no JWS, members missing, doubled or unknown.
-    #[error("expected a pointer (a flattened JWS in JSON), got {0}")]
+    #[error("expected a pointer (a flattened JWS in JSON), got {}", line(.0))]
     PointerSyntax(String),
     /// Signed, but as something else.
-    #[error("expected a JWS of type `sidegate-pointer`, got type `{got}`")]
+    #[error("expected a JWS of type `sidegate-pointer`, got type `{}`", shown(.got))]
     PointerType {
         /// The type in its header; empty if there is none.
         got: String,
     },
     /// Signed by a key that is not configured.
-    #[error("expected a signature by one of the configured keys ({known}), got one by `{got}`")]
+    #[error("expected a signature by one of the configured keys ({known}), got one by `{}`", shown(.got))]
     KeyUnknown {
         /// The id in the header; empty if there is none.
         got: String,
@@ -66,7 +70,7 @@ pub enum TrustError {
         key: String,
     },
     /// Signed by another algorithm than the key's.
-    #[error("expected algorithm {expected} for key `{key}`, got `{got}`")]
+    #[error("expected algorithm {expected} for key `{key}`, got `{}`", shown(.got))]
     Algorithm {
         /// The key's algorithm.
         expected: String,
@@ -82,7 +86,7 @@ pub enum TrustError {
         key: String,
     },
     /// A pointer of another mesh.
-    #[error("expected a pointer for mesh `{expected}`, got one for `{got}`")]
+    #[error("expected a pointer for mesh `{expected}`, got one for `{}`", shown(.got))]
     Mesh {
         /// The configured mesh.
         expected: String,
@@ -90,7 +94,7 @@ pub enum TrustError {
         got: String,
     },
     /// A pointer of another workload.
-    #[error("expected a pointer for workload `{expected}`, got one for `{got}`")]
+    #[error("expected a pointer for workload `{expected}`, got one for `{}`", shown(.got))]
     Workload {
         /// This workload: namespace, slash, name.
         expected: String,

@@ -209,3 +209,23 @@ fn keys_must_fit_their_algorithm() {
         KeyError::Pem("a private key")
     ));
 }
+
+/// Who serves the file needs no key to be quoted in the log.
+#[test]
+fn what_a_stranger_writes_is_one_line_of_a_message() {
+    let payload = serde_json::to_string(&pointer()).unwrap();
+    let odd = "a\\n[warning] all is well\\u001b[2K`";
+    let text = format!(r#""{odd}{}""#, "x".repeat(10_000));
+    for header in [
+        format!(r#"{{"alg":"HS256","kid":{text},"typ":"sidegate-pointer"}}"#),
+        format!(r#"{{"alg":{text},"kid":"net","typ":"sidegate-pointer"}}"#),
+        format!(r#"{{"alg":"HS256","kid":"net","typ":{text}}}"#),
+        format!(r#"{{"alg":"HS256",{text}:1}}"#),
+    ] {
+        let error = trust().pointer(&jws(&header, &payload), &workload()).unwrap_err().to_string();
+        assert!(!error.chars().any(char::is_control) && error.len() < 400, "{error}");
+    }
+    let elsewhere = Pointer { mesh: "a\nb".to_owned(), ..pointer() };
+    let error = trust().pointer(&signed(&elsewhere), &workload()).unwrap_err().to_string();
+    assert!(error.contains("`a\\nb`"), "{error}");
+}

@@ -46,7 +46,7 @@ pub(super) fn marshal_with(args: &[Value]) -> Answer {
 /// Steps of indenting: every line may be as long as the options and the nesting make it.
 pub(super) fn marshal_cost(args: &[Value], most: u64) -> u64 {
     let [value, options] = args else { return 0 };
-    let lines = super::super::ops::depth_weight([value], most).saturating_mul(4).saturating_add(1);
+    let lines = super::super::ops::json_weight([value], most).saturating_mul(4).saturating_add(1);
     let length = |value: &Value| match value {
         Value::String(text) => text.len(),
         _ => 0,

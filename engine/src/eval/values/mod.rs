@@ -14,10 +14,11 @@ use regorus::Value;
 
 use super::context::Context;
 use super::number::Inexact;
-use super::ops::depth_weight;
+use super::ops::{depth_weight, json_weight};
 use super::table::{Answer, Cost, Entry, Reads};
 use super::{print, strings};
 
+pub(super) use numbers::Written;
 pub(super) use patterns::refusal;
 
 const FREE: Cost = |_, _| 0;
@@ -28,6 +29,8 @@ const PARSED: Cost = |args, _| match args {
 };
 /// Everything in the arguments is written.
 const WRITTEN: Cost = |args, most| depth_weight(args, most).saturating_mul(4);
+/// The same, as JSON.
+const JSON: Cost = |args, most| json_weight(args, most).saturating_mul(4);
 /// Few bytes, and numbers of several machine words.
 const AMOUNT: Cost = |_, _| 16;
 /// Paths are taken apart, and looked up.
@@ -124,7 +127,7 @@ pub(super) static ENTRIES: &[Entry] = &[
     quick!("is_string", 1, |args| collections::is(args, "string")),
     plain!("json.filter", 2, PATHS, json::filter),
     plain!("json.is_valid", 1, PARSED, json::is_valid),
-    plain!("json.marshal", 1, WRITTEN, json::marshal),
+    plain!("json.marshal", 1, JSON, json::marshal),
     plain!("json.marshal_with_options", 2, json::marshal_cost, json::marshal_with),
     plain!("json.patch", 2, patch::cost, patch::patch),
     plain!("json.remove", 2, PATHS, json::remove),
@@ -182,5 +185,5 @@ pub(super) static ENTRIES: &[Entry] = &[
     plain!("urlquery.decode", 1, MAPPED, strings::query_decode),
     plain!("urlquery.decode_object", 1, PARSED, json::query_decode),
     plain!("urlquery.encode", 1, MAPPED, |args| Ok(strings::query_encode(args))),
-    plain!("urlquery.encode_object", 1, MAPPED, json::query_encode),
+    plain!("urlquery.encode_object", 1, JSON, json::query_encode),
 ];

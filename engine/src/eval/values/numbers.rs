@@ -118,7 +118,7 @@ pub(super) fn range_cost(args: &[Value], _: u64) -> u64 {
 }
 
 /// A decimal number in text as Go reads it: sign, digits, digits after the point, exponent.
-pub(super) struct Written<'t> {
+pub(in super::super) struct Written<'t> {
     pub(super) negative: bool,
     whole: &'t str,
     fraction: &'t str,
@@ -129,7 +129,7 @@ pub(super) struct Written<'t> {
 
 impl<'t> Written<'t> {
     /// None if it is no such number.
-    pub(super) fn read(text: &'t str) -> Option<Self> {
+    pub(in super::super) fn read(text: &'t str) -> Option<Self> {
         let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
         let (negative, rest) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -160,6 +160,12 @@ impl<'t> Written<'t> {
             pointed,
             exponent,
         })
+    }
+
+    /// Whether it is beyond all numbers that are read from text, by JSON's reader and by `to_number`.
+    pub(in super::super) fn is_beyond(&self) -> bool {
+        let exponent = self.exponent.unwrap_or(0).unsigned_abs();
+        self.whole.len().saturating_add(self.fraction.len()) > MAX_DIGITS || exponent > 99
     }
 
     /// Its digits, and by how many places they are too large.

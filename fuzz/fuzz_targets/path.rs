@@ -1,0 +1,4 @@
+//! See docs/fuzzing.md.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| sidegate_fuzz_targets::path(data));

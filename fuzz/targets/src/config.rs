@@ -1,0 +1,84 @@
+//! The plugin's configuration.
+
+use serde_json::Value as Json;
+use sidegate_engine::attributes::Workload;
+use sidegate_engine::config::{Config, Form, HttpSource};
+
+use crate::packed::{is_line, workload};
+
+/// The keys of the contract.
+const KEYS: [&str; 14] = [
+    "version",
+    "bundle",
+    "entrypoint",
+    "response_entrypoint",
+    "network_entrypoint",
+    "mode",
+    "allow_lowering",
+    "undeclared",
+    "verify",
+    "trust_domain_aliases",
+    "paths",
+    "on_error",
+    "limits",
+    "decision_log",
+];
+
+/// A configuration that is taken is JSON of the contract's keys, and every value is within its range; why one is not is
+/// a line that a log can bear.
+pub fn config(data: &[u8]) {
+    let first = Config::parse(data);
+    assert_eq!(first, Config::parse(data), "the same text, read twice");
+    match first {
+        Ok(config) => taken(data, &config),
+        Err(error) => {
+            assert!(!error.code().is_empty());
+            is_line(&error);
+        }
+    }
+}
+
+fn taken(data: &[u8], config: &Config) {
+    let json: Json = serde_json::from_slice(data).expect("what is taken is JSON");
+    let object = json.as_object().expect("what is taken is an object");
+    assert!(object.keys().all(|key| KEYS.contains(&key.as_str())), "an unknown key is taken");
+    assert!(object.contains_key("version") && object.contains_key("bundle"));
+    let Config { entrypoint, on_error_status, limits, trust, bundle, .. } = config;
+    assert!(!entrypoint.is_empty() && !entrypoint.starts_with('/') && !entrypoint.ends_with('/'));
+    assert!((400..=599).contains(on_error_status));
+    assert!((1..=100_000_000).contains(&limits.steps) && (1..=128).contains(&limits.depth));
+    assert!((1..=1 << 20).contains(&limits.output_bytes) && (1..=1 << 20).contains(&limits.body_bytes));
+    assert!(limits.cache_entries <= 65_536 && (1..=33_554_432).contains(&limits.bundle_bytes));
+    assert!(!trust.required || !trust.keys.is_empty(), "signatures are required, and nobody can make one");
+    if !trust.required {
+        assert_eq!(json["verify"]["required"], false, "signatures are waived, and nobody said so");
+    }
+    assert_eq!(config.allow_lowering, json["allow_lowering"] == true);
+    assert_eq!(config.waives_undeclared, json["undeclared"] == "shadow");
+    assert_eq!(config.mode.as_str(), json.get("mode").and_then(Json::as_str).unwrap_or("enforce"));
+    assert!(bundle.inline.is_some() || bundle.http.is_some());
+    assert!(bundle.inline.as_ref().is_none_or(|bytes| bytes.len() <= limits.bundle_bytes));
+    if let Some(http) = &bundle.http {
+        assert!(!trust.keys.iter().any(sidegate_engine::trust::TrustedKey::is_secret));
+        fetched(http);
+    }
+}
+
+/// Whatever the workload is called, what is asked for is a path of this server.
+fn fetched(http: &HttpSource) {
+    let is_plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    assert!(is_plain(&http.cluster) && is_plain(&http.authority));
+    assert!(http.interval >= 1_000_000_000 && http.timeout >= 100_000_000 && http.first_wait >= 0);
+    let odd = ["..", "a/b", "a?b", "A", "", "{workload}", "{namespace}", "x\r\ny"];
+    let named = |namespace: &str, name: &str| Workload { namespace: namespace.into(), name: name.into() };
+    let odd = odd.iter().flat_map(|text| [named(text, "cart"), named("shop", text)]);
+    for workload in odd.chain([workload()]) {
+        let Ok(location) = http.locate(&workload) else {
+            assert_ne!(workload, self::workload(), "a workload with names has a path");
+            continue;
+        };
+        assert!(location.path.starts_with('/') && is_plain(&location.path), "{}", location.path);
+        assert!(!location.path.contains("{namespace}") && !location.path.contains("{workload}"));
+        assert_eq!(location.form != Form::Bundle, http.path.ends_with(".json"));
+    }
+}
