@@ -84,10 +84,10 @@ fn greet(mut stream: TcpStream, got: &AtomicUsize) {
     let _ = stream.write_all(b"hello ");
     let mut chunk = [0; 4096];
     while let Ok(size) = stream.read(&mut chunk) {
+        got.fetch_add(size, Ordering::SeqCst);
         if size == 0 || stream.write_all(&chunk[..size]).is_err() {
             return;
         }
-        got.fetch_add(size, Ordering::SeqCst);
     }
 }
 
