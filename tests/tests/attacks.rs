@@ -1,6 +1,6 @@
 //! Attacks on a policy, tried against real Envoys: what becomes of each is what is written down, and nothing reaches
 //! the service that its caller has no right to.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeMap;
 

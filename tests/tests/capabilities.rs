@@ -1,6 +1,6 @@
 //! The list of what Envoy lets the filter do: with all of it the shipped configuration works, without any one of it our
 //! check says so, and what Envoy does then is known: where it says nothing, requests may pass undecided.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::fs;

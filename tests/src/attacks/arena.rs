@@ -201,7 +201,8 @@ impl Arena {
             ([], Some((code, ..))) if code != "0" => format!("refused {code}"),
             ([], _) => status.map_or("closed".to_owned(), |status| format!("refused {status}")),
             (requests, _) => {
-                let shown = |echo: &Echo| if echo.path.len() > 1000 { "long".to_owned() } else { echo.path.clone() };
+                let shown =
+                    |echo: &Echo| if echo.path.len() > 1000 { "long".to_owned() } else { echo.path.clone() };
                 let paths: Vec<String> = requests.iter().map(shown).collect();
                 format!("passes {}", paths.join(" and "))
             }

@@ -36,16 +36,17 @@ fn check(list: &Path, tree: &Path) -> Result<Vec<String>, String> {
     let parsed: Value = serde_json::from_str(&text).map_err(|e| format!("{}: {e}", list.display()))?;
     let locked = locked(&read(&places::root().join("Cargo.lock"))?);
     let (mut findings, mut listed, mut licences) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
-    let components = parsed["components"].as_array().into_iter().flatten();
-    for component in components.chain(std::iter::once(&parsed["metadata"]["component"])) {
-        let field = |key: &str| component[key].as_str().unwrap_or_default().to_owned();
-        let id = (field("name"), field("version"));
-        let licence = component["licenses"][0]["expression"].as_str();
+    let components = parsed.get("components").and_then(Value::as_array).into_iter().flatten();
+    for component in components.chain(parsed.pointer("/metadata/component")) {
+        let text = |path: &str| component.pointer(path).and_then(Value::as_str);
+        let field = |path: &str| text(path).unwrap_or_default().to_owned();
+        let id = (field("/name"), field("/version"));
+        let licence = text("/licenses/0/expression");
         match licence {
             Some(licence) => *licences.entry(licence.to_owned()).or_insert(0_usize) += 1,
             None => findings.push(format!("expected the licence of {} {}", id.0, id.1)),
         }
-        let checksum = component["hashes"][0]["content"].as_str().map(str::to_owned);
+        let checksum = text("/hashes/0/content").map(str::to_owned);
         match locked.get(&id) {
             Some(wanted) if *wanted == checksum => {}
             wanted => {
