@@ -24,70 +24,48 @@ const PARTS_PER_STEP: u64 = 4;
 /// Steps for going through values with all that is in them, as comparing and hashing do; never more than
 /// `most`. A collection that holds another one a thousand times is as large as it looks.
 pub(super) fn depth_weight<'v>(values: impl IntoIterator<Item = &'v Value>, most: u64) -> u64 {
-    let budget = most.saturating_add(1).saturating_mul(PARTS_PER_STEP);
-    let mut left = budget;
-    values.into_iter().for_each(|value| count(value, &mut left));
-    budget.saturating_sub(left) / PARTS_PER_STEP
-}
-
-/// Takes the parts of a value from `left`, until nothing is left. Values nest to a known depth.
-fn count(value: &Value, left: &mut u64) {
-    if *left == 0 {
-        return;
-    }
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Undefined => {}
-        Value::String(s) => {
-            *left = left.saturating_sub(u64::try_from(s.len() / 16).unwrap_or(u64::MAX));
-        }
-        Value::Array(items) => part(items.iter(), left),
-        Value::Set(items) => part(items.iter(), left),
-        Value::Object(fields) => part(fields.iter().flat_map(|(k, v)| [k, v]), left),
-    }
-}
-
-fn part<'v>(values: impl Iterator<Item = &'v Value>, left: &mut u64) {
-    for value in values {
-        *left = left.saturating_sub(1);
-        if *left == 0 {
-            return;
-        }
-        count(value, left);
-    }
+    weigh(values, most, false)
 }
 
 /// The same of values that are written as JSON: a collection that is a key is written as text, and in that every key of
 /// its kind again, with twice the backslashes.
 pub(super) fn json_weight<'v>(values: impl IntoIterator<Item = &'v Value>, most: u64) -> u64 {
+    weigh(values, most, true)
+}
+
+fn weigh<'v>(values: impl IntoIterator<Item = &'v Value>, most: u64, is_written: bool) -> u64 {
     let budget = most.saturating_add(1).saturating_mul(PARTS_PER_STEP);
     let mut left = budget;
-    values.into_iter().for_each(|value| count_written(value, 1, &mut left));
+    values.into_iter().for_each(|value| count(value, 1, is_written, &mut left));
     budget.saturating_sub(left) / PARTS_PER_STEP
 }
 
-fn count_written(value: &Value, times: u64, left: &mut u64) {
-    match value {
-        Value::Array(items) => parts_written(items.iter().map(|item| (item, times)), left),
-        Value::Set(items) => parts_written(items.iter().map(|item| (item, times)), left),
-        Value::Object(fields) => {
-            let parts = fields.iter().flat_map(|(key, value)| [(key, key_times(key, times)), (value, times)]);
-            parts_written(parts, left);
+/// Takes the parts of a value from `left`, `times` over, until nothing is left. Values nest to a known depth.
+fn count(value: &Value, times: u64, is_written: bool, left: &mut u64) {
+    let mut part = |value: &Value, times: u64| {
+        *left = left.saturating_sub(times);
+        if *left > 0 {
+            count(value, times, is_written, left);
         }
+        *left > 0
+    };
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Undefined => {}
         Value::String(s) => {
             let length = u64::try_from(s.len() / 16).unwrap_or(u64::MAX);
             *left = left.saturating_sub(length.saturating_mul(times));
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Undefined => {}
-    }
-}
-
-fn parts_written<'v>(values: impl Iterator<Item = (&'v Value, u64)>, left: &mut u64) {
-    for (value, times) in values {
-        *left = left.saturating_sub(times);
-        if *left == 0 {
-            return;
+        Value::Array(items) => {
+            items.iter().all(|item| part(item, times));
         }
-        count_written(value, times, left);
+        Value::Set(items) => {
+            items.iter().all(|item| part(item, times));
+        }
+        Value::Object(fields) => {
+            fields.iter().all(|(key, value)| {
+                part(key, if is_written { key_times(key, times) } else { times }) && part(value, times)
+            });
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 //! matter to a body: `content-type`, and a part's `content-disposition`.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 /// Why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +17,9 @@ pub(super) enum MediaError {
 pub(super) struct Media {
     /// In lower case, without parameters.
     pub(super) kind: String,
-    /// By name: a client may send as many as a header, or a part, has room for.
-    parameters: BTreeMap<String, String>,
+    /// One value for each name: a client may send as many as a header, or a part, has room for. A list as in a query, so
+    /// that there is one kind of such maps in the wasm.
+    parameters: BTreeMap<String, Vec<String>>,
 }
 
 impl Media {
@@ -35,7 +35,7 @@ impl Media {
             return Err(MediaError::Syntax);
         }
         let mut rest = value.get(base.len()..).unwrap_or_default().trim_start();
-        let mut parameters: BTreeMap<String, String> = BTreeMap::new();
+        let mut parameters: BTreeMap<String, Vec<String>> = BTreeMap::new();
         while !rest.is_empty() {
             let Some((name, value, after)) = parameter(rest) else {
                 // A semicolon with nothing behind it is passed over.
@@ -44,12 +44,11 @@ impl Media {
                 }
                 return Err(MediaError::Syntax);
             };
-            match parameters.entry(name) {
-                Entry::Occupied(first) if *first.get() != value => return Err(MediaError::Syntax),
-                Entry::Occupied(_) => {}
-                Entry::Vacant(place) => {
-                    place.insert(value);
-                }
+            let values = parameters.entry(name).or_default();
+            match values.first() {
+                Some(first) if *first != value => return Err(MediaError::Syntax),
+                Some(_) => {}
+                None => values.push(value),
             }
             rest = after.trim_start();
         }
@@ -61,7 +60,7 @@ impl Media {
         if self.parameters.keys().any(|full| full.split_once('*').is_some_and(|(base, _)| base == name)) {
             return Err(MediaError::Pieces);
         }
-        Ok(self.parameters.get(name).map(String::as_str))
+        Ok(self.parameters.get(name).and_then(|values| values.first()).map(String::as_str))
     }
 }
 
