@@ -133,7 +133,7 @@ declarations: ## the library for declarations in a real OPA, against plan and mo
 
 attacks: setup-test wasm ## attacks on policies in real Envoys (docs/attacks.md); UPDATE=1 rewrites it, COUNT=n random paths, SEED=n
 	@$(if $(UPDATE),SIDEGATE_BLESS=1) SIDEGATE_ATTACKS=$(or $(COUNT),3000) SIDEGATE_ATTACKS_SEED=$(or $(SEED),1) \
-		$(CARGO) test -q --locked -p sidegate-tests --test attacks -- --nocapture
+		$(CARGO) test -q --locked -p sidegate-tests --test attacks --test network -- --nocapture
 
 lookups: ## random policies with lookups, without them and in the interpreter, 40 requests each; COUNT=n SEED=n
 	@SIDEGATE_LOOKUPS=$(or $(COUNT),25000) SIDEGATE_LOOKUPS_SEED=$(or $(SEED),1000) $(CARGO) test -q --locked \

@@ -20,6 +20,7 @@ pub mod client;
 pub mod client2;
 pub mod conformance;
 pub mod differential;
+pub mod docs;
 pub mod envoy;
 pub mod envoy_config;
 pub mod frames;

@@ -11,6 +11,7 @@ use sidegate_engine::input::InputBuilder;
 use sidegate_engine::needs::Needs;
 use sidegate_tests::attacks::{Arena, Attacks, Caller, Paths, Seen, Side, Wire, report, violation};
 use sidegate_tests::bytes::unescape;
+use sidegate_tests::docs::{assert_table, assert_written};
 use sidegate_tests::places;
 use tempfile::TempDir;
 
@@ -108,16 +109,6 @@ fn no_attack_gets_through() {
     assert_written(REPORT, &text);
 }
 
-/// What a file of the repository is to say; with `SIDEGATE_BLESS=1` it is made to.
-fn assert_written(path: &str, text: &str) {
-    let file = places::root().join(path);
-    if std::env::var_os("SIDEGATE_BLESS").is_some() {
-        std::fs::write(&file, text).unwrap();
-    }
-    let written = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(written == text, "{path} is not what was seen; run: make attacks UPDATE=1");
-}
-
 /// The examples of docs/paths.md: what Envoy shows, whether it is plain, and what `parsed_path` is then.
 #[test]
 fn paths_mean_what_is_documented() {
@@ -142,11 +133,7 @@ fn paths_mean_what_is_documented() {
         };
         table.push_str(&row);
     }
-    let (begin, end) = ("<!-- paths:begin -->\n", "<!-- paths:end -->");
-    let written = std::fs::read_to_string(places::root().join(PATHS)).unwrap();
-    let (before, rest) = written.split_once(begin).expect("a marker");
-    let (_, after) = rest.split_once(end).expect("another marker");
-    assert_written(PATHS, &format!("{before}{begin}{table}{end}{after}"));
+    assert_table(PATHS, "paths", &table);
 }
 
 /// A path as a declaration reads it, by a rule that allows everything.

@@ -88,8 +88,8 @@ impl Side {
             ..BuildOptions::default()
         };
         let built = build(&sources.map_err(|e| e.to_string())?, &options).map_err(|e| e.to_string())?;
-        let is_form = built.entries.iter().all(|entry| entry.form == form);
-        if !is_form {
+        let asked = built.entries.iter().find(|entry| entry.entrypoint == entrypoint);
+        if asked.is_none_or(|entry| entry.form != form) {
             return Err(format!("expected the form {form:?} of {self:?}, got {:?}", built.entries));
         }
         Ok(plugin_configuration(&built.bundle, entrypoint).to_string())
