@@ -30,6 +30,9 @@ pub struct Echo {
     /// A checksum of the body.
     #[serde(default)]
     pub body_sum: u64,
+    /// The body itself; only in what is kept.
+    #[serde(skip)]
+    pub body: Vec<u8>,
 }
 
 /// The running service; dropping it stops it.
@@ -186,6 +189,7 @@ fn echo_of(parsed: &httparse::Request<'_, '_>, path: &[u8], body: &[u8]) -> Echo
         headers: parsed.headers.iter().map(|h| (h.name.to_ascii_lowercase(), escape(h.value))).collect(),
         body_bytes: body.len(),
         body_sum: checksum(body),
+        body: body.to_vec(),
     }
 }
 

@@ -3,7 +3,7 @@
 use sidegate_engine::headers;
 
 use super::abi::{ANSWER, Answer, READ, STATUS};
-use super::calls::{self, Level, Map};
+use super::calls::{self, Level, Map, Side};
 use super::memory;
 use super::status::Status;
 
@@ -125,6 +125,6 @@ fn the_host_reads_what_it_is_given() {
     STATUS.set(2);
     assert_eq!(calls::set_header(Map::Request, b"a", b"b"), Err(Status::BadArgument));
     assert_eq!(calls::define_counter("name"), Err(Status::BadArgument));
-    assert_eq!(calls::close_request(), Err(Status::BadArgument));
+    assert_eq!(calls::close(Side::Downstream), Err(Status::BadArgument));
     STATUS.set(0);
 }

@@ -62,7 +62,7 @@ pub struct Row {
     lines: Option<Vec<String>>,
     http2: Option<Vec<String>>,
     body: Option<String>,
-    /// So many `a` stand for `{long}` in the path.
+    /// So many `a` stand for `{long}` in path and body.
     #[serde(default)]
     long: usize,
     /// The path that Envoy shows the filter, escaped.
@@ -163,6 +163,9 @@ impl Row {
         for header in &self.headers {
             shown.push_str(&format!(" ⏎ {header}"));
         }
+        if let Some(body) = &self.body {
+            shown.push_str(&format!(" ⏎⏎ {body}"));
+        }
         shown
     }
 
@@ -175,7 +178,8 @@ impl Row {
     /// # Errors
     /// A bad escape, or a request that is written in two ways.
     pub fn to_wire(&self) -> Result<Wire, String> {
-        let body = self.body.as_deref().map(unescape).transpose()?;
+        let long = "a".repeat(self.long);
+        let body = self.body.as_ref().map(|body| unescape(&body.replace("{long}", &long))).transpose()?;
         let is_plain = self.method.is_none()
             && self.path.is_none()
             && self.host.is_none()
@@ -183,7 +187,7 @@ impl Row {
             && self.headers.is_empty();
         let is_connect = self.shown().starts_with("CONNECT ");
         match (&self.lines, &self.http2) {
-            (None, None) => Ok(Wire { is_connect, ..Wire::http1(self.ordinary(body)?) }),
+            (None, None) => Ok(Wire { is_connect, ..Wire::http1(self.ordinary(body, &long)?) }),
             (Some(lines), None) if is_plain => {
                 let mut bytes = Vec::new();
                 for line in lines {
@@ -209,8 +213,8 @@ impl Row {
         }
     }
 
-    fn ordinary(&self, body: Option<Vec<u8>>) -> Result<Vec<u8>, String> {
-        let path = self.path.as_deref().unwrap_or("/").replace("{long}", &"a".repeat(self.long));
+    fn ordinary(&self, body: Option<Vec<u8>>, long: &str) -> Result<Vec<u8>, String> {
+        let path = self.path.as_deref().unwrap_or("/").replace("{long}", long);
         let path = unescape(&path)?;
         let mut bytes = [self.method().as_bytes(), b" ", &path, b" HTTP/1.1\r\n"].concat();
         if !self.without_host {

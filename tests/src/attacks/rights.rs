@@ -49,6 +49,7 @@ pub fn violation(caller: &Caller<'_>, echo: &Echo) -> Option<String> {
         "web" | "first-web-then-banned" | "first-web-then-sre" => {
             matches!(echo.method.as_str(), "GET" | "POST")
                 && !["/ops", "/tenants", "/accounts"].into_iter().any(any_in)
+                && (!any_in("/transfers") || is_small(&echo.body))
         }
         "guest" => is_get && (all_below("/public") || all_below("/items")),
         "sre" | "old-sre" | "first-sre-then-web" => is_get && all_below("/ops"),
@@ -80,6 +81,22 @@ fn hosts(echo: &Echo) -> Vec<String> {
 
 fn is_public(name: &str) -> bool {
     name == "public.example" || name.ends_with(".public.example")
+}
+
+/// Every amount that a service may read in the body, whichever of several it takes, is at most 100.
+fn is_small(body: &[u8]) -> bool {
+    // Some leave out what is no UTF-8.
+    let text = String::from_utf8_lossy(body).replace('\u{fffd}', "");
+    let amounts: Vec<&str> = text.split("\"amount\"").skip(1).collect();
+    let is_small = |rest: &&str| {
+        let value = rest.trim_start().strip_prefix(':').unwrap_or_default().trim_start();
+        let number = value.split([',', '}', ' ', '\n']).next().unwrap_or_default();
+        number.parse::<f64>().is_ok_and(|amount| (0.0..=100.0).contains(&amount))
+    };
+    // A key in another case, or escaped, is one more.
+    let is_plain =
+        text.to_ascii_lowercase().matches("amount").count() == amounts.len() && !text.contains('\\');
+    is_plain && !amounts.is_empty() && amounts.iter().all(is_small)
 }
 
 /// Every value that a service may read is `blue`.
@@ -130,7 +147,7 @@ mod tests {
         all.extend(headers);
         let headers = all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let (method, path) = ("GET".to_owned(), path.to_owned());
-        let echo = Echo { method, path, headers, body_bytes: 0, body_sum: 0 };
+        let echo = Echo { method, path, headers, body_bytes: 0, body_sum: 0, body: Vec::new() };
         violation(&Caller { name, uris: &uris }, &echo).is_some()
     }
 
@@ -157,5 +174,11 @@ mod tests {
         }
         assert!(told("host", "/x", &[]) && told("tenant", "/tenants/7", &[("x_tenant", "red")]));
         assert!(told("somebody", "/orders", &[]));
+        for body in
+            ["", r#"{"amount": 700}"#, r#"{"amount": 7, "Amount": 700}"#, r#"{"amount": 7, "amount": 101}"#]
+        {
+            assert!(!is_small(body.as_bytes()), "{body}");
+        }
+        assert!(is_small(br#"{"amount": 7}"#) && !is_small(b"{\"amount\": 7, \"am\xffount\": 700}"));
     }
 }

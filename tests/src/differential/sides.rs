@@ -212,7 +212,7 @@ fn seen(response: &Response, reached: bool) -> Result<Seen, String> {
     if reached {
         let echo: Echo = serde_json::from_slice(&response.body)
             .map_err(|e| format!("expected the upstream's answer, got `{body}`: {e}"))?;
-        let Echo { method, path, headers: got, body_bytes, body_sum } = echo;
+        let Echo { method, path, headers: got, body_bytes, body_sum, body: _ } = echo;
         upstream =
             Some(Reached { method, path, headers: by_name(got.into_iter()), body: (body_bytes, body_sum) });
         // It is what the upstream got, over again.

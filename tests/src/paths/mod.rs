@@ -130,6 +130,7 @@ fn echo(headers: &Headers, body: &[u8]) -> Echo {
         headers: readable(headers.iter().filter(|(name, _)| !name.starts_with(b":"))),
         body_bytes: body.len(),
         body_sum: checksum(body),
+        body: body.to_vec(),
     }
 }
 
