@@ -140,8 +140,14 @@ impl Chaos<'_> {
             }
             Event::Clock => {
                 let seconds = self.random.pick(&[7200, -7200, 10, -10, 86_400 * 20, -86_400 * 20]);
+                let expired = |sidecar: &Sidecar| sidecar.stat("sidegate.refused.pointer_expired");
+                let before = expired(self.sidecar)?;
                 self.clock.set(seconds)?;
                 self.forward();
+                if seconds > 3600 {
+                    // So the proxy does have this clock.
+                    self.wait("a pointer to have expired", |sidecar| Ok(expired(sidecar)? > before))?;
+                }
                 self.pause(500, 4000);
                 self.clock.set(0)?;
             }
@@ -279,8 +285,8 @@ impl Chaos<'_> {
         let mut bad = good.clone();
         let manager = &mut bad["filter_chains"][0]["filters"][0]["typed_config"];
         match self.random.below(4) {
-            // Nothing at the end that answers; the same chain twice; nowhere to listen.
-            0 => manager["http_filters"].as_array_mut().into_iter().for_each(|filters| filters.truncate(1)),
+            // A value that is not allowed; the same chain twice; nowhere to listen.
+            0 => manager["stat_prefix"] = json!(""),
             1 => bad["filter_chains"][1] = bad["filter_chains"][0].clone(),
             2 => bad["address"] = json!(null),
             _ => {
