@@ -18,7 +18,7 @@ DEMO_ENTRYPOINT := storefront/authz/decision
 .PHONY: help attacks fuzz miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
 	istio-rbac imports \
-	demo demo-rollout hostile bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac \
+	demo demo-rollout hostile soak bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac \
 	bench-report bench-rollout simulate noop clean
 
 help: ## this list
@@ -180,6 +180,9 @@ builtins: ## CALLS random calls of each family of builtins (20000; SEED), answer
 
 hostile: setup-demo wasm ## malformed and extreme requests of every kind, good ones between them; REQUESTS=n SEED=n
 	@$(CARGO) run -q --locked -p sidegate-tests --bin hostile -- --requests $(or $(REQUESTS),100000) --seed $(or $(SEED),1)
+
+soak: setup-demo wasm ## policy, configuration, process, clock and server change and fail under load; MINUTES=n SEED=n
+	@$(CARGO) run -q --locked -p sidegate-tests --bin soak -- --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1)
 
 demo: setup-demo wasm bundle ## a real Envoy with mTLS, three callers, a table; KEEP=1 keeps it up
 	@$(CARGO) run -q --locked -p sidegate-tests --bin demo -- $(if $(KEEP),--keep)

@@ -9,6 +9,7 @@ use sidegate_engine::Value;
 use sidegate_tests::places;
 
 use crate::request::{CALLER, principal};
+pub use sidegate_tests::plots::thousands;
 
 /// Namespace and name of the service that is called.
 pub const SERVICE: (&str, &str) = ("shop", "orders");
@@ -88,19 +89,6 @@ impl Kind {
             }
         }
     }
-}
-
-/// 10000 as 10,000.
-pub fn thousands(n: usize) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// The caller at a place: ours at `own`, else one that never asks.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use crate::certs::Identity;
 use crate::wire::Wire;
 
-const MOST_HEADERS: usize = 512;
+const MOST_HEADERS: usize = 2048;
 const MOST_BYTES: usize = 8 << 20;
 
 /// A request as it goes over the wire; nothing is added to it.

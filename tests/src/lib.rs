@@ -30,6 +30,7 @@ pub mod mix;
 pub mod opa_bundles;
 pub mod paths;
 pub mod places;
+pub mod plots;
 pub mod process;
 pub mod proto;
 pub mod published;

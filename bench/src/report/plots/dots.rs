@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use super::Mark;
-use super::svg::{Anchor, FAINT, INK, Scale, Svg, short};
+use sidegate_tests::plots::{Anchor, FAINT, INK, Mark, Scale, Svg, short};
 
 const OURS: &str = "#006eb4";
 const OTHERS: &str = "#707070";

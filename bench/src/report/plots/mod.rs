@@ -1,31 +1,19 @@
 //! Plots as SVG. What is compared on a logarithmic axis is dots and no bars: a bar's length would mean nothing.
 
 mod dots;
-mod lines;
-mod svg;
 
 use std::path::Path;
 
 use serde_json::Value;
+use sidegate_tests::plots::{Line, Lines, Mark};
 
 use self::dots::{Dots, Row};
-use self::lines::{Line, Lines};
 use super::super::run::results::Results;
 use super::{median, rows};
 
-/// A number with its quartiles.
-#[derive(Clone, Copy)]
-struct Mark {
-    low: f64,
-    median: f64,
-    high: f64,
-}
-
-impl Mark {
-    fn read(value: &Value) -> Option<Self> {
-        let quartile = |at: usize| value["quartiles"][at].as_f64();
-        Some(Self { low: quartile(0)?, median: median(value)?, high: quartile(1)? })
-    }
+fn mark(value: &Value) -> Option<Mark> {
+    let quartile = |at: usize| value["quartiles"][at].as_f64();
+    Some(Mark { low: quartile(0)?, median: median(value)?, high: quartile(1)? })
 }
 
 /// What is there to plot.
@@ -58,6 +46,7 @@ pub(crate) fn write(results: &Results, folder: &Path) -> Result<(), String> {
         across: "policies, rules or callers, logarithmic",
         up: "µs over no filter, logarithmic",
         is_log: true,
+        has_points: true,
         lines: growth,
     }
     .write(&folder.join("growth.svg"))?;
@@ -68,6 +57,7 @@ pub(crate) fn write(results: &Results, folder: &Path) -> Result<(), String> {
         across: "headers of the request",
         up: "µs over no filter",
         is_log: false,
+        has_points: true,
         lines: headers.collect(),
     }
     .write(&folder.join("headers.svg"))
@@ -76,7 +66,7 @@ pub(crate) fn write(results: &Results, folder: &Path) -> Result<(), String> {
 fn dots_row(row: &Value, marks: &[&Value]) -> Option<Row> {
     let name = row["name"].as_str()?.to_owned();
     let is_ours = name.starts_with("Sidegate");
-    let marks = marks.iter().map(|mark| Mark::read(mark)).collect::<Option<Vec<_>>>()?;
+    let marks = marks.iter().map(|value| mark(value)).collect::<Option<Vec<_>>>()?;
     Some(Row { name, is_ours, marks })
 }
 
@@ -85,7 +75,7 @@ fn lines(results: &Results, section: &str, shown: impl Fn(&str) -> String) -> Ve
     let points = results.sections.get(section).and_then(|section| section["points"].as_array());
     for point in points.into_iter().flatten() {
         let (Some(name), Some(at), Some(cost)) =
-            (point["line"].as_str(), point["at"].as_f64(), Mark::read(&point["over_none_us"]))
+            (point["line"].as_str(), point["at"].as_f64(), mark(&point["over_none_us"]))
         else {
             continue;
         };

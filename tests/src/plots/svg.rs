@@ -3,26 +3,32 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use sidegate_bench::policy::thousands;
+use super::thousands;
 
-pub(super) const INK: &str = "#282828";
-pub(super) const FAINT: &str = "#dddddd";
+/// The colour of texts and axes.
+pub const INK: &str = "#282828";
+/// The colour of what stands behind.
+pub const FAINT: &str = "#dddddd";
 
 /// Where a text stands relative to its point.
 #[derive(Clone, Copy)]
-pub(super) enum Anchor {
+pub enum Anchor {
+    /// It begins there.
     Start,
+    /// Its middle is there.
     Middle,
+    /// It ends there.
     End,
 }
 
 /// A drawing on white.
-pub(super) struct Svg {
+pub struct Svg {
     body: String,
 }
 
 impl Svg {
-    pub(super) fn new(width: f64, height: f64, title: &str) -> Self {
+    /// An empty one with a title.
+    pub fn new(width: f64, height: f64, title: &str) -> Self {
         let mut body = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\" \
              font-family=\"Helvetica, Arial, DejaVu Sans, sans-serif\" font-size=\"13\">\n<title>{0}</title>\n\
@@ -37,7 +43,8 @@ impl Svg {
         Self { body }
     }
 
-    pub(super) fn text(&mut self, (x, y): (f64, f64), anchor: Anchor, colour: &str, text: &str) {
+    /// A text.
+    pub fn text(&mut self, (x, y): (f64, f64), anchor: Anchor, colour: &str, text: &str) {
         let anchor = match anchor {
             Anchor::Start => "start",
             Anchor::Middle => "middle",
@@ -50,7 +57,8 @@ impl Svg {
         );
     }
 
-    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, width: f64) {
+    /// A line.
+    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, width: f64) {
         let ((x1, y1), (x2, y2)) = (from, to);
         let _ = writeln!(
             self.body,
@@ -59,7 +67,7 @@ impl Svg {
     }
 
     /// A point: a disc, or a ring.
-    pub(super) fn point(&mut self, (x, y): (f64, f64), colour: &str, is_ring: bool) {
+    pub fn point(&mut self, (x, y): (f64, f64), colour: &str, is_ring: bool) {
         let fill = if is_ring { "#ffffff" } else { colour };
         let _ = writeln!(
             self.body,
@@ -67,7 +75,11 @@ impl Svg {
         );
     }
 
-    pub(super) fn write(mut self, path: &Path) -> Result<(), String> {
+    /// Writes it.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(mut self, path: &Path) -> Result<(), String> {
         self.body.push_str("</svg>\n");
         std::fs::write(path, self.body).map_err(|e| format!("could not write {}: {e}", path.display()))
     }
@@ -79,7 +91,7 @@ fn escaped(text: &str) -> String {
 
 /// From numbers to places on an axis.
 #[derive(Clone, Copy)]
-pub(super) struct Scale {
+pub struct Scale {
     low: f64,
     high: f64,
     from: f64,
@@ -90,7 +102,7 @@ pub(super) struct Scale {
 impl Scale {
     /// A logarithmic one that begins and ends at a 1, 2 or 5 of some power of ten, and has all `numbers` that are not
     /// below `least`.
-    pub(super) fn log(numbers: impl Iterator<Item = f64>, least: f64, (from, to): (f64, f64)) -> Self {
+    pub fn log(numbers: impl Iterator<Item = f64>, least: f64, (from, to): (f64, f64)) -> Self {
         let (low, high) = bounds(numbers.map(|number| number.max(least)));
         let low = steps().take_while(|step| *step <= low).last().unwrap_or(low);
         let high = steps().find(|step| *step >= high).unwrap_or(high);
@@ -100,14 +112,14 @@ impl Scale {
     }
 
     /// One that begins at 0.
-    pub(super) fn linear(numbers: impl Iterator<Item = f64>, (from, to): (f64, f64)) -> Self {
+    pub fn linear(numbers: impl Iterator<Item = f64>, (from, to): (f64, f64)) -> Self {
         let (_, high) = bounds(numbers);
         let step = step_of(high);
         Self { low: 0.0, high: (high / step).ceil() * step, from, to, is_log: false }
     }
 
     /// Where a number is; at the axis' end, where it is beyond.
-    pub(super) fn at(&self, number: f64) -> f64 {
+    pub fn at(&self, number: f64) -> f64 {
         let Self { low, high, from, to, is_log } = *self;
         let number = number.clamp(low, high);
         let part =
@@ -116,11 +128,12 @@ impl Scale {
     }
 
     /// Whether it is below the axis' begin.
-    pub(super) fn is_below(&self, number: f64) -> bool {
+    pub fn is_below(&self, number: f64) -> bool {
         number < self.low
     }
 
-    pub(super) fn ticks(&self) -> Vec<f64> {
+    /// The numbers that have labels.
+    pub fn ticks(&self) -> Vec<f64> {
         let Self { low, high, is_log, .. } = *self;
         if is_log {
             // Of many decades only their begins have a label.
@@ -151,17 +164,13 @@ fn step_of(high: f64) -> f64 {
 }
 
 /// A number in as many digits as say something.
-pub(super) fn short(number: f64) -> String {
+pub fn short(number: f64) -> String {
     let size = number.abs();
     if size < 10.0 {
         let text = format!("{number:.1}");
         return text.strip_suffix(".0").map_or(text.clone(), str::to_owned);
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a positive number of microseconds"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive number")]
     let whole = size.round() as usize;
     format!("{}{}", if number < 0.0 { "-" } else { "" }, thousands(whole))
 }

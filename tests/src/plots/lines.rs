@@ -17,22 +17,36 @@ const LEAST: f64 = 0.5;
 /// Between two names.
 const APART: f64 = 17.0;
 
-pub(super) struct Line {
-    pub(super) name: String,
-    pub(super) points: Vec<(f64, Mark)>,
+/// A line.
+pub struct Line {
+    /// What it shows.
+    pub name: String,
+    /// Places and numbers, in order.
+    pub points: Vec<(f64, Mark)>,
 }
 
-pub(super) struct Lines {
-    pub(super) title: &'static str,
-    pub(super) across: &'static str,
-    pub(super) up: &'static str,
-    pub(super) is_log: bool,
-    pub(super) lines: Vec<Line>,
+/// Lines in one plot.
+pub struct Lines {
+    /// Its title.
+    pub title: &'static str,
+    /// What the places are.
+    pub across: &'static str,
+    /// What the numbers are.
+    pub up: &'static str,
+    /// Whether both axes are logarithmic.
+    pub is_log: bool,
+    /// Whether each number has a point.
+    pub has_points: bool,
+    /// The lines.
+    pub lines: Vec<Line>,
 }
 
 impl Lines {
     /// Writes it; nothing where there are no lines.
-    pub(super) fn write(&self, path: &Path) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), String> {
         if self.lines.is_empty() {
             return Ok(());
         }
@@ -57,7 +71,7 @@ impl Lines {
             for pair in line.points.windows(2) {
                 svg.line(at(&pair[0]), at(&pair[1]), colour, 2.0);
             }
-            for point in &line.points {
+            for point in line.points.iter().filter(|_| self.has_points) {
                 let (x, y) = at(point);
                 svg.line((x, up.at(point.1.low)), (x, up.at(point.1.high)), colour, 1.0);
                 svg.point((x, y), colour, up.is_below(point.1.median));
