@@ -2,6 +2,7 @@
 
 use sidegate_engine::Value;
 use sidegate_engine::actions::{Actions, HeaderOp, metadata_text};
+use sidegate_engine::attributes::Phase;
 use sidegate_engine::decision::Decision;
 use sidegate_engine::limits::Limits;
 
@@ -43,26 +44,40 @@ pub fn decision(data: &[u8]) {
     assert_eq!(marks.is_shadow, says("mode") == Value::from("shadow"));
     assert_eq!(marks.is_undeclared, says("undeclared") == Value::Bool(true));
     let changes_query = decision.changes_query();
-    let Ok(actions) = Actions::new(decision, path) else {
-        assert!(changes_query && path.is_none(), "there is nothing that could fail");
-        return;
-    };
-    assert_eq!(actions.is_allow(), is_allowed, "{answer}");
-    carried_out(&actions, path, &limits);
+    for phase in [Phase::Request, Phase::Response, Phase::Connection] {
+        let Ok(actions) = Actions::new(decision.clone(), phase, path) else {
+            let may_fail = match phase {
+                Phase::Request => changes_query && path.is_none(),
+                Phase::Response => changes_request(&decision),
+                Phase::Connection => false,
+            };
+            assert!(may_fail, "there is nothing that could fail: {phase:?}");
+            continue;
+        };
+        assert_eq!(actions.is_allow(), is_allowed, "{answer}");
+        if let (Actions::Allow { request_headers, path, .. }, false) = (&actions, phase == Phase::Request) {
+            assert!(request_headers.is_empty() && path.is_none(), "{phase:?}: the request is changed");
+        }
+        carried_out(&actions, path, &limits);
+    }
+}
+
+/// Whether a decision says anything about its request.
+fn changes_request(decision: &Decision) -> bool {
+    let Decision::Allow(allow) = decision else { return false };
+    let headers = [&allow.request_headers_to_set, &allow.request_headers_to_add];
+    let names = [&allow.request_headers_to_remove, &allow.request_header_prefixes_to_remove];
+    decision.changes_query()
+        || headers.iter().any(|all| !all.is_empty())
+        || names.iter().any(|all| !all.is_empty())
 }
 
 fn carried_out(actions: &Actions, path: Option<&[u8]>, limits: &Limits) {
     let mut bytes = 0;
     match actions {
         Actions::Allow { request_headers, path: new, response_headers, dynamic_metadata } => {
-            let mut names: Vec<&str> = Vec::new();
-            for op in request_headers {
-                bytes += change(op);
-                let (HeaderOp::Set(name, _) | HeaderOp::Add(name, _) | HeaderOp::Remove(name)) = op;
-                assert_ne!(name, "host", "where a request goes is not for a policy to say");
-                names.push(name);
-            }
-            assert!(names.is_sorted_by(|a, b| a < b), "a name is there twice: {names:?}");
+            bytes += request_headers.iter().map(change).sum::<usize>();
+            request(request_headers);
             bytes += response_headers.iter().map(change).sum::<usize>();
             if let Some(new) = new {
                 query(path.expect("a path is changed where there is one"), new);
@@ -79,6 +94,35 @@ fn carried_out(actions: &Actions, path: Option<&[u8]>, limits: &Limits) {
     assert!(bytes <= limits.output_bytes, "{bytes} bytes of at most {}", limits.output_bytes);
 }
 
+/// Prefixes first, then each name once, and nothing is added to what has been removed. Where a request goes is not for a
+/// policy to say.
+fn request(ops: &[HeaderOp]) {
+    let order = |op: &HeaderOp| match op {
+        HeaderOp::RemovePrefix(_) => 0,
+        HeaderOp::Set(..) | HeaderOp::Remove(_) => 1,
+        HeaderOp::Add(..) => 2,
+    };
+    assert!(ops.is_sorted_by_key(order), "{ops:?}");
+    let mut names: Vec<&str> = Vec::new();
+    let mut removed: Vec<&str> = Vec::new();
+    for op in ops {
+        match op {
+            HeaderOp::RemovePrefix(_) => {}
+            HeaderOp::Set(name, _) => names.push(name),
+            HeaderOp::Remove(name) => {
+                names.push(name);
+                removed.push(name);
+            }
+            HeaderOp::Add(name, _) => {
+                assert_ne!(name, "host");
+                assert!(!removed.contains(&name.as_str()), "{name}");
+            }
+        }
+    }
+    assert!(!names.contains(&"host"));
+    assert!(names.is_sorted_by(|a, b| a < b), "a name is there twice: {names:?}");
+}
+
 /// Only the query of a path changes, and nothing gets into it that could end the line.
 fn query(old: &[u8], new: &[u8]) {
     let plain = |path: &[u8]| path.split(|byte| *byte == b'?').next().map(<[u8]>::to_vec);
@@ -93,7 +137,7 @@ fn query(old: &[u8], new: &[u8]) {
 fn change(op: &HeaderOp) -> usize {
     match op {
         HeaderOp::Set(name, value) | HeaderOp::Add(name, value) => header(name, Some(value)),
-        HeaderOp::Remove(name) => header(name, None),
+        HeaderOp::Remove(name) | HeaderOp::RemovePrefix(name) => header(name, None),
     }
 }
 
