@@ -2,6 +2,7 @@
 
 use sidegate_engine::Value;
 use sidegate_engine::actions::{Actions, HeaderOp, metadata_text};
+use sidegate_engine::attributes::Phase;
 use sidegate_engine::decision::Decision;
 use sidegate_engine::limits::Limits;
 
@@ -11,7 +12,7 @@ use crate::value::{json, value};
 /// A request is let through where the answer says so and nowhere else, and what the host is told to write is fit for the
 /// wire and within the limit.
 ///
-/// A byte for the limit, the answer (JSON, or as [`value`] has it), and the request's path.
+/// A byte for the limit and the phase, the answer (JSON, or as [`value`] has it), and the request's path.
 pub fn decision(data: &[u8]) {
     let Some((size, rest)) = data.split_first() else { return };
     let (answer, path) = halves(rest);
@@ -43,26 +44,43 @@ pub fn decision(data: &[u8]) {
     assert_eq!(marks.is_shadow, says("mode") == Value::from("shadow"));
     assert_eq!(marks.is_undeclared, says("undeclared") == Value::Bool(true));
     let changes_query = decision.changes_query();
-    let Ok(actions) = Actions::new(decision, path) else {
-        assert!(changes_query && path.is_none(), "there is nothing that could fail");
+    let phase = match size {
+        240..=247 => Phase::Response,
+        248.. => Phase::Connection,
+        _ => Phase::Request,
+    };
+    let Ok(actions) = Actions::new(decision, phase, path) else {
+        let may_fail = phase == Phase::Response || phase == Phase::Request && changes_query && path.is_none();
+        assert!(is_allowed && may_fail, "there is nothing that could fail");
         return;
     };
     assert_eq!(actions.is_allow(), is_allowed, "{answer}");
-    carried_out(&actions, path, &limits);
+    carried_out(&actions, phase, path, &limits);
 }
 
-fn carried_out(actions: &Actions, path: Option<&[u8]>, limits: &Limits) {
+fn carried_out(actions: &Actions, phase: Phase, path: Option<&[u8]>, limits: &Limits) {
     let mut bytes = 0;
     match actions {
         Actions::Allow { request_headers, path: new, response_headers, dynamic_metadata } => {
-            let mut names: Vec<&str> = Vec::new();
+            // What has gone upstream cannot be changed, and of a connection nothing.
+            assert!(phase == Phase::Request || request_headers.is_empty() && new.is_none());
+            assert!(phase != Phase::Connection || response_headers.is_empty());
             for op in request_headers {
                 bytes += change(op);
-                let (HeaderOp::Set(name, _) | HeaderOp::Add(name, _) | HeaderOp::Remove(name)) = op;
-                assert_ne!(name, "host", "where a request goes is not for a policy to say");
-                names.push(name);
+                let (HeaderOp::Set(name, _)
+                | HeaderOp::Add(name, _)
+                | HeaderOp::Remove(name)
+                | HeaderOp::RemovePrefix(name)) = op;
+                assert!(
+                    name != "host" || matches!(op, HeaderOp::RemovePrefix(_)),
+                    "where it goes is not for a policy"
+                );
             }
-            assert!(names.is_sorted_by(|a, b| a < b), "a name is there twice: {names:?}");
+            for ops in [request_headers, response_headers] {
+                let is_prefix = |op: &&HeaderOp| matches!(op, HeaderOp::RemovePrefix(_));
+                let first = ops.iter().take_while(is_prefix).count();
+                assert!(!ops[first..].iter().any(|op| is_prefix(&op)), "what is set is removed: {ops:?}");
+            }
             bytes += response_headers.iter().map(change).sum::<usize>();
             if let Some(new) = new {
                 query(path.expect("a path is changed where there is one"), new);
@@ -93,7 +111,7 @@ fn query(old: &[u8], new: &[u8]) {
 fn change(op: &HeaderOp) -> usize {
     match op {
         HeaderOp::Set(name, value) | HeaderOp::Add(name, value) => header(name, Some(value)),
-        HeaderOp::Remove(name) => header(name, None),
+        HeaderOp::Remove(name) | HeaderOp::RemovePrefix(name) => header(name, None),
     }
 }
 

@@ -22,7 +22,7 @@ use crate::packed;
 use crate::policies::{KEPT, NOT_KEPT, ONE_FOR_ALL, Sample};
 
 /// Places that are always asked for; an input may name others.
-const PLACES: [&str; 44] = [
+const PLACES: [&str; 48] = [
     "",
     "version",
     "sidegate",
@@ -67,6 +67,10 @@ const PLACES: [&str; 44] = [
     "attributes.destination.principal",
     "attributes.metadataContext.filterMetadata.jwt",
     "attributes.routeMetadataContext",
+    "response",
+    "response.status",
+    "response.headers",
+    "response.headers.x-a",
 ];
 
 static MESSAGES: LazyLock<Arc<Messages>> = LazyLock::new(|| {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use serde_json::{Value as Json, json};
 use sidegate_engine::actions::Actions;
-use sidegate_engine::attributes::{Attributes, Workload};
+use sidegate_engine::attributes::{Attributes, Phase, Workload};
 use sidegate_engine::decide::{DecideError, Settings, Verdict, Waived};
 use sidegate_engine::gate::{Gate, Seed};
 use sidegate_engine::needs::Needs;
@@ -170,7 +170,7 @@ fn loaded(data: &[u8]) {
             assert!(work <= limits.steps, "{work} is more than it may");
             if let Some((decision, _)) = answer {
                 assert!(table.serves(&needs));
-                let _ = Actions::new(decision, attributes.header(b":path"));
+                let _ = Actions::new(decision, Phase::Request, attributes.header(b":path"));
             }
         }
     }
