@@ -43,13 +43,14 @@ fn taken(data: &[u8], config: &Config) {
     let object = json.as_object().expect("what is taken is an object");
     assert!(object.keys().all(|key| KEYS.contains(&key.as_str())), "an unknown key is taken");
     assert!(object.contains_key("version") && object.contains_key("bundle"));
-    let Config { entrypoints, trust_domain_aliases, on_error_status, limits, trust, bundle, .. } = config;
+    let Config { entrypoints, on_error_status, limits, trust, bundle, trust_domain_aliases, .. } = config;
     let Entrypoints { request, response, connection } = entrypoints;
     for path in [Some(request), response.as_ref(), connection.as_ref()].into_iter().flatten() {
-        assert!(!path.is_empty() && !path.starts_with('/') && !path.ends_with('/'));
+        assert!(path.split('/').all(|part| !part.is_empty()) && path.is_ascii(), "{path:?}");
     }
-    let is_plain = |name: &String| !name.is_empty() && !name.contains([':', '/', '*']);
-    assert!(trust_domain_aliases.iter().all(is_plain));
+    assert_eq!(response.is_some(), json.get("response_entrypoint").is_some_and(Json::is_string));
+    assert_eq!(connection.is_some(), json.get("network_entrypoint").is_some_and(Json::is_string));
+    assert!(trust_domain_aliases.iter().all(|name| !name.is_empty() && !name.contains(['/', '*'])));
     assert!((400..=599).contains(on_error_status));
     assert!((1..=100_000_000).contains(&limits.steps) && (1..=128).contains(&limits.depth));
     assert!((1..=1 << 20).contains(&limits.output_bytes) && (1..=1 << 20).contains(&limits.body_bytes));

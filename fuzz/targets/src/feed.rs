@@ -72,6 +72,13 @@ fn put(request: &mut Attributes, headers: &mut Vec<(Vec<u8>, Vec<u8>)>, kind: u8
             let (name, value) = rest.split_at(at);
             headers.push((name.to_ascii_lowercase(), value.get(1..).unwrap_or_default().to_vec()));
         }
+        b'o' => {
+            let at = rest.iter().skip(1).position(|byte| *byte == b':').map_or(rest.len(), |at| at + 1);
+            let (name, value) = rest.split_at(at);
+            let mut all = request.response.to_vec();
+            all.push((name.to_ascii_lowercase(), value.get(1..).unwrap_or_default().to_vec()));
+            request.response = all.into_iter().collect();
+        }
         b'x' => headers.clear(),
         b'S' => request.source_address = bytes(),
         b'D' => request.destination_address = bytes(),

@@ -22,7 +22,7 @@ use crate::packed;
 use crate::policies::{KEPT, NOT_KEPT, ONE_FOR_ALL, Sample};
 
 /// Places that are always asked for; an input may name others.
-const PLACES: [&str; 44] = [
+const PLACES: [&str; 48] = [
     "",
     "version",
     "sidegate",
@@ -67,6 +67,10 @@ const PLACES: [&str; 44] = [
     "attributes.destination.principal",
     "attributes.metadataContext.filterMetadata.jwt",
     "attributes.routeMetadataContext",
+    "response",
+    "response.status",
+    "response.headers",
+    "response.headers.x-a",
 ];
 
 static MESSAGES: LazyLock<Arc<Messages>> = LazyLock::new(|| {
@@ -108,7 +112,7 @@ pub(crate) fn samples() -> &'static [Vec<u8>] {
     &SAMPLES
 }
 
-static READER: LazyLock<Vec<u8>> = LazyLock::new(|| reader(PLACES.map(str::to_owned).as_slice()));
+static READER: LazyLock<Policy> = LazyLock::new(|| asking(PLACES.map(str::to_owned).as_slice()));
 
 /// What is asked for alone is what the document has there, whatever was needed; a decision that is kept is the one that
 /// would be made; a piece of a body is never taken for the whole.
@@ -120,10 +124,11 @@ pub fn input(data: &[u8]) {
     let places: Vec<String> = named(b'N').take(4).map(|p| String::from_utf8_lossy(p).into_owned()).collect();
     let paths: Vec<Vec<String>> = places.iter().map(|place| parts(place)).collect();
     let mut needs = vec![Needs::all()];
-    let mut policies = vec![load(&READER, "f/all", Limits { steps: 1_000_000, ..Limits::default() })];
-    if !places.is_empty() {
+    let mut policies = vec![&*READER];
+    let own = (!places.is_empty()).then(|| asking(&places));
+    if let Some(own) = &own {
         needs.push(Needs::from_paths(paths.iter().map(Vec::as_slice)));
-        policies.push(load(&reader(&places), "f/all", Limits { steps: 1_000_000, ..Limits::default() }));
+        policies.push(own);
     }
     let builder = InputBuilder::new(&packed::workload()).with_messages(Arc::clone(&MESSAGES));
     for attributes in &requests {
@@ -142,7 +147,7 @@ pub fn input(data: &[u8]) {
     kept(SAMPLES.get(chosen % (SAMPLES.len() + 1)).unwrap_or(&WRITER), &requests);
 }
 
-fn one(builder: &InputBuilder, needs: &Needs, attributes: &Attributes, policies: &[Policy]) {
+fn one(builder: &InputBuilder, needs: &Needs, attributes: &Attributes, policies: &[&Policy]) {
     let Ok(request) = builder.request(needs, attributes) else {
         assert!(builder.build(needs, attributes).is_err());
         return;
@@ -212,8 +217,10 @@ fn parts(place: &str) -> Vec<String> {
     place.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
-fn load(plan: &[u8], entrypoint: &str, limits: Limits) -> Policy {
-    load_bundle(&packed::bundle(plan), entrypoint, limits)
+/// The policy that tells of these places.
+fn asking(places: &[String]) -> Policy {
+    let limits = Limits { steps: 1_000_000, ..Limits::default() };
+    load_bundle(&packed::bundle(&reader(places)), "f/all", limits)
 }
 
 fn load_bundle(bundle: &[u8], entrypoint: &str, limits: Limits) -> Policy {
