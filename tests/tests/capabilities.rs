@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use base64::Engine as _;
 use serde_json::Value;
@@ -12,7 +13,8 @@ use sidegate_tests::case::CaseFile;
 use sidegate_tests::certs::{Authority, Identity, spiffe};
 use sidegate_tests::client::{Connection, Request};
 use sidegate_tests::envoy::{Envoy, validate};
-use sidegate_tests::envoy_config::{Listener, bootstrap, wasm_filter_in};
+use sidegate_tests::envoy_config::{Listener, bootstrap, cluster, tcp_proxy, wasm_filter_in};
+use sidegate_tests::upstream::Upstream;
 use sidegate_tests::{capabilities, paths, places};
 
 const DENIES: &str = r#"
@@ -27,6 +29,21 @@ const WITHOUT: [(&str, &str); 3] = [
     // Not decided about, and nobody is told.
     ("proxy_on_request_headers", "200"),
     ("proxy_send_local_response", "no answer"),
+];
+
+/// For a connection that nobody answers.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Which callbacks of connections are missing, and whether bytes of a connection in plaintext and of one over TLS
+/// that are to be closed then get to the service.
+const UNDECIDED: [(&str, &[&str], bool, bool); 7] = [
+    ("none", &[], false, false),
+    ("begin", &["proxy_on_new_connection"], false, false),
+    ("down", &["proxy_on_downstream_data"], false, true),
+    ("up", &["proxy_on_upstream_data"], false, false),
+    ("begin-up", &["proxy_on_new_connection", "proxy_on_upstream_data"], false, false),
+    ("begin-down", &["proxy_on_new_connection", "proxy_on_downstream_data"], true, true),
+    ("all", &["proxy_on_new_connection", "proxy_on_downstream_data", "proxy_on_upstream_data"], true, true),
 ];
 
 /// Without these Envoy does not take the configuration.
@@ -87,6 +104,42 @@ fn what_is_missing_is_noticed_and_what_envoy_does_then_is_known() {
         let known = WITHOUT.iter().find(|(known, _)| known == name).map_or("403", |(_, status)| *status);
         assert_eq!(status(&envoy, name), known, "{name}");
     }
+}
+
+/// As a network filter that is to close every connection: which callbacks it takes for one in plaintext and one over TLS.
+#[test]
+fn connections_pass_undecided_where_a_callback_is_missing() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let (all, version) = (wanted(), places::envoy_newest());
+    let own = own(dir.path());
+    let upstream = Upstream::start();
+    let of = |name: &str, missing: &[&str]| {
+        let mut fewer = all.clone();
+        assert!(missing.iter().all(|name| fewer.remove(*name)), "{missing:?}");
+        let mut listener = listener(name, &own, &fewer);
+        for chain in listener["filter_chains"].as_array_mut().unwrap() {
+            let mut filter = chain["filters"][0]["typed_config"]["http_filters"][0].clone();
+            filter["typed_config"]["@type"] =
+                "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm".into();
+            chain["filters"] = serde_json::json!([filter, tcp_proxy("upstream")]);
+        }
+        listener
+    };
+    let listeners: Vec<Value> = UNDECIDED.iter().map(|(name, missing, ..)| of(name, missing)).collect();
+    let clusters = [cluster("upstream", upstream.address())];
+    let envoy = Envoy::start(&version, &bootstrap(&listeners, &clusters), dir.path()).unwrap();
+    let passes = |name: &str, identity: Option<&Identity>| {
+        let before = upstream.received();
+        let request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        let mut connection = Connection::open(envoy.listener(name).unwrap(), identity).unwrap();
+        connection.wire().set_read_timeout(PATIENCE);
+        // What matters is what reached the service, whether or not its answer comes back.
+        let _ = connection.send_bytes(request, false);
+        upstream.received() != before
+    };
+    let got =
+        UNDECIDED.map(|(name, missing, ..)| (name, missing, passes(name, None), passes(name, Some(&own))));
+    assert_eq!(got, UNDECIDED);
 }
 
 #[test]
