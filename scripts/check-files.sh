@@ -8,6 +8,8 @@ cd "$ROOT"
 long=$(git ls-files -co --exclude-standard -- '*.rs' '*.sh' '*.rego' '*.yaml' '*.md' Makefile '*.toml' |
     while IFS= read -r file; do
         [ -f "$file" ] || continue
+        # Tables that a program writes are looked up in, not read.
+        if awk 'NR < 6 && /^Written by `make / { found = 1 } END { exit !found }' "$file"; then continue; fi
         lines=$(wc -l <"$file")
         [ "$lines" -le $limit ] || printf '%s: %s lines\n' "$file" "$lines"
     done)
