@@ -1,5 +1,7 @@
 //! Paths made up of what paths are got around with.
 
+use crate::hostile::Random;
+
 const PIECES: [&str; 45] = [
     "/",
     "/",
@@ -49,23 +51,12 @@ const PIECES: [&str; 45] = [
 ];
 
 /// Random paths, the same for the same seed.
-pub struct Paths {
-    state: u64,
-}
+pub struct Paths(Random);
 
 impl Paths {
     /// Paths of this seed.
     pub fn new(seed: u64) -> Self {
-        Self { state: seed ^ 0x9e37_79b9_7f4a_7c15 }
-    }
-
-    /// SplitMix64.
-    fn below(&mut self, most: usize) -> usize {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % most as u64).expect("less than `most`")
+        Self(Random::new(seed, 0))
     }
 }
 
@@ -73,9 +64,9 @@ impl Iterator for Paths {
     type Item = String;
 
     fn next(&mut self) -> Option<String> {
-        let mut path = ["/", "/public/", "/items/", "/ops/", ""][self.below(5)].to_owned();
-        for _ in 0..=self.below(6) {
-            path.push_str(PIECES[self.below(PIECES.len())]);
+        let mut path = self.0.pick(&["/", "/public/", "/items/", "/ops/", ""]).to_owned();
+        for _ in 0..=self.0.below(6) {
+            path.push_str(self.0.pick(&PIECES));
         }
         // So that more of them get as far as a decision.
         if !path.starts_with('/') {
