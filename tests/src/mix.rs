@@ -82,7 +82,7 @@ pub struct Client {
 
 const YES: fn(u32) -> bool = |_| true;
 const NO: fn(u32) -> bool = |_| false;
-const EVEN: fn(u32) -> bool = |version| version % 2 == 0;
+const EVEN: fn(u32) -> bool = |version| version.is_multiple_of(2);
 
 /// All that is asked.
 pub const ASKS: &[Ask] = &[
@@ -107,7 +107,7 @@ pub const ASKS: &[Ask] = &[
 
 /// The bundle of a version of the policy.
 pub fn bundle(version: u32) -> Vec<u8> {
-    let even = if version % 2 == 0 { "true" } else { "false" };
+    let even = if version.is_multiple_of(2) { "true" } else { "false" };
     let text = format!(
         r#"package envoy.authz
 

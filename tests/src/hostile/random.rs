@@ -7,12 +7,12 @@ impl Random {
     /// Number `number` of the run with this seed, whatever came before it.
     pub fn new(seed: u64, number: u64) -> Self {
         let mut random = Self(seed ^ number.wrapping_mul(0xd6e8_feb8_6659_fd93));
-        random.next();
+        random.bits();
         random
     }
 
     /// 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn bits(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -22,7 +22,7 @@ impl Random {
 
     /// A number below `bound`; 0 where that is 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.next().checked_rem(bound as u64).unwrap_or(0)).expect("less than `bound`")
+        usize::try_from(self.bits().checked_rem(bound as u64).unwrap_or(0)).expect("less than `bound`")
     }
 
     /// True one time in so many.
@@ -37,14 +37,14 @@ impl Random {
 
     /// A byte.
     pub fn byte(&mut self) -> u8 {
-        self.next().to_le_bytes()[0]
+        self.bits().to_le_bytes()[0]
     }
 
     /// So many bytes.
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(length + 8);
         while bytes.len() < length {
-            bytes.extend(self.next().to_le_bytes());
+            bytes.extend(self.bits().to_le_bytes());
         }
         bytes.truncate(length);
         bytes

@@ -65,7 +65,7 @@ impl Stage {
     /// It does not start, or a policy does not compile.
     pub fn start(version: &str, seed: u64, dir: &Path) -> Result<Self, String> {
         let judge = Judge::start(
-            &format!("{:016x}", super::Random::new(seed, u64::MAX).next()),
+            &format!("{:016x}", super::Random::new(seed, u64::MAX).bits()),
             // Before 1.38, Envoy shows a filter the first name of a certificate alone.
             version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok()) >= Some(38),
         );

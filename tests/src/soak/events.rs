@@ -175,7 +175,7 @@ impl Chaos<'_> {
     }
 
     fn pause(&mut self, least: u64, most: u64) {
-        let more = self.random.next() % (most - least);
+        let more = self.random.bits() % (most - least);
         std::thread::sleep(Duration::from_millis(least + more));
     }
 
