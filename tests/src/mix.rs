@@ -82,7 +82,7 @@ pub struct Client {
 
 const YES: fn(u32) -> bool = |_| true;
 const NO: fn(u32) -> bool = |_| false;
-const EVEN: fn(u32) -> bool = |version| version % 2 == 0;
+const EVEN: fn(u32) -> bool = |version| version.is_multiple_of(2);
 
 /// All that is asked.
 pub const ASKS: &[Ask] = &[

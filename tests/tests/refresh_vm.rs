@@ -21,7 +21,13 @@ struct Worker {
 
 impl Worker {
     fn new(filter: &Filter, shared: &SharedData) -> Self {
+        Self::at(filter, shared, 0)
+    }
+
+    /// One that begins so late.
+    fn at(filter: &Filter, shared: &SharedData, ms: u64) -> Self {
         let mut vm = Vm::sharing(filter, SharedData::clone(shared)).unwrap();
+        vm.set_clock(START + ms * MS);
         vm.add_cluster("sidegate-bundles");
         vm.set_property("xds.node.metadata.NAMESPACE", WORKLOAD.0.as_bytes());
         vm.set_property("xds.node.metadata.WORKLOAD_NAME", WORKLOAD.1.as_bytes());
@@ -164,6 +170,36 @@ fn a_vm_that_comes_back_needs_no_network_and_a_leader_that_is_gone_is_replaced()
     assert_eq!(next.ask(), "1");
     let taken_over = (2..40).find(|n| !next.tick(n * 50).is_empty()).unwrap();
     assert!(taken_over * 50 <= 2000, "within two intervals");
+}
+
+#[test]
+fn what_nobody_has_kept_for_long_is_not_taken_before_the_server_was_asked() {
+    let (filter, shared) = (filter(), SharedData::default());
+    let mut first = Worker::new(&filter, &shared);
+    let blob = marked("1");
+    let calls = first.tick(0);
+    first.answer(&calls[0], OK, &unsigned(&pointer(1, &blob)));
+    let calls = first.tick(50);
+    first.answer(&calls[0], OK, &blob);
+    // The same configuration, in force again a while after another one took its place.
+    drop(first);
+    let mut second = Worker::at(&filter, &shared, 20_000);
+    assert_eq!(second.ask(), "1", "VMs that have trapped come back sooner than that");
+    drop(second);
+    let [mut again, mut other] = [40_000, 40_010].map(|ms| Worker::at(&filter, &shared, ms));
+    let held = [&mut again, &mut other].map(|worker| worker.vm.begin(worker.plugin, seen(None)).unwrap());
+    let calls = again.tick(40_050);
+    assert!(other.tick(40_060).is_empty());
+    assert!(again.vm.is_held(&held[0]) && other.vm.is_held(&held[1]));
+    assert_eq!((calls.len(), header(&calls[0], "if-none-match")), (1, None));
+    let next = marked("2");
+    again.answer(&calls[0], OK, &unsigned(&pointer(2, &next)));
+    let calls = again.tick(40_100);
+    again.answer(&calls[0], OK, &next);
+    other.tick(40_150);
+    let [one, two] = held;
+    assert_eq!(mark(&again.vm.finish(one, &ok).unwrap()), "2");
+    assert_eq!(mark(&other.vm.finish(two, &ok).unwrap()), "2");
 }
 
 #[test]

@@ -91,8 +91,12 @@ impl<J: Judge> Machine<J> {
     /// Takes what others have shared already, before the first tick: a VM that is made anew decides by it at once.
     pub fn begin(&mut self, now: i64, shared: &mut impl Shared) -> Vec<Effect<J::Policy>> {
         let mut out = Vec::new();
-        let (lease, _) = read_lease(&self.key("lease"), shared);
-        if lease.generation != 0 {
+        let key = self.key("lease");
+        let (lease, number) = read_lease(&key, shared);
+        if lease.generation != 0 && lease.is_left_behind(now) {
+            // Releases may have been taken back since. Nobody is to find it; whoever decides by it says so again.
+            shared.set(&key, &Lease { generation: 0, ..lease }.to_bytes(), number);
+        } else if lease.generation != 0 {
             self.look(now, shared, &mut out);
         }
         out

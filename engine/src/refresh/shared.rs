@@ -32,6 +32,10 @@ pub(super) struct Lease {
 
 const FORM: u8 = 1;
 
+/// Longer than VMs that have trapped need to come back, in nanoseconds. The main thread, which answers no requests,
+/// holds the lease meanwhile.
+const LEFT_BEHIND: i64 = 30 * timing::SECOND;
+
 /// The beginning of the keys of those who are configured alike: as far as `parts` say it, and they have to say all
 /// that what is fetched and taken depends on.
 pub fn prefix(parts: &[&str]) -> String {
@@ -58,6 +62,12 @@ impl Lease {
             })
         };
         read().unwrap_or_default()
+    }
+
+    /// Whether nobody has held it for so long that what is shared is not what others decide by, but what was left
+    /// behind: by a configuration that is in force again, after another one was.
+    pub(super) fn is_left_behind(&self, now: i64) -> bool {
+        self.until.saturating_add(LEFT_BEHIND) < now
     }
 
     /// The bytes of a lease.

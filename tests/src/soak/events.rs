@@ -17,6 +17,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// From the first worker that decides by a policy to the last, generously: an interval and two ticks.
 const SPREAD: Duration = Duration::from_secs(2);
 
+/// A configuration that comes back finds what it had when it was in force, if that is no longer ago than half a minute.
+const LEFT_BEHIND: Duration = Duration::from_secs(35);
+
 /// A kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
@@ -88,6 +91,8 @@ pub struct Chaos<'a> {
     pub version: u32,
     /// The highest that ever was.
     pub highest: u32,
+    /// When which version was replaced.
+    pub replaced: Vec<(Instant, u32)>,
 }
 
 impl Chaos<'_> {
@@ -181,6 +186,7 @@ impl Chaos<'_> {
 
     fn publish(&mut self, version: u32) {
         self.live.add(version);
+        self.replaced.push((Instant::now(), self.version));
         self.version = version;
         self.net.publish(&self.sidecar.server, &bundle(version));
     }
@@ -227,7 +233,17 @@ impl Chaos<'_> {
         Ok(())
     }
 
+    /// Another configuration is about to come into force.
+    fn look_back(&self) {
+        for (at, version) in &self.replaced {
+            if at.elapsed() < LEFT_BEHIND {
+                self.live.add(*version);
+            }
+        }
+    }
+
     fn filter(&mut self) -> Result<(), String> {
+        self.look_back();
         let before = self.sidecar.stat("http_filter.sidegate.config_reload")?;
         let entries = self.random.pick(&[0, 100, 1000, 4096, 8000]);
         let mut filter = self.sidecar.filter(entries);
@@ -256,6 +272,7 @@ impl Chaos<'_> {
             Ok(failures(sidecar)? > before)
         })?;
         self.pause(200, 1000);
+        self.look_back();
         self.sidecar.put_filter(&good)
     }
 

@@ -78,7 +78,16 @@ pub fn soak(
     let live = Live::new(1);
     let mut random = Random::new(seed, 0);
     let mut order = shuffled(&mut random);
-    let chaos = Chaos { sidecar: &mut sidecar, net, clock, live: &live, random, version: 1, highest: 1 };
+    let chaos = Chaos {
+        sidecar: &mut sidecar,
+        net,
+        clock,
+        live: &live,
+        random,
+        version: 1,
+        highest: 1,
+        replaced: Vec::new(),
+    };
     let begun = Instant::now();
     let (pid, is_over, samples) = (AtomicU32::new(0), AtomicBool::new(false), Mutex::new(Vec::new()));
     let mut events = BTreeMap::new();

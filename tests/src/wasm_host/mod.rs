@@ -301,6 +301,11 @@ impl Vm {
         self.store.data().tick_period
     }
 
+    /// Moves the clock, nanoseconds since 1970.
+    pub fn set_clock(&mut self, now: u64) {
+        self.store.data_mut().now = now;
+    }
+
     /// Moves the clock, nanoseconds since 1970, and lets the plugin tick.
     ///
     /// # Errors
