@@ -1,6 +1,6 @@
 //! Every input that is kept, through its target: the corpora, and what has once made a target fail (`fuzz/crashes`).
 //!
-//! `SIDEGATE_FUZZ=FILE` runs that file alone, through the target that its folder is named for.
+//! `SIDEGATE_FUZZ=FILE` (from the root of the checkout) runs that file alone, through the target that its folder is named for.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
 
@@ -41,7 +41,9 @@ fn failures(target: Target, files: &[PathBuf]) -> Vec<String> {
 
 #[test]
 fn what_is_kept_passes() {
-    let only = std::env::var_os("SIDEGATE_FUZZ").map(PathBuf::from);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let only = std::env::var_os("SIDEGATE_FUZZ").map(|file| root.join(file));
+    let mut run = 0;
     let mut failed = Vec::new();
     for (name, target) in TARGETS {
         let files = match &only {
@@ -53,8 +55,10 @@ fn what_is_kept_passes() {
                 [corpus, files(&folder("crashes", name))].concat()
             }
         };
+        run += files.len();
         failed.extend(failures(target, &files));
     }
+    assert!(run > 0, "expected a file in a folder of a target's name, got {only:?}");
     assert!(failed.is_empty(), "{} fail:\n{}", failed.len(), failed.join("\n"));
 }
 
