@@ -235,7 +235,7 @@ fn answer(buffer: &[u8]) -> Result<Option<(usize, Vec<u8>, Echo)>, String> {
 
 /// The body in chunks at the beginning of `bytes` and how many bytes it has there, trailers included; `None`
 /// where it is not all there.
-fn chunks(bytes: &[u8]) -> Result<Option<(usize, Vec<u8>)>, String> {
+pub(crate) fn chunks(bytes: &[u8]) -> Result<Option<(usize, Vec<u8>)>, String> {
     let (mut at, mut body) = (0, Vec::new());
     loop {
         let (start, size) = match httparse::parse_chunk_size(&bytes[at..]) {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::FRONTEND;
 use crate::bytes::escape;
+use crate::upstream::chunks;
 
 const MOST_HEADERS: usize = 1100;
 const MOST_BYTES: usize = 8 << 20;
@@ -348,29 +349,4 @@ fn varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
         }
     }
     None
-}
-
-fn chunks(bytes: &[u8]) -> Result<Option<(usize, Vec<u8>)>, String> {
-    let (mut at, mut body) = (0, Vec::new());
-    loop {
-        let (start, size) = match httparse::parse_chunk_size(&bytes[at..]) {
-            Ok(httparse::Status::Complete(found)) => found,
-            Ok(httparse::Status::Partial) => return Ok(None),
-            Err(e) => return Err(format!("a chunk that is none: {e}")),
-        };
-        at += start;
-        if size == 0 {
-            break;
-        }
-        let size = usize::try_from(size).map_err(|e| e.to_string())?;
-        let Some(chunk) = bytes.get(at..at + size + 2) else { return Ok(None) };
-        body.extend_from_slice(&chunk[..size]);
-        at += size + 2;
-    }
-    let mut slots = vec![httparse::EMPTY_HEADER; MOST_HEADERS];
-    match httparse::parse_headers(&bytes[at..], &mut slots) {
-        Ok(httparse::Status::Complete((trailers, _))) => Ok(Some((at + trailers, body))),
-        Ok(httparse::Status::Partial) => Ok(None),
-        Err(e) => Err(format!("trailers that are none: {e}")),
-    }
 }
