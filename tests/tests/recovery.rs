@@ -213,7 +213,8 @@ fn every_shipped_configuration_makes_the_vm_anew_and_soon() {
         }
     }
     assert!(found > 0, "envoy-config/envoy.yaml at least");
-    let ours = sidegate_tests::envoy_config::wasm_filter("p", Path::new("x.wasm"), "{}").to_string();
+    let ours =
+        sidegate_tests::envoy_config::wasm_filter("p", &places::filter_wasm().unwrap(), "{}").to_string();
     assert!(ours.contains(r#""failure_policy":"FAIL_RELOAD""#) && ours.contains(r#""base_interval":"0.1s""#));
 }
 
