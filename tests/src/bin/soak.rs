@@ -62,7 +62,8 @@ fn run(options: &Options) -> Result<(), String> {
     let [first, last, most] = soak.resident_kib;
     println!(
         "soak: {} s, {} events; {allowed} allowed, {denied} denied, {unavailable} unavailable and {broken} broken \
-         within known windows; resident {first} KiB in the first tenth, {last} KiB in the last, {most} KiB at most",
+         within known windows; resident of the last process {first} KiB in its first tenth, {last} KiB in its \
+         last, {most} KiB at most",
         soak.took.as_secs(),
         soak.events.values().sum::<u32>(),
     );

@@ -208,6 +208,9 @@ impl Chaos<'_> {
             let is_it = matches!(answer, Answer::Decided { version, .. } if version == self.version);
             in_a_row = if is_it { in_a_row + 1 } else { 0 };
             client.hang_up();
+            if !is_it {
+                std::thread::sleep(Duration::from_millis(20));
+            }
             if Instant::now() > until {
                 let what = format!("expected version {} to decide, got {answer:?}", self.version);
                 return Err(self.sidecar.envoy()?.with_log(&what));
