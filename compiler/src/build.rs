@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use sidegate_engine::bundle;
 use sidegate_engine::grpc::Messages;
 use sidegate_engine::limits::Limits;
+use sidegate_engine::log;
 use sidegate_engine::plan::{self, Entry, Image, Program, TableOf};
 
 use crate::archive;
@@ -175,6 +176,12 @@ pub(crate) fn entrypoints(modules: &Modules, options: &BuildOptions) -> Vec<Stri
     }
     if entrypoints.is_empty() {
         entrypoints.push(DEFAULT_ENTRYPOINT.to_owned());
+    }
+    // What OPA asks about each event, whatever the policy is asked for.
+    for path in log::ENTRYPOINTS.map(str::to_owned) {
+        if modules.defines(&path) && !entrypoints.contains(&path) {
+            entrypoints.push(path);
+        }
     }
     entrypoints
 }

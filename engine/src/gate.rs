@@ -78,9 +78,21 @@ impl Gate {
         &self.settings
     }
 
-    /// The input document of a request, of all that the policy reads: what its decision was made by.
-    pub fn document(&self, attributes: &Attributes) -> Option<Value> {
-        self.builder.build(&self.needs, attributes).ok()
+    /// The input document of what is decided, with those parts that `needs` names: for the log of decisions.
+    pub fn document(&self, needs: &Needs, attributes: &Attributes) -> Option<Value> {
+        self.builder.build(needs, attributes).ok()
+    }
+
+    /// The policy's answer; undefined where it has none. Table and cache have none to show: there the plan is asked, which
+    /// has the same.
+    pub fn result(&self, verdict: &Verdict, attributes: &Attributes) -> Value {
+        match &verdict.basis {
+            Basis::Plan { result } => result.clone(),
+            Basis::Table | Basis::Cache => match self.decide_by_plan(attributes).basis {
+                Basis::Plan { result } => result,
+                Basis::Table | Basis::Cache => Value::Undefined,
+            },
+        }
     }
 
     /// Whether decisions are kept.

@@ -21,6 +21,7 @@ pub mod grpc;
 pub mod headers;
 pub mod input;
 pub mod limits;
+pub mod log;
 pub mod names;
 pub mod needs;
 pub mod plan;

@@ -195,6 +195,12 @@ impl Needs {
         Self { groups, headers: KeyNeeds::All, metadata: KeyNeeds::All, route_metadata: KeyNeeds::All }
     }
 
+    /// The same without this group.
+    #[must_use]
+    pub fn without(self, group: Group) -> Self {
+        Self { groups: self.groups & !group.bit(), ..self }
+    }
+
     /// These groups, the metadata of these filters, and no header.
     pub(crate) fn of_groups(groups: impl IntoIterator<Item = Group>, filters: BTreeSet<String>) -> Self {
         let groups = groups.into_iter().fold(0, |bits, group| bits | group.bit());
@@ -246,7 +252,7 @@ impl Needs {
     }
 
     /// Adds what the host needs besides what the policy reads.
-    pub(crate) fn add(&mut self, group: Group) {
+    pub fn add(&mut self, group: Group) {
         self.groups |= group.bit();
     }
 

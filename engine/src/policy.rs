@@ -12,6 +12,7 @@ use crate::grpc::Messages;
 use crate::input::Request;
 use crate::input::leaves::Place;
 use crate::limits::Limits;
+use crate::log;
 use crate::needs::Needs;
 use crate::plan::{Entry, FuncId, Image};
 use crate::table::Table;
@@ -31,6 +32,17 @@ pub struct Policies {
     pub response: Option<Policy>,
     /// Asked about connections, where it says so.
     pub connection: Option<Policy>,
+    /// Asked what is not logged of decisions, where the bundle says so.
+    pub log: LogPolicies,
+}
+
+/// What a bundle says about the log of its decisions. Both are asked about the event, which is then `input`.
+#[derive(Debug, Default)]
+pub struct LogPolicies {
+    /// `data.system.log.drop`: whether the event is not logged at all.
+    pub drop: Option<Policy>,
+    /// `data.system.log.mask`: what of it is not.
+    pub mask: Option<Policy>,
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +88,17 @@ impl Policy {
         loaded.func = func;
         loaded.reads = reads;
         Ok(())
+    }
+
+    /// The entry point at which it answers; empty where there is no policy.
+    pub fn entrypoint(&self) -> &str {
+        let Some(Loaded { image, entry, .. }) = &self.loaded else { return "" };
+        image.entries().get(*entry).map_or("", |entry| entry.path.as_str())
+    }
+
+    /// Whether its bundle has this entry point.
+    fn has(&self, entrypoint: &str) -> bool {
+        self.loaded.as_ref().is_some_and(|loaded| find(&loaded.image, entrypoint).is_ok())
     }
 
     /// Paths below `input` that an evaluation may read; an empty path is all of it.
@@ -161,7 +184,10 @@ impl Policies {
         let request = Policy::load(bundle, request, limits)?;
         let at = |path: &Option<String>| path.as_deref().map(|path| request.at(path)).transpose();
         let (response, connection) = (at(response)?, at(connection)?);
-        Ok(Self { request, response, connection })
+        let [drop, mask] =
+            log::ENTRYPOINTS.map(|path| request.has(path).then(|| request.at(path)).transpose());
+        let log = LogPolicies { drop: drop?, mask: mask? };
+        Ok(Self { request, response, connection, log })
     }
 }
 

@@ -8,6 +8,7 @@
 use std::cell::Cell;
 
 use sidegate_engine::eval::Context;
+use sidegate_engine::log::DecisionId;
 
 use crate::attributes::Failure;
 use crate::host;
@@ -31,6 +32,15 @@ pub(crate) fn key() -> [u8; 16] {
     let seed = stir(host::current_time_ns().unwrap_or_default());
     let (key, _) = seed.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
     *key
+}
+
+/// An id for a decision. The pool was stirred when the policy was loaded; the time and a number make the difference.
+pub(crate) fn id() -> DecisionId {
+    let number = REQUESTS.get().wrapping_add(1);
+    REQUESTS.set(number);
+    let now = host::current_time_ns().unwrap_or_default();
+    let pool = POOL.get();
+    DecisionId::new(Context::seed_from(&[b"id", &pool, &now.to_le_bytes(), &number.to_le_bytes()]))
 }
 
 /// Stirs the pool and takes a seed from it, from which the pool cannot be told.

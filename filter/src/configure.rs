@@ -1,10 +1,14 @@
 //! From the plugin's configuration to what decides.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use sidegate_engine::bundle::BundleError;
-use sidegate_engine::config::{Config, ConfigError, Entrypoints, Mode, Sources};
+use sidegate_engine::config::{
+    Config, ConfigError, DecisionLog, Entrypoints, LogLevel, LogSink, Mode, Sources,
+};
 use sidegate_engine::decide::Settings;
+use sidegate_engine::log::{self, Buffer};
 use sidegate_engine::policy::Policies;
 use sidegate_engine::refresh::Opener;
 
@@ -12,9 +16,11 @@ use crate::attributes;
 use crate::contexts;
 use crate::host::{self, Level};
 use crate::loaded::{Fixed, Loaded};
+use crate::log::Logger;
 use crate::metrics;
 use crate::policy::{self, Gates};
 use crate::refresh::Refresh;
+use crate::send::{self, Post};
 
 /// Why a configuration is refused, for the log.
 struct Refused {
@@ -26,19 +32,22 @@ struct Refused {
 struct Accepted {
     loaded: Loaded,
     refresh: Option<Box<Refresh>>,
+    post: Option<Box<Post>>,
     report: String,
 }
 
 /// Reads the configuration of a root context and puts it in place whole. False refuses it: Envoy then
 /// does not start, or keeps the configuration that it has.
 pub(crate) fn on_configure(root: u32) -> bool {
-    match load() {
-        Ok(Accepted { loaded, refresh, report }) => {
-            let period = refresh.as_ref().map_or(0, |refresh| refresh.tick_ms());
+    match load(contexts::buffer(root)) {
+        Ok(Accepted { loaded, refresh, post, report }) => {
+            let periods =
+                [refresh.as_ref().map(|refresh| refresh.tick_ms()), post.as_ref().map(|_| send::TICK_MS)];
+            let period = periods.into_iter().flatten().min().unwrap_or(0);
             if let Err(status) = host::set_tick_period(period) {
                 return refused(&Refused { code: "host_tick", message: format!("no ticks: {status}") });
             }
-            if contexts::configure(root, Rc::new(loaded), refresh) {
+            if contexts::configure(root, Rc::new(loaded), refresh, post) {
                 host::log(Level::Info, &report);
                 return true;
             }
@@ -54,7 +63,7 @@ fn refused(why: &Refused) -> bool {
     false
 }
 
-fn load() -> Result<Accepted, Refused> {
+fn load(buffer: Rc<RefCell<Buffer>>) -> Result<Accepted, Refused> {
     let json = host::plugin_configuration().map_err(|status| Refused {
         code: "host_configuration",
         message: format!("it cannot be read: {status}"),
@@ -70,6 +79,7 @@ fn load() -> Result<Accepted, Refused> {
         waives_undeclared,
         trust_domain_aliases,
         trust,
+        decision_log,
         bundle,
     } = config;
     let Sources { inline, http } = bundle;
@@ -79,12 +89,20 @@ fn load() -> Result<Accepted, Refused> {
     let opener = Opener { trust, workload, entrypoints, limits };
     // Where nothing is decided, there is nothing to fetch for.
     let http = http.filter(|_| mode != Mode::Off);
+    let node = attributes::node_id();
+    let post = Post::new(&decision_log, &format!("{:?}", opener.workload), &buffer).map(Box::new);
+    if post.is_some() {
+        send::check().map_err(|message| Refused { code: "host_compress", message })?;
+    }
+    let labels = log::labels(&node, env!("CARGO_PKG_VERSION"), &opener.workload);
+    let logged = describe(&decision_log);
     let fixed = Fixed {
         mode,
         settings,
         workload: opener.workload.clone(),
         aliases: trust_domain_aliases,
         first_wait: http.as_ref().map_or(0, |http| http.first_wait),
+        log: Logger::new(decision_log, labels, opener.entrypoints.clone(), buffer),
     };
     let mut loaded = Loaded::new(fixed);
     let mut sources = Vec::new();
@@ -94,6 +112,7 @@ fn load() -> Result<Accepted, Refused> {
         loaded.gate = Some(Rc::new(gates));
     }
     metrics::define();
+    metrics::record_mode(mode);
     let asked = asked(&opener.entrypoints);
     let refresh = match http {
         None => None,
@@ -106,7 +125,7 @@ fn load() -> Result<Accepted, Refused> {
         }
     };
     let report = format!(
-        "sidegate {}: {} {asked} of {}, limits: {} steps, {} deep, {} bytes out",
+        "sidegate {}: {} {asked} of {}, limits: {} steps, {} deep, {} bytes out; {logged}",
         env!("CARGO_PKG_VERSION"),
         mode.as_str(),
         sources.join("; then of "),
@@ -114,7 +133,19 @@ fn load() -> Result<Accepted, Refused> {
         limits.depth,
         limits.output_bytes,
     );
-    Ok(Accepted { loaded, refresh, report })
+    Ok(Accepted { loaded, refresh, post, report })
+}
+
+/// Which decisions are logged, for the log.
+fn describe(DecisionLog { level, sink, rate, id_header: _ }: &DecisionLog) -> String {
+    let to = match sink {
+        LogSink::Log => "here".to_owned(),
+        LogSink::Http { cluster, path } => format!("to `{cluster}` at `{path}`"),
+    };
+    match level {
+        LogLevel::Off => "logs no decisions".to_owned(),
+        level => format!("logs decisions ({}) {to}, at most {rate} a second", level.as_str()),
+    }
 }
 
 /// Opens the inline bundle, if it is one that the configuration trusts.

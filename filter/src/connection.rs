@@ -6,7 +6,6 @@
 //! Addresses are no part of this: the source's may be another one for each request, from `x-forwarded-for`.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
 use sidegate_engine::attributes::Attributes;
 use sidegate_engine::needs::{Group, Needs};
@@ -23,9 +22,17 @@ type Groups = [bool; GROUPS.len()];
 /// How many connections are known.
 const KEPT: usize = 4096;
 
+/// What is known of a connection.
+struct Known {
+    id: i64,
+    groups: Groups,
+    asked: Attributes,
+}
+
 thread_local! {
-    /// By the connection, and by what was asked about it: policies that ask for more have answers of their own.
-    static KNOWN: RefCell<BTreeMap<(i64, Groups), Attributes>> = const { RefCell::new(BTreeMap::new()) };
+    /// By the connection, and by what was asked about it: policies that ask for more have answers of their own. Each has
+    /// one place, which the last that comes takes: ids count up, so the one that was there is likely to be over.
+    static KNOWN: RefCell<Vec<Option<Box<Known>>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What is needed of the connection; nothing else is in it.
@@ -36,8 +43,7 @@ pub(crate) fn fetch(needs: &Needs) -> Result<Attributes, Status> {
     }
     // Without an id nothing is remembered, and that is all.
     let id = number(b"connection\0id").unwrap_or(None);
-    let known = id.and_then(|id| KNOWN.with_borrow(|known| known.get(&(id, groups)).cloned()));
-    if let Some(known) = known {
+    if let Some(known) = id.and_then(|id| recall(id, groups)) {
         return Ok(known);
     }
     let mut asked = ask(needs)?;
@@ -54,15 +60,34 @@ pub(crate) fn fetch(needs: &Needs) -> Result<Attributes, Status> {
         }
     }
     if let Some(id) = id.filter(|_| is_settled(groups, &asked)) {
-        KNOWN.with_borrow_mut(|all| {
-            // The oldest connection is the first that is likely to be over.
-            if all.len() >= KEPT {
-                all.pop_first();
-            }
-            all.insert((id, groups), asked.clone());
-        });
+        remember(Known { id, groups, asked: asked.clone() });
     }
     Ok(asked)
+}
+
+fn place(id: i64, groups: Groups) -> usize {
+    let bits = groups.iter().fold(0_u64, |bits, group| bits << 1 | u64::from(*group));
+    // Those that were asked for together are apart for different questions.
+    let at = id.cast_unsigned().wrapping_add(bits.wrapping_mul(KEPT as u64 / 16)) % KEPT as u64;
+    usize::try_from(at).unwrap_or(0)
+}
+
+fn recall(id: i64, groups: Groups) -> Option<Attributes> {
+    KNOWN.with_borrow(|all| {
+        let known = all.get(place(id, groups))?.as_ref()?;
+        (known.id == id && known.groups == groups).then(|| known.asked.clone())
+    })
+}
+
+fn remember(known: Known) {
+    KNOWN.with_borrow_mut(|all| {
+        if all.is_empty() {
+            all.resize_with(KEPT, || None);
+        }
+        if let Some(slot) = all.get_mut(place(known.id, known.groups)) {
+            *slot = Some(Box::new(known));
+        }
+    });
 }
 
 /// Whether there was an answer to everything. What is not there may only not be there yet.

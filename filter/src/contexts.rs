@@ -6,10 +6,13 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
+use sidegate_engine::log::Buffer;
+
 use crate::body::Progress;
 use crate::loaded::Loaded;
 use crate::refresh::Refresh;
 use crate::response::Kept;
+use crate::send::Post;
 
 enum Context {
     Root(Root),
@@ -22,6 +25,10 @@ struct Root {
     loaded: Option<Rc<Loaded>>,
     /// What keeps it current, if anything does. Taken out while it works, since it calls the host.
     refresh: Option<Box<Refresh>>,
+    /// Decisions that wait to be posted; the same for every configuration that comes.
+    buffer: Rc<RefCell<Buffer>>,
+    /// What posts them, if anything does. Taken out while it works.
+    post: Option<Box<Post>>,
     /// Streams that are held until there is a policy, in the order in which they came, and until when.
     held: Vec<(u32, i64)>,
 }
@@ -73,11 +80,17 @@ pub(crate) fn delete(context: u32) -> Option<(Progress, u32)> {
     }
 }
 
-/// Gives a root context its configuration, and what keeps its policy current; false if there is no such context.
-pub(crate) fn configure(root: u32, loaded: Rc<Loaded>, refresh: Option<Box<Refresh>>) -> bool {
+/// Gives a root context its configuration, what keeps its policy current, and what posts its decisions; false if there is no such context.
+pub(crate) fn configure(
+    root: u32,
+    loaded: Rc<Loaded>,
+    refresh: Option<Box<Refresh>>,
+    post: Option<Box<Post>>,
+) -> bool {
     in_root(root, |place| {
         place.loaded = Some(loaded);
         place.refresh = refresh;
+        place.post = post;
     })
     .is_some()
 }
@@ -101,6 +114,23 @@ pub(crate) fn take_refresh(root: u32) -> Option<Box<Refresh>> {
 pub(crate) fn put_refresh(root: u32, refresh: Box<Refresh>) {
     in_root(root, |place| {
         place.refresh.get_or_insert(refresh);
+    });
+}
+
+/// Where the decisions of a root context wait to be posted.
+pub(crate) fn buffer(root: u32) -> Rc<RefCell<Buffer>> {
+    in_root(root, |place| Rc::clone(&place.buffer)).unwrap_or_default()
+}
+
+/// Takes out what posts a root context's decisions; `None` if nothing does, or it is at work.
+pub(crate) fn take_post(root: u32) -> Option<Box<Post>> {
+    in_root(root, |place| place.post.take()).flatten()
+}
+
+/// Puts it back, unless the context has been given another meanwhile, or is gone.
+pub(crate) fn put_post(root: u32, post: Box<Post>) {
+    in_root(root, |place| {
+        place.post.get_or_insert(post);
     });
 }
 

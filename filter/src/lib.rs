@@ -27,6 +27,8 @@ mod host;
 #[cfg(target_arch = "wasm32")]
 mod loaded;
 #[cfg(target_arch = "wasm32")]
+mod log;
+#[cfg(target_arch = "wasm32")]
 mod metrics;
 #[cfg(target_arch = "wasm32")]
 mod network;
@@ -42,3 +44,5 @@ mod refuse;
 mod request;
 #[cfg(target_arch = "wasm32")]
 mod response;
+#[cfg(target_arch = "wasm32")]
+mod send;

@@ -8,6 +8,7 @@ use sidegate_engine::config::Mode;
 use sidegate_engine::decide::{Basis, Settings, Verdict, Waived};
 use sidegate_engine::eval::Context;
 use sidegate_engine::gate::Gate;
+use sidegate_engine::log::DecisionId;
 use sidegate_engine::needs::Group;
 use sidegate_engine::policy::Policy;
 use sidegate_engine::trust::PointerMode;
@@ -16,12 +17,13 @@ use crate::attributes::{self, Failure};
 use crate::candidate;
 use crate::chance;
 use crate::host::{self, Map};
+use crate::log::{Logger, Made};
 use crate::metrics;
 use crate::policy::Gates;
 use crate::refuse::Refusal;
 
 /// What does not change while a configuration holds.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Fixed {
     /// What is done with decisions: the most that is.
     pub(crate) mode: Mode,
@@ -33,6 +35,8 @@ pub(crate) struct Fixed {
     pub(crate) aliases: Vec<String>,
     /// How long requests are held while there is no policy, in nanoseconds; 0 where none is to come.
     pub(crate) first_wait: i64,
+    /// Logs what is decided.
+    pub(crate) log: Logger,
 }
 
 /// What decides. Requests share it and never change it: it is replaced whole, and each request keeps what it began
@@ -56,10 +60,12 @@ pub(crate) struct Asked {
     gate: Rc<Gates>,
     /// Asked about the request too, and its answer only compared.
     shadow: Option<Rc<Gates>>,
+    /// Whether all that the log shows is known of the request.
+    is_whole: bool,
 }
 
-/// What is to be carried out and why it is not, if it is not; or why there is no decision.
-pub(crate) type Decided = Result<(Actions, Option<Waived>), Refusal>;
+/// What is to be carried out, why it is not, if it is not, and the id that the log knows it by; or why there is no decision.
+pub(crate) type Decided = Result<(Actions, Option<Waived>, Option<DecisionId>), Refusal>;
 
 impl Loaded {
     /// Before the first policy.
@@ -76,7 +82,13 @@ impl Loaded {
             (Some(gate), None) => (gate, None),
             (None, _) => return None,
         };
-        Some(Asked { fixed: Rc::clone(fixed), mode: self.mode(), gate: Rc::clone(gate), shadow })
+        let is_whole = fixed.log.takes_all();
+        Some(Asked { fixed: Rc::clone(fixed), mode: self.mode(), gate: Rc::clone(gate), shadow, is_whole })
+    }
+
+    /// Logs that there is no policy yet.
+    pub(crate) fn no_policy(&self, phase: Phase) -> Refusal {
+        self.fixed.log.refused(phase, self.mode(), None, Refusal::no_policy())
     }
 
     /// Until when what came before the first policy may wait for it, in nanoseconds since 1970; `None` if it may not.
@@ -101,17 +113,20 @@ impl Loaded {
 
 impl Asked {
     /// The attributes of the request that is being held, as far as they are asked for.
-    pub(crate) fn fetch(&self) -> Result<Attributes, Refusal> {
-        let fetched = match &self.shadow {
-            None => attributes::fetch(self.gate.needs()),
-            Some(shadow) => {
-                let mut needs = self.gate.needs().clone();
-                needs.extend(shadow.needs());
-                // What only the candidate reads must not be why a request is refused.
-                attributes::fetch(&needs).or_else(|_| attributes::fetch(self.gate.needs()))
+    pub(crate) fn fetch(&mut self) -> Result<Attributes, Refusal> {
+        if self.shadow.is_some() || self.is_whole {
+            let mut needs = self.gate.needs().clone();
+            self.shadow.iter().for_each(|shadow| needs.extend(shadow.needs()));
+            if self.is_whole {
+                needs.extend(self.fixed.log.whole());
             }
-        };
-        fetched.map_err(|failure| self.failed(failure))
+            // What only the candidate reads, or the log shows, must not be why a request is refused.
+            match attributes::fetch(&needs) {
+                Ok(attributes) => return Ok(attributes),
+                Err(_) => self.is_whole = false,
+            }
+        }
+        attributes::fetch(self.gate.needs()).map_err(|failure| self.failed(Phase::Request, failure))
     }
 
     /// How many bytes of the body are to be awaited. What is only compared waits for none: it must not hold up a
@@ -127,12 +142,13 @@ impl Asked {
 
     /// Decides about a request. `has_body`: whether a body came or is to come.
     pub(crate) fn judge(&self, attributes: &mut Attributes, has_body: bool) -> Decided {
-        attributes.context = self.context()?;
-        let verdict = ask(&self.gate.request, attributes);
+        attributes.context = self.context(Phase::Request)?;
+        let (verdict, took) = self.ask(&self.gate.request, attributes);
+        let is_body_unknown = has_body && attributes.body.is_none();
         if let Some(shadow) = &self.shadow {
-            candidate::compare(&verdict, shadow, attributes, has_body && attributes.body.is_none());
+            candidate::compare(&verdict, shadow, attributes, is_body_unknown);
         }
-        self.decided(verdict)
+        self.decided(verdict, attributes, is_body_unknown, took)
     }
 
     /// Whether the response is decided about too.
@@ -142,53 +158,90 @@ impl Asked {
 
     /// Decides about the response that the callback under way is about. What is not asked for is let pass.
     pub(crate) fn judge_response(&self, mut attributes: Attributes) -> Decided {
-        let Some(gate) = &self.gate.response else { return Ok((Actions::unchanged(), None)) };
-        attributes.context = self.context()?;
+        let Some(gate) = &self.gate.response else { return Ok((Actions::unchanged(), None, None)) };
+        attributes.context = self.context(Phase::Response)?;
         attributes.phase = Phase::Response;
         if gate.needs().contains(Group::Response) {
-            attributes.response = host::header_map(Map::Response)
-                .map_err(|status| self.failed(Failure { code: "host_response_headers", status }))?;
+            attributes.response = host::header_map(Map::Response).map_err(|status| {
+                self.failed(Phase::Response, Failure { code: "host_response_headers", status })
+            })?;
         }
-        self.decided(ask(gate, &attributes))
+        let (verdict, took) = self.ask(gate, &attributes);
+        let is_body_unknown = attributes.body.is_none();
+        self.decided(verdict, &attributes, is_body_unknown, took)
     }
 
     /// Decides about the connection that the callback under way is about.
     pub(crate) fn judge_connection(&self) -> Decided {
         let Some(gate) = &self.gate.connection else {
-            return Err(Refusal::new("no_network_entrypoint", self.error_status()));
+            return Err(
+                self.refused(Phase::Connection, Refusal::new("no_network_entrypoint", self.error_status()))
+            );
         };
-        let mut attributes =
-            attributes::fetch_of_connection(gate.needs()).map_err(|failure| self.failed(failure))?;
-        attributes.context = self.context()?;
-        self.decided(ask(gate, &attributes))
+        let mut attributes = attributes::fetch_of_connection(gate.needs())
+            .map_err(|failure| self.failed(Phase::Connection, failure))?;
+        attributes.context = self.context(Phase::Connection)?;
+        let (verdict, took) = self.ask(gate, &attributes);
+        self.decided(verdict, &attributes, true, took)
     }
 
-    fn decided(&self, verdict: Verdict) -> Decided {
-        match verdict.error {
-            None => Ok((verdict.actions, verdict.waived)),
-            Some(error) => Err(Refusal::new(error.code(), error.status(self.error_status()))),
+    /// The header that tells the client this id, if it is to be told.
+    pub(crate) fn told(&self, id: Option<DecisionId>) -> Option<(String, String)> {
+        self.fixed.log.told(id)
+    }
+
+    /// Logs that there is no decision because of something outside the policy.
+    pub(crate) fn refused(&self, phase: Phase, refusal: Refusal) -> Refusal {
+        self.fixed.log.refused(phase, self.mode, Some(&self.gate), refusal)
+    }
+
+    fn decided(
+        &self,
+        verdict: Verdict,
+        attributes: &Attributes,
+        is_body_unknown: bool,
+        took: Option<i64>,
+    ) -> Decided {
+        let Self { fixed, mode, gate, is_whole, .. } = self;
+        let (mode, is_whole) = (*mode, *is_whole);
+        let made = Made { mode, gates: gate, verdict: &verdict, attributes, is_whole, is_body_unknown, took };
+        let id = fixed.log.made(&made);
+        let Verdict { actions, waived, error, basis: _ } = verdict;
+        match error {
+            None => Ok((actions, waived, id)),
+            Some(error) => {
+                let refusal = Refusal::new(error.code(), error.status(self.error_status()));
+                Err(Refusal { id, ..refusal })
+            }
         }
     }
 
-    fn context(&self) -> Result<Context, Refusal> {
+    /// What the policy says, and how long it took to say it, in nanoseconds, if that was measured.
+    fn ask(&self, gate: &Gate, attributes: &Attributes) -> (Verdict, Option<i64>) {
+        let sampled = metrics::begin();
+        let began = sampled.or_else(|| if self.is_whole { host::current_time_ns().ok() } else { None });
+        let verdict = gate.decide(attributes);
+        let took = began.and_then(|began| Some(host::current_time_ns().ok()?.saturating_sub(began).max(0)));
+        if let Some(took) = took.filter(|_| sampled.is_some()) {
+            metrics::record_evaluation(took);
+        }
+        match verdict.basis {
+            Basis::Cache => metrics::count_named("cache.", "hits"),
+            Basis::Plan { .. } if gate.has_cache() => metrics::count_named("cache.", "misses"),
+            Basis::Plan { .. } | Basis::Table => {}
+        }
+        (verdict, took)
+    }
+
+    fn context(&self, phase: Phase) -> Result<Context, Refusal> {
         let any = |uses: fn(&Policy) -> bool| {
             self.gate.any(uses) || self.shadow.as_deref().is_some_and(|gates| gates.any(uses))
         };
         chance::context(any(Policy::uses_clock), any(Policy::uses_randomness))
-            .map_err(|failure| self.failed(failure))
+            .map_err(|failure| self.failed(phase, failure))
     }
 
-    fn failed(&self, Failure { code, status }: Failure) -> Refusal {
-        Refusal::host(code, status, self.error_status())
+    fn failed(&self, phase: Phase, Failure { code, status }: Failure) -> Refusal {
+        self.refused(phase, Refusal::host(code, status, self.error_status()))
     }
-}
-
-fn ask(gate: &Gate, attributes: &Attributes) -> Verdict {
-    let verdict = gate.decide(attributes);
-    match verdict.basis {
-        Basis::Cache => metrics::count_named("cache.", "hits"),
-        Basis::Plan { .. } if gate.has_cache() => metrics::count_named("cache.", "misses"),
-        Basis::Plan { .. } | Basis::Table => {}
-    }
-    verdict
 }

@@ -1,23 +1,14 @@
 //! Counters in the proxy's stats. The names are a fixed set: nothing that a client, a server or a bundle
 //! sends ever becomes part of one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use sidegate_engine::attributes::Phase;
+use sidegate_engine::config::Mode;
+use sidegate_engine::log::Outcome;
 use sidegate_engine::refresh::Gauges;
 
 use crate::host::{self, Level, Status};
-
-/// What became of a request, a response or a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The policy allowed it.
-    Allowed,
-    /// The policy denied it.
-    Denied,
-    /// There was no decision.
-    Error,
-}
 
 struct Counters {
     allowed: u32,
@@ -28,9 +19,13 @@ struct Counters {
     named: Vec<((&'static str, &'static str), u32)>,
 }
 
+/// One in so many evaluations is timed.
+const SAMPLE: u32 = 64;
+
 thread_local! {
     /// One set for the VM: the proxy keeps every definition for as long as the VM lives.
     static COUNTERS: RefCell<Option<Counters>> = const { RefCell::new(None) };
+    static SEEN: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Defines the counters, once in a VM. Without them the filter still decides.
@@ -63,8 +58,13 @@ fn count_request(outcome: Outcome) {
             Outcome::Denied => counters.denied,
             Outcome::Error => counters.error,
         };
-        let _ = host::increment_metric(id);
+        let _ = host::increment_metric(id, 1);
     });
+}
+
+/// Counts a decision about a request that is not carried out, besides [`count`].
+pub(crate) fn count_shadow(outcome: Outcome) {
+    count_named("shadow.", outcome.name());
 }
 
 /// Counts an error by its code.
@@ -74,9 +74,47 @@ pub(crate) fn count_error(code: &'static str) {
 
 /// Counts under a name: a prefix that ends in a dot, and a word.
 pub(crate) fn count_named(prefix: &'static str, word: &'static str) {
+    count_many(prefix, word, 1);
+}
+
+/// Counts several at once.
+pub(crate) fn count_many(prefix: &'static str, word: &'static str, by: u64) {
     with(|counters| {
         if let Some(id) = counters.named(prefix, word, host::define_counter) {
-            let _ = host::increment_metric(id);
+            let _ = host::increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX));
+        }
+    });
+}
+
+/// The time, if how long the next evaluation takes is to be known: for one in so many, reading the clock twice costs as
+/// much as deciding a little.
+pub(crate) fn begin() -> Option<i64> {
+    let seen = SEEN.try_with(|seen| {
+        seen.set(seen.get().wrapping_add(1));
+        seen.get()
+    });
+    if seen.is_ok_and(|seen| seen % SAMPLE == 1) { host::current_time_ns().ok() } else { None }
+}
+
+/// Adds how long an evaluation took, in nanoseconds, to the histogram, which has microseconds.
+pub(crate) fn record_evaluation(nanoseconds: i64) {
+    with(|counters| {
+        if let Some(id) = counters.named("", "evaluation_us", host::define_histogram) {
+            let _ = host::record_metric(id, u64::try_from(nanoseconds / 1_000).unwrap_or(0));
+        }
+    });
+}
+
+/// Says what is done with decisions.
+pub(crate) fn record_mode(mode: Mode) {
+    let mode = match mode {
+        Mode::Off => 0,
+        Mode::Shadow => 1,
+        Mode::Enforce => 2,
+    };
+    with(|counters| {
+        if let Some(id) = counters.named("", "mode", host::define_gauge) {
+            let _ = host::record_metric(id, mode);
         }
     });
 }
@@ -99,16 +137,6 @@ pub(crate) fn record_gauge(word: &'static str, value: Option<u64>) {
             let _ = host::record_metric(id, value);
         }
     });
-}
-
-impl Outcome {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::Denied => "denied",
-            Self::Error => "error",
-        }
-    }
 }
 
 impl Counters {

@@ -12,12 +12,13 @@ use std::rc::Rc;
 use sidegate_engine::actions::Actions;
 use sidegate_engine::attributes::Phase;
 use sidegate_engine::config::Mode;
+use sidegate_engine::log::Outcome;
 
 use crate::body::Progress;
 use crate::contexts;
 use crate::host::{self, Action, Level, Side};
 use crate::loaded::{Asked, Decided, Loaded};
-use crate::metrics::{self, Outcome};
+use crate::metrics;
 use crate::refuse::{self, NO_POLICY_STATUS, Refusal};
 
 /// Said of a TLS connection only, from when it is new.
@@ -76,7 +77,10 @@ pub(crate) fn on_upstream_data(stream: u32) -> Action {
 pub(crate) fn release(stream: u32, loaded: Option<&Rc<Loaded>>) {
     let action = match loaded.and_then(|loaded| loaded.asked()) {
         Some(asked) => decide(stream, &asked),
-        None => close(Refusal::no_policy()),
+        None => match loaded.cloned().or_else(|| contexts::loaded(stream)) {
+            Some(loaded) => close(loaded.no_policy(Phase::Connection)),
+            None => close(Refusal::no_policy()),
+        },
     };
     if action == Action::Continue
         && let Err(status) = host::resume(Side::Downstream)
@@ -91,10 +95,14 @@ fn begin(stream: u32, loaded: &Loaded) -> Action {
         None => match loaded.may_wait() {
             Some(until) if contexts::hold(stream, until, Progress::HeldConnection) => Action::Stop,
             _ if loaded.mode() != Mode::Enforce => {
-                refuse::report(Phase::Connection, &Refusal::no_policy(), "shadow: would be closed");
+                refuse::report(
+                    Phase::Connection,
+                    &loaded.no_policy(Phase::Connection),
+                    "shadow: would be closed",
+                );
                 pass(stream)
             }
-            _ => close(Refusal::no_policy()),
+            _ => close(loaded.no_policy(Phase::Connection)),
         },
     }
 }
@@ -102,7 +110,7 @@ fn begin(stream: u32, loaded: &Loaded) -> Action {
 fn decide(stream: u32, asked: &Asked) -> Action {
     let decided = asked.judge_connection();
     match (asked.mode, decided) {
-        (Mode::Enforce, Ok((actions, None))) => enforce(stream, actions),
+        (Mode::Enforce, Ok((actions, None, _))) => enforce(stream, actions),
         (Mode::Enforce, Err(refusal)) => close(refusal),
         (_, decided) => {
             report(decided);
@@ -155,8 +163,8 @@ fn end() -> Action {
 /// Counts and logs a decision that is not carried out.
 fn report(decided: Decided) {
     match decided {
-        Ok((Actions::Allow { .. }, _)) => metrics::count(Phase::Connection, Outcome::Allowed),
-        Ok((Actions::Deny { .. }, _)) => {
+        Ok((Actions::Allow { .. }, ..)) => metrics::count(Phase::Connection, Outcome::Allowed),
+        Ok((Actions::Deny { .. }, ..)) => {
             metrics::count(Phase::Connection, Outcome::Denied);
             host::log(Level::Info, "sidegate: shadow: the connection would be closed");
         }

@@ -1,12 +1,16 @@
 //! The engine's gates of one bundle, as the filter makes and describes them.
 
+use sidegate_engine::Value;
 use sidegate_engine::attributes::Phase;
+use sidegate_engine::config::Mode;
 use sidegate_engine::gate::Gate;
+use sidegate_engine::log::Outcome;
 use sidegate_engine::needs::{Group, Needs};
-use sidegate_engine::policy::{Policies, Policy};
+use sidegate_engine::policy::{LogPolicies, Policies, Policy};
 
 use crate::chance;
 use crate::loaded::Fixed;
+use crate::log;
 
 /// The gates of one bundle.
 pub(crate) struct Gates {
@@ -18,12 +22,20 @@ pub(crate) struct Gates {
     pub(crate) connection: Option<Gate>,
     /// What has to be known of a request, so that its response can be decided about too.
     needs: Needs,
+    /// What is not logged of decisions.
+    log: LogPolicies,
+    /// The revision as JSON.
+    revision: String,
+    /// The filter state of a request that is allowed.
+    allowed: String,
 }
 
 impl Gates {
     /// The gates of these policies.
     pub(crate) fn new(policies: Policies, fixed: &Fixed) -> Self {
-        let Policies { request, response, connection } = policies;
+        let Policies { request, response, connection, log: log_policies } = policies;
+        let revision = Value::from(request.revision()).to_string();
+        let allowed = log::state(Outcome::Allowed, "policy", Mode::Enforce, Some(&revision), None);
         let gate = |policy, phase| {
             let gate = Gate::new(policy, &fixed.workload, fixed.settings, chance::key());
             gate.in_phase(phase).with_aliases(&fixed.aliases)
@@ -33,7 +45,31 @@ impl Gates {
         let connection = connection.map(|policy| gate(policy, Phase::Connection));
         let mut needs = request.needs().clone();
         response.iter().for_each(|response| needs.extend(response.needs()));
-        Self { request, response, connection, needs }
+        Self { request, response, connection, needs, log: log_policies, revision, allowed }
+    }
+
+    /// The gate of this phase.
+    pub(crate) fn of(&self, phase: Phase) -> Option<&Gate> {
+        match phase {
+            Phase::Request => Some(&self.request),
+            Phase::Response => self.response.as_ref(),
+            Phase::Connection => self.connection.as_ref(),
+        }
+    }
+
+    /// What is not logged of decisions.
+    pub(crate) fn log(&self) -> &LogPolicies {
+        &self.log
+    }
+
+    /// The revision as JSON.
+    pub(crate) fn revision_json(&self) -> &str {
+        &self.revision
+    }
+
+    /// The filter state of a request that is allowed, where nothing else is to be said of it.
+    pub(crate) fn allowed(&self) -> &str {
+        &self.allowed
     }
 
     /// What has to be known of a request.
@@ -73,5 +109,9 @@ pub(crate) fn describe(gates: &Gates) -> String {
         Ok(()) => "decisions are kept".to_owned(),
         Err(why) => format!("no decisions are kept: {why}"),
     };
-    format!("revision `{}`, {signed}, reads {reads}{waits}; {kept}", policy.revision().escape_default())
+    let form = if policy.table().is_some() { "a table" } else { "a plan" };
+    format!(
+        "revision `{}`, {signed}, {form} that reads {reads}{waits}; {kept}",
+        policy.revision().escape_default()
+    )
 }

@@ -41,7 +41,7 @@ pub(crate) struct Refresh {
 }
 
 /// The host's shared data.
-struct HostData;
+pub(crate) struct HostData;
 
 impl Shared for HostData {
     fn get(&mut self, key: &str) -> Option<(Vec<u8>, u32)> {
@@ -187,7 +187,7 @@ impl Refresh {
             headers.push(("prefer".to_owned(), prefer.clone()));
         }
         let timeout = u32::try_from(timeout / MS).unwrap_or(u32::MAX);
-        host::http_call(&self.cluster, &headers, timeout).map_err(|status| match status {
+        host::http_call(&self.cluster, &headers, b"", timeout).map_err(|status| match status {
             // Our own headers are complete, so it is the cluster that the host does not like.
             Status::BadArgument => FetchError::Cluster,
             _ => FetchError::Failed,
@@ -288,7 +288,7 @@ fn release(root: u32, now: i64) {
 }
 
 /// A number that differs from call to call and from proxy to proxy: for jitter, not for secrets.
-fn seed(now: i64) -> u64 {
+pub(crate) fn seed(now: i64) -> u64 {
     let mut mixed = now.cast_unsigned().wrapping_add(0x9E37_79B9_7F4A_7C15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -3,9 +3,10 @@
 use sidegate_engine::Value;
 use sidegate_engine::actions::metadata_text;
 use sidegate_engine::attributes::Phase;
+use sidegate_engine::log::{DecisionId, Outcome};
 
 use crate::host::{self, Action, Level, Status};
-use crate::metrics::{self, Outcome};
+use crate::metrics;
 
 /// Status where there is no policy (yet): the client may come again.
 pub(crate) const NO_POLICY_STATUS: u16 = 503;
@@ -22,12 +23,14 @@ pub(crate) struct Refusal {
     pub(crate) status: u16,
     /// What the host answered, where a host call is the cause.
     pub(crate) cause: Option<Status>,
+    /// The decision's id, where it has one.
+    pub(crate) id: Option<DecisionId>,
 }
 
 impl Refusal {
     /// A refusal because of something in the engine.
     pub(crate) fn new(code: &'static str, status: u16) -> Self {
-        Self { code, status, cause: None }
+        Self { code, status, cause: None, id: None }
     }
 
     /// A refusal because there is no policy (yet).
@@ -37,14 +40,14 @@ impl Refusal {
 
     /// A refusal because of a host call.
     pub(crate) fn host(code: &'static str, cause: Status, status: u16) -> Self {
-        Self { code, status, cause: Some(cause) }
+        Self { code, status, cause: Some(cause), id: None }
     }
 }
 
 /// Counts and logs an error; the line has its code and nothing that a client sent. `prefix` says what
 /// becomes of the request.
 pub(crate) fn report(phase: Phase, refusal: &Refusal, prefix: &str) {
-    let Refusal { code, status, cause } = refusal;
+    let Refusal { code, status, cause, id: _ } = refusal;
     metrics::count(phase, Outcome::Error);
     metrics::count_error(code);
     let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -53,13 +56,14 @@ pub(crate) fn report(phase: Phase, refusal: &Refusal, prefix: &str) {
 
 /// Reports a refusal and answers the request with it: a status and nothing else.
 pub(crate) fn send(refusal: Refusal) -> Action {
-    send_in(Phase::Request, refusal)
+    send_in(Phase::Request, refusal, None)
 }
 
-/// The same of what is refused in another phase than the request's.
-pub(crate) fn send_in(phase: Phase, refusal: Refusal) -> Action {
+/// The same of what is refused in another phase than the request's, or with a header that tells the decision's id.
+pub(crate) fn send_in(phase: Phase, refusal: Refusal, told: Option<(String, String)>) -> Action {
     report(phase, &refusal, "refused");
-    answer(refusal.status, &format!("sidegate_error_{}", refusal.code), &[], b"")
+    let headers: Vec<_> = told.into_iter().collect();
+    answer(refusal.status, &format!("sidegate_error_{}", refusal.code), &headers, b"")
 }
 
 /// Puts a decision's `dynamic_metadata` where the access log and later filters find it.

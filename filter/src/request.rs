@@ -6,18 +6,19 @@ use sidegate_engine::actions::{Actions, HeaderOp};
 use sidegate_engine::attributes::{Attributes, Phase};
 use sidegate_engine::config::Mode;
 use sidegate_engine::decide::Waived;
+use sidegate_engine::log::{DecisionId, Outcome};
 
 use crate::body::{Held, Progress, Waiting};
 use crate::contexts;
 use crate::host::{self, Action, Level, Map, Side, Status};
 use crate::loaded::{Asked, Loaded};
-use crate::metrics::{self, Outcome};
+use crate::metrics;
 use crate::network;
 use crate::refuse::{self, Refusal};
 use crate::response::{self, Awaited, Kept};
 
-/// What became of a request: what to do, and whether to do it.
-type Judged = Result<(Actions, Option<Waived>, Attributes), Refusal>;
+/// What became of a request: what to do, whether to do it, and the id that the log knows it by.
+type Judged = Result<(Actions, Option<Waived>, Option<DecisionId>, Attributes), Refusal>;
 
 /// Decides about a request and carries the decision out, unless its body is to come and the policy reads it.
 pub(crate) fn on_request_headers(stream: u32, is_end: bool) -> Action {
@@ -36,7 +37,8 @@ pub(crate) fn on_request_headers(stream: u32, is_end: bool) -> Action {
 /// A request that came before the first policy: it waits, where one is to come.
 fn hold(stream: u32, loaded: &Loaded, is_end: bool) -> Action {
     if loaded.mode() != Mode::Enforce {
-        refuse::report(Phase::Request, &Refusal::no_policy(), "shadow: would be refused");
+        metrics::count_shadow(Outcome::Error);
+        refuse::report(Phase::Request, &loaded.no_policy(Phase::Request), "shadow: would be refused");
         return pass(stream, is_end);
     }
     if let Some(until) = loaded.may_wait()
@@ -44,7 +46,12 @@ fn hold(stream: u32, loaded: &Loaded, is_end: bool) -> Action {
     {
         return Action::Stop;
     }
-    refuse::send(Refusal::no_policy())
+    no_policy(loaded)
+}
+
+fn no_policy(loaded: &Loaded) -> Action {
+    let refusal = loaded.no_policy(Phase::Request);
+    refuse::send_in(Phase::Request, refusal, loaded.fixed.log.told(refusal.id))
 }
 
 /// The first policy is there, or the time to wait for it is over: a request that was held goes on, or not. Calls are
@@ -60,7 +67,11 @@ pub(crate) fn release(stream: u32, loaded: Option<&Rc<Loaded>>) {
     };
     let action = match loaded.and_then(|loaded| loaded.asked()) {
         Some(asked) => begin(stream, asked, held),
-        None => refuse::send(Refusal::no_policy()),
+        // Of a stream that is held, its root context's may be gone.
+        None => match loaded.cloned().or_else(|| contexts::loaded(stream)) {
+            Some(loaded) => no_policy(&loaded),
+            None => refuse::send(Refusal::no_policy()),
+        },
     };
     if action == Action::Continue {
         // There may be more of it to come, whatever has come.
@@ -72,7 +83,7 @@ pub(crate) fn release(stream: u32, loaded: Option<&Rc<Loaded>>) {
 }
 
 /// Looks at a request for the first time: of its body so much is there as `held` says.
-fn begin(stream: u32, asked: Asked, held: Held) -> Action {
+fn begin(stream: u32, mut asked: Asked, held: Held) -> Action {
     let is_end = !held.has_body();
     let attributes = match asked.fetch() {
         Ok(attributes) => attributes,
@@ -126,7 +137,7 @@ pub(crate) fn on_request_body(stream: u32, size: usize, is_end: bool) -> Action 
             }
             Err(status) => {
                 let asked = &waiting.asked;
-                settle(stream, asked, Err(Refusal::host("host_body", status, asked.error_status())), is_end)
+                settle(stream, asked, Err(no_body(asked, status)), is_end)
             }
         },
     }
@@ -159,22 +170,26 @@ fn complete(stream: u32, waiting: Waiting, is_end: bool) -> Action {
     match waiting.complete() {
         Ok((asked, attributes)) => judge(stream, &asked, attributes, is_end),
         Err((asked, status)) => {
-            let refusal = Refusal::host("host_body", status, asked.error_status());
+            let refusal = no_body(&asked, status);
             settle(stream, &asked, Err(refusal), is_end)
         }
     }
 }
 
+fn no_body(asked: &Asked, status: Status) -> Refusal {
+    asked.refused(Phase::Request, Refusal::host("host_body", status, asked.error_status()))
+}
+
 /// Decides; an error is a refusal with its own status.
 fn judge(stream: u32, asked: &Asked, mut attributes: Attributes, is_end: bool) -> Action {
     let judged = asked.judge(&mut attributes, !is_end);
-    settle(stream, asked, judged.map(|(actions, waived)| (actions, waived, attributes)), is_end)
+    settle(stream, asked, judged.map(|(actions, waived, id)| (actions, waived, id, attributes)), is_end)
 }
 
 /// Carries out what became of a request.
 fn settle(stream: u32, asked: &Asked, judged: Judged, is_end: bool) -> Action {
     let waived = match &judged {
-        Ok((_, waived, _)) => *waived,
+        Ok((_, waived, ..)) => *waived,
         Err(_) => None,
     };
     match (asked.mode, waived) {
@@ -206,7 +221,12 @@ fn pass(stream: u32, is_end: bool) -> Action {
 fn enforce(stream: u32, asked: &Asked, judged: Judged, is_end: bool) -> Action {
     let error_status = asked.error_status();
     match judged {
-        Ok((Actions::Allow { request_headers, path, response_headers, dynamic_metadata }, _, attributes)) => {
+        Ok((
+            Actions::Allow { request_headers, path, response_headers, dynamic_metadata },
+            _,
+            _,
+            attributes,
+        )) => {
             // The upstream trusts what the policy sets and removes, later filters what it says: without it
             // the request must not get there.
             if let Err(status) = change_request(&attributes, &request_headers, path.as_deref()) {
@@ -218,14 +238,15 @@ fn enforce(stream: u32, asked: &Asked, judged: Judged, is_end: bool) -> Action {
             let awaited = response::awaited(asked, attributes);
             allow(stream, Kept { headers: response_headers, error_status, awaited }, is_end)
         }
-        Ok((Actions::Deny { status, headers, body, dynamic_metadata }, ..)) => {
+        Ok((Actions::Deny { status, mut headers, body, dynamic_metadata }, _, id, _)) => {
+            headers.extend(asked.told(id));
             if refuse::keep_metadata(dynamic_metadata.as_ref()).is_err() {
                 metrics::count_error("host_filter_state");
             }
             metrics::count(Phase::Request, Outcome::Denied);
             refuse::answer(status, "sidegate_denied", &headers, body.as_bytes())
         }
-        Err(refusal) => refuse::send(refusal),
+        Err(refusal) => refuse::send_in(Phase::Request, refusal, asked.told(refusal.id)),
     }
 }
 
@@ -268,17 +289,20 @@ fn shadow(judged: Judged, waived: Option<Waived>) -> Option<Attributes> {
         Some(Waived::Undeclared) => "undeclared",
     };
     let attributes = match judged {
-        Ok((Actions::Allow { .. }, _, attributes)) => {
+        Ok((Actions::Allow { .. }, _, _, attributes)) => {
             metrics::count(Phase::Request, Outcome::Allowed);
+            metrics::count_shadow(Outcome::Allowed);
             host::log(Level::Info, &format!("sidegate: {why}: would be allowed"));
             Some(attributes)
         }
         Ok((Actions::Deny { status, .. }, ..)) => {
             metrics::count(Phase::Request, Outcome::Denied);
+            metrics::count_shadow(Outcome::Denied);
             host::log(Level::Info, &format!("sidegate: {why}: would be denied with {status}"));
             None
         }
         Err(refusal) => {
+            metrics::count_shadow(Outcome::Error);
             refuse::report(Phase::Request, &refusal, "shadow: would be refused");
             None
         }

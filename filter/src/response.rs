@@ -3,11 +3,12 @@
 use sidegate_engine::actions::{Actions, HeaderOp};
 use sidegate_engine::attributes::{Attributes, Phase};
 use sidegate_engine::config::Mode;
+use sidegate_engine::log::Outcome;
 
 use crate::contexts;
 use crate::host::{self, Action, Level, Map, Status};
 use crate::loaded::{Asked, Decided};
-use crate::metrics::{self, Outcome};
+use crate::metrics;
 use crate::refuse::{self, Refusal};
 
 /// What is kept of a request until its response comes.
@@ -39,6 +40,7 @@ pub(crate) fn on_response_headers(stream: u32) -> Action {
         return refuse::send_in(
             Phase::Response,
             Refusal::host("host_response_headers", status, error_status),
+            None,
         );
     }
     match awaited {
@@ -53,7 +55,7 @@ pub(crate) fn on_response_headers(stream: u32) -> Action {
 
 fn settle(asked: &Asked, decided: Decided) -> Action {
     match decided {
-        Ok((Actions::Allow { response_headers, dynamic_metadata, .. }, None)) => {
+        Ok((Actions::Allow { response_headers, dynamic_metadata, .. }, None, _)) => {
             let kept = refuse::keep_metadata(dynamic_metadata.as_ref());
             match response_headers.iter().try_for_each(change).and(kept) {
                 Ok(()) => {
@@ -62,27 +64,28 @@ fn settle(asked: &Asked, decided: Decided) -> Action {
                 }
                 Err(status) => {
                     let refusal = Refusal::host("host_response_headers", status, asked.error_status());
-                    refuse::send_in(Phase::Response, refusal)
+                    refuse::send_in(Phase::Response, refusal, None)
                 }
             }
         }
-        Ok((Actions::Deny { status, headers, body, dynamic_metadata }, None)) => {
+        Ok((Actions::Deny { status, mut headers, body, dynamic_metadata }, None, id)) => {
+            headers.extend(asked.told(id));
             if refuse::keep_metadata(dynamic_metadata.as_ref()).is_err() {
                 metrics::count_error("host_filter_state");
             }
             metrics::count(Phase::Response, Outcome::Denied);
             refuse::answer(status, "sidegate_response_denied", &headers, body.as_bytes())
         }
-        Ok((_, Some(_))) => report(decided),
-        Err(refusal) => refuse::send_in(Phase::Response, refusal),
+        Ok((_, Some(_), _)) => report(decided),
+        Err(refusal) => refuse::send_in(Phase::Response, refusal, asked.told(refusal.id)),
     }
 }
 
 /// Counts and logs a decision; the response passes as it came.
 fn report(decided: Decided) -> Action {
     match decided {
-        Ok((Actions::Allow { .. }, _)) => metrics::count(Phase::Response, Outcome::Allowed),
-        Ok((Actions::Deny { status, .. }, _)) => {
+        Ok((Actions::Allow { .. }, ..)) => metrics::count(Phase::Response, Outcome::Allowed),
+        Ok((Actions::Deny { status, .. }, ..)) => {
             metrics::count(Phase::Response, Outcome::Denied);
             host::log(Level::Info, &format!("sidegate: shadow: the response would be replaced by {status}"));
         }

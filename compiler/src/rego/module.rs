@@ -76,6 +76,14 @@ impl Modules {
         Self::new(modules.cloned().collect())
     }
 
+    /// Whether there are rules for the document at this path, such as `system/log/mask`.
+    pub(crate) fn defines(&self, path: &str) -> bool {
+        path.rsplit_once('/').is_some_and(|(package, name)| {
+            let package: Vec<String> = package.split('/').map(str::to_owned).collect();
+            self.rules.get(&package).is_some_and(|rules| rules.contains(name))
+        })
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Module> {
         self.modules.iter().map(AsRef::as_ref)
     }

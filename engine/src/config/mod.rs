@@ -6,11 +6,13 @@
 
 mod error;
 mod json;
+mod log;
 mod read;
 mod source;
 mod verify;
 
 pub use self::error::ConfigError;
+pub use self::log::{DecisionLog, LogLevel, LogSink};
 pub use self::source::{Form, HttpSource, Location, Sources};
 
 use self::json::Node;
@@ -70,6 +72,8 @@ pub struct Config {
     pub trust_domain_aliases: Vec<String>,
     /// What bundles and pointers are trusted by.
     pub trust: Trust,
+    /// Which decisions are logged.
+    pub decision_log: DecisionLog,
     /// Where the policy comes from.
     pub bundle: Sources,
 }
@@ -132,6 +136,7 @@ impl Config {
         let allow_lowering = top.boolean("allow_lowering", false)?;
         let waives_undeclared =
             top.word("undeclared", &[("deny", false), ("shadow", true)])?.unwrap_or(false);
+        let decision_log = log::decision_log(&mut top)?;
         let bundle = source::sources(&mut top, limits.bundle_bytes)?;
         verify::refuse_secrets(&trust, bundle.http.is_some())?;
         Ok(Self {
@@ -143,6 +148,7 @@ impl Config {
             waives_undeclared,
             trust_domain_aliases,
             trust,
+            decision_log,
             bundle,
         })
     }
@@ -167,8 +173,7 @@ fn version(top: &mut Reader) -> Result<(), ConfigError> {
 fn refuse_unavailable(top: &mut Reader) -> Result<(), ConfigError> {
     const LEAVE_OUT: &str = "leave the key out";
     let word = |text: &str| Some(Node::Text(text.to_owned()));
-    top.unavailable("paths", word("strict"), "any other treatment than `strict` is", LEAVE_OUT)?;
-    top.unavailable("decision_log", None, "decision logs are", LEAVE_OUT)
+    top.unavailable("paths", word("strict"), "any other treatment than `strict` is", LEAVE_OUT)
 }
 
 /// Takes `envoy/authz/allow` and, as OPA's plugin has a `query` too, `data.envoy.authz.allow`.

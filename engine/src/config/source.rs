@@ -136,7 +136,8 @@ fn name(http: &mut Reader, key: &str, default: &str, expected: &str) -> Result<S
     }
 }
 
-fn is_plain(text: &str) -> bool {
+/// What a header can bear.
+pub(super) fn is_plain(text: &str) -> bool {
     (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 

@@ -27,7 +27,9 @@ mod written;
 
 pub use builtins::Builtin;
 pub use context::Context;
+pub(crate) use extra::chance::uuid_of;
 pub use extra::net::network;
+pub(crate) use extra::time::time_text;
 pub(crate) use machine::{Asked, Machine};
 pub use ops::in_base;
 pub(crate) use ops::key_times;

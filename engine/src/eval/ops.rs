@@ -3,6 +3,7 @@
 use regorus::Value;
 
 use super::{EvalError, number, order};
+use crate::collections;
 use crate::plan::{Compare, Operator};
 
 /// Steps that handling a value costs beyond the statement itself: one for 64 bytes or 4 elements, so
@@ -103,9 +104,9 @@ pub(super) fn operate(op: Operator, a: &Value, b: &Value) -> Result<Value, EvalE
             number::operate(op, a, b).map_err(|_| EvalError::Inexact("arithmetic on fractions"))
         }
         (Value::Set(x), Value::Set(y)) => Ok(match op {
-            Operator::Sub => x.difference(y).into_value(),
-            Operator::And => x.intersection(y).into_value(),
-            Operator::Or => x.union(y).into_value(),
+            Operator::Sub => collections::set(x.iter().filter(|item| !y.contains(item)).cloned()),
+            Operator::And => collections::set(x.iter().filter(|item| y.contains(item)).cloned()),
+            Operator::Or => collections::set(x.iter().chain(y.iter()).cloned()),
             Operator::Add | Operator::Mul | Operator::Div | Operator::Rem => Value::Undefined,
         }),
         _ => Ok(Value::Undefined),

@@ -6,6 +6,8 @@ use std::cmp::Ordering;
 
 use regorus::Value;
 
+use crate::collections;
+
 /// Compares two values.
 pub fn compare(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
@@ -30,29 +32,27 @@ pub fn compare(a: &Value, b: &Value) -> Ordering {
 
 /// The values in order.
 pub(super) fn sorted<'v>(values: impl Iterator<Item = &'v Value>) -> Vec<&'v Value> {
-    let mut values: Vec<&Value> = values.collect();
-    sort(&mut values);
-    values
+    sort(values.collect())
 }
 
 /// The fields in the order of their keys.
 pub(super) fn fields<'v>(
     fields: impl Iterator<Item = (&'v Value, &'v Value)>,
 ) -> Vec<(&'v Value, &'v Value)> {
-    let mut fields: Vec<_> = fields.collect();
-    sort_fields(&mut fields);
-    fields
+    sort_fields(fields.collect())
 }
 
-/// Apart from its callers: a sort is six kilobytes, for each kind of iterator.
+/// Apart from its callers, whose iterators are of many kinds. As a rule the values are in order: then nothing is moved.
 #[inline(never)]
-fn sort(values: &mut [&Value]) {
-    values.sort_by(|a, b| compare(a, b));
+fn sort(values: Vec<&Value>) -> Vec<&Value> {
+    let is_sorted = values.is_sorted_by(|a, b| compare(a, b).is_le());
+    if is_sorted { values } else { collections::sorted(values, |a, b| compare(a, b)) }
 }
 
 #[inline(never)]
-fn sort_fields(fields: &mut [(&Value, &Value)]) {
-    fields.sort_by(|(a, _), (b, _)| compare(a, b));
+fn sort_fields<'v>(fields: Vec<(&'v Value, &'v Value)>) -> Vec<(&'v Value, &'v Value)> {
+    let is_sorted = fields.is_sorted_by(|(a, _), (b, _)| compare(a, b).is_le());
+    if is_sorted { fields } else { collections::sorted(fields, |(a, _), (b, _)| compare(a, b)) }
 }
 
 fn each<'v>(mut a: impl Iterator<Item = &'v Value>, mut b: impl Iterator<Item = &'v Value>) -> Ordering {

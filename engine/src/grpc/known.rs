@@ -1,11 +1,11 @@
 //! Messages of `google.protobuf` that JSON has forms of its own for.
 //! <https://protobuf.dev/programming-guides/json/>
 
-use regorus::value::Object;
-use regorus::{Rc, Value};
+use regorus::Value;
 
 use super::read::{ReadError, Result, remove, zero};
 use super::{Form, Kind, Messages, Type};
+use crate::collections;
 
 /// Seconds of `Timestamp`: the years 1 to 9999.
 const TIMESTAMP_SECONDS: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
@@ -23,7 +23,7 @@ pub(super) fn value(messages: &Messages, ty: &Type, mut fields: Fields) -> Resul
             let named = ty.fields.iter().filter_map(|field| {
                 Some((Value::from(field.name.as_str()), remove(&mut fields, field.number)?))
             });
-            Ok(Value::Object(Rc::new(named.collect::<Object>())))
+            Ok(collections::object(named))
         }
         Form::Any if fields.is_empty() => Ok(Value::new_object()),
         Form::Any => Err(ReadError::Inexact),

@@ -3,12 +3,12 @@
 //! Envoy hands the body over as text (`sanitizeUtf8String`), up to a number of bytes. What kind of body it
 //! is, the plugin finds by words in `content-type`; whether it is all of it, by `content-length`.
 
-use regorus::value::Object;
-use regorus::{Rc, Value};
+use regorus::Value;
 
 use super::error::RequestError;
 use super::media::{Media, MediaError};
 use super::{json, multipart, uri};
+use crate::collections;
 use crate::grpc::{self, Messages, ReadError};
 
 /// Lists and structs in one another.
@@ -83,7 +83,7 @@ pub(super) fn parse(source: Source<'_>) -> Result<Parsed, RequestError> {
             Some(boundary) => {
                 let parts = multipart::read(text, &boundary)?;
                 let parts = parts.into_iter().map(|(name, values)| (Value::from(name), Value::from(values)));
-                Value::Object(Rc::new(parts.collect::<Object>()))
+                collections::object(parts)
             }
         },
     };

@@ -1,7 +1,7 @@
 //! When to ask again. Times are nanoseconds; the clock may jump either way.
 
 /// Nanoseconds of a second.
-pub(super) const SECOND: i64 = 1_000_000_000;
+pub(crate) const SECOND: i64 = 1_000_000_000;
 /// The first pause while there is no bundle at all; the next ones double.
 const FIRST_PAUSE: i64 = SECOND / 4;
 /// Intervals up to this one are kept exactly: demos and tests count on it.
@@ -46,7 +46,7 @@ pub(super) fn lease(interval: i64) -> i64 {
 
 /// Whether `at` has come. A time further away than anything is ever planned was set by a clock that has been put
 /// back since; then it has come, too.
-pub(super) fn is_due(now: i64, at: i64, most_ahead: i64) -> bool {
+pub(crate) fn is_due(now: i64, at: i64, most_ahead: i64) -> bool {
     now >= at || at.saturating_sub(now) > most_ahead
 }
 

@@ -83,6 +83,15 @@ unsafe extern "C" {
         token: *mut u32,
     ) -> u32;
 
+    pub(super) fn proxy_call_foreign_function(
+        name: *const u8,
+        name_length: usize,
+        argument: *const u8,
+        argument_length: usize,
+        data: *mut *mut u8,
+        length: *mut usize,
+    ) -> u32;
+
     pub(super) fn proxy_get_shared_data(
         key: *const u8,
         key_length: usize,

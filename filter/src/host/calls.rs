@@ -51,6 +51,8 @@ const PLUGIN_CONFIGURATION: u32 = 7;
 const COUNTER: u32 = 0;
 /// A metric that has a value.
 const GAUGE: u32 = 1;
+/// A metric that has many values.
+const HISTOGRAM: u32 = 2;
 /// "No gRPC status": the host then derives one from the HTTP status where the request is gRPC.
 const NO_GRPC_STATUS: i32 = -1;
 
@@ -177,11 +179,12 @@ pub(crate) fn set_tick_period(milliseconds: u32) -> Result<(), Status> {
     Status::check(abi::proxy_set_tick_period_milliseconds(milliseconds))
 }
 
-/// Sends a request without a body; gives the number that the callback about its end will bear. The host refuses
+/// Sends a request; gives the number that the callback about its end will bear. The host refuses
 /// a cluster that it does not know as a bad argument.
 pub(crate) fn http_call(
     cluster: &str,
     headers: &[(String, String)],
+    body: &[u8],
     timeout_milliseconds: u32,
 ) -> Result<u32, Status> {
     let headers = headers::write(headers).ok_or(Status::BadArgument)?;
@@ -193,8 +196,8 @@ pub(crate) fn http_call(
             cluster.len(),
             headers.as_ptr(),
             headers.len(),
-            ptr::null(),
-            0,
+            body.as_ptr(),
+            body.len(),
             ptr::null(),
             0,
             timeout_milliseconds,
@@ -214,6 +217,21 @@ pub(crate) fn call_response_body(length: usize) -> Result<Vec<u8>, Status> {
         abi::proxy_get_buffer_bytes(CALL_RESPONSE_BODY, 0, length, data, got)
     })?;
     if bytes.len() == length { Ok(bytes) } else { Err(Status::Malformed) }
+}
+
+/// What a function of the proxy answers that is no part of the interface for Wasm.
+pub(crate) fn call_foreign(name: &str, argument: &[u8]) -> Result<Vec<u8>, Status> {
+    // SAFETY: the host reads the two slices, and writes one address and one length.
+    received(|data, length| unsafe {
+        abi::proxy_call_foreign_function(
+            name.as_ptr(),
+            name.len(),
+            argument.as_ptr(),
+            argument.len(),
+            data,
+            length,
+        )
+    })
 }
 
 /// A value that all VMs of one `vm_id` share, and the number of its last change; `None` where there is none.
@@ -243,6 +261,11 @@ pub(crate) fn define_counter(name: &str) -> Result<u32, Status> {
     define_metric(COUNTER, name)
 }
 
+/// A histogram by name.
+pub(crate) fn define_histogram(name: &str) -> Result<u32, Status> {
+    define_metric(HISTOGRAM, name)
+}
+
 /// A gauge by name.
 pub(crate) fn define_gauge(name: &str) -> Result<u32, Status> {
     define_metric(GAUGE, name)
@@ -255,7 +278,7 @@ fn define_metric(kind: u32, name: &str) -> Result<u32, Status> {
     Ok(id)
 }
 
-/// Sets a gauge.
+/// Sets a gauge, or adds a value to a histogram.
 pub(crate) fn record_metric(id: u32, value: u64) -> Result<(), Status> {
     Status::check(abi::proxy_record_metric(id, value))
 }
@@ -268,9 +291,9 @@ pub(crate) fn current_time_ns() -> Result<i64, Status> {
     i64::try_from(time).map_err(|_| Status::Malformed)
 }
 
-/// Counts one.
-pub(crate) fn increment_metric(id: u32) -> Result<(), Status> {
-    Status::check(abi::proxy_increment_metric(id, 1))
+/// Counts so many.
+pub(crate) fn increment_metric(id: u32, by: i64) -> Result<(), Status> {
+    Status::check(abi::proxy_increment_metric(id, by))
 }
 
 /// Runs a call that returns data, and takes over the block that the host filled.

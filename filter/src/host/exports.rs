@@ -4,7 +4,7 @@
 use std::panic;
 
 use super::{Action, Level, log, memory};
-use crate::{configure, contexts, network, refresh, request, response};
+use crate::{configure, contexts, network, refresh, request, response, send};
 
 /// Tells the host which ABI this module speaks.
 #[unsafe(no_mangle)]
@@ -49,6 +49,7 @@ pub(super) extern "C" fn proxy_on_configure(context: u32, _length: usize) -> u32
 #[unsafe(no_mangle)]
 pub(super) extern "C" fn proxy_on_tick(context: u32) {
     refresh::on_tick(context);
+    send::on_tick(context);
 }
 
 /// A call of our own has ended: with an answer, or with none, and then no headers.
@@ -60,7 +61,9 @@ pub(super) extern "C" fn proxy_on_http_call_response(
     body_size: usize,
     _trailers: u32,
 ) {
-    refresh::on_call_response(context, token, headers, body_size);
+    if !send::on_call_response(context, token, headers) {
+        refresh::on_call_response(context, token, headers, body_size);
+    }
 }
 
 /// The headers of a request are there.

@@ -13,10 +13,10 @@ mod memory;
 mod status;
 
 pub(crate) use self::calls::{
-    Level, Map, Side, add_header, call_response_body, close, current_time_ns, define_counter, define_gauge,
-    header_map, http_call, increment_metric, log, plugin_configuration, property, record_metric,
-    remove_header, request_body, resume, send_local_response, set_filter_state, set_header, set_shared_data,
-    set_tick_period, shared_data, turn_to,
+    Level, Map, Side, add_header, call_foreign, call_response_body, close, current_time_ns, define_counter,
+    define_gauge, define_histogram, header_map, http_call, increment_metric, log, plugin_configuration,
+    property, record_metric, remove_header, request_body, resume, send_local_response, set_filter_state,
+    set_header, set_shared_data, set_tick_period, shared_data, turn_to,
 };
 pub(crate) use self::status::Status;
 

@@ -196,7 +196,7 @@ fn kept(bundle: &[u8], requests: &[Attributes]) {
         assert_eq!(of(&got), of(&wanted), "{attributes:?}");
         if got.error.is_some() {
             assert!(!got.actions.is_allow() && got.waived.is_none(), "no decision, and it is let through");
-        } else if let Some(document) = gate.document(attributes) {
+        } else if let Some(document) = gate.document(gate.needs(), attributes) {
             // By the document, whole.
             let result = gate.policy().evaluate(&document, &attributes.context).unwrap();
             let decision = Decision::read(&result, &limits).unwrap();

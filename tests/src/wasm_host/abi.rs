@@ -52,7 +52,7 @@ pub(super) fn write(cx: &mut Cx<'_>, at: i32, bytes: &[u8]) -> Status {
 }
 
 /// Hands bytes over in memory that the guest allocates for them.
-fn give(cx: &mut Cx<'_>, bytes: &[u8], pointer_at: i32, length_at: i32) -> Status {
+pub(super) fn give(cx: &mut Cx<'_>, bytes: &[u8], pointer_at: i32, length_at: i32) -> Status {
     let mut address = 0;
     if !bytes.is_empty() {
         let allocate = ["proxy_on_memory_allocate", "malloc"]

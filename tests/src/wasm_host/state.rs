@@ -47,6 +47,8 @@ pub struct Call {
     pub cluster: String,
     /// The headers.
     pub headers: Headers,
+    /// The body.
+    pub body: Vec<u8>,
     /// When it is given up, in milliseconds.
     pub timeout: i32,
 }

@@ -1,7 +1,5 @@
 //! `rand.intn`, `uuid.*`, `opa.runtime`.
 
-use std::collections::BTreeMap;
-
 use regorus::Value;
 use sha2::{Digest, Sha256};
 
@@ -28,14 +26,12 @@ pub(in crate::eval) fn digest(parts: &[&[u8]]) -> [u8; 32] {
 /// `opa.runtime()`: the shape that OPA has, with nothing of the proxy in it. Environment and configuration
 /// of a proxy are not the policy's to read.
 pub(in crate::eval) fn runtime() -> Value {
-    let fields: BTreeMap<Value, Value> = [
+    collections::object([
         (Value::from("commit"), Value::from("")),
         (Value::from("config"), Value::new_object()),
         (Value::from("env"), Value::new_object()),
         (Value::from("version"), Value::from(VERSION)),
-    ]
-    .into();
-    Value::from(fields)
+    ])
 }
 
 /// `rand.intn(text, n)`: from 0 to below `n`.
@@ -56,9 +52,12 @@ pub(in crate::eval) fn intn(args: &[Value], context: &Context) -> Result<Value, 
 /// `uuid.rfc4122(key)`: a random one, version 4.
 pub(in crate::eval) fn uuid(args: &[Value], context: &Context) -> Result<Value, Unanswered> {
     let [key] = args else { return Ok(Value::Undefined) };
-    let drawn = first(&context.draw(&[b"uuid.rfc4122", key.to_string().as_bytes()])?);
-    let bits = drawn & !(0xF << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
-    Ok(Value::from(written(bits)))
+    Ok(Value::from(uuid_of(&context.draw(&[b"uuid.rfc4122", key.to_string().as_bytes()])?)))
+}
+
+/// The UUID, version 4, of random bytes.
+pub(crate) fn uuid_of(random: &[u8; 32]) -> String {
+    written(first(random) & !(0xF << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62))
 }
 
 /// `8-4-4-4-12` hexadecimal digits.

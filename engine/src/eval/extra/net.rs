@@ -291,7 +291,7 @@ pub(in crate::eval) fn merge(args: &[Value], _: &Context) -> Answer {
     if inexact {
         return Err(Unanswered::Inexact);
     }
-    ranges.sort_by_key(|range| (range.last, range.first));
+    let mut ranges = collections::sorted(ranges, |a, b| (a.last, a.first).cmp(&(b.last, b.first)));
     let mut merged: Vec<Range> = Vec::new();
     while let Some(mut range) = ranges.pop() {
         while let Some(before) = ranges.pop_if(|before| touches(before, &range)) {

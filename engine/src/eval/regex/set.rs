@@ -1,6 +1,7 @@
 //! Sets of characters.
 
 use super::super::unicode::{self, MAX, Ranges};
+use crate::collections;
 
 /// A set as a program holds it: sorted ranges, and the ASCII part as bits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,10 +33,9 @@ impl Class {
 }
 
 /// Sorts ranges and joins those that touch.
-pub(in super::super) fn clean(mut ranges: Ranges) -> Ranges {
-    ranges.sort_unstable();
+pub(in super::super) fn clean(ranges: Ranges) -> Ranges {
     let mut out: Ranges = Vec::with_capacity(ranges.len());
-    for (low, high) in ranges {
+    for (low, high) in collections::sorted(ranges, Ord::cmp) {
         match out.last_mut() {
             Some((_, last)) if low <= last.saturating_add(1) => *last = (*last).max(high),
             _ => out.push((low, high)),

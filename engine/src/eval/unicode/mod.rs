@@ -5,6 +5,8 @@
 
 use std::sync::OnceLock;
 
+use crate::collections;
+
 /// Inclusive ranges of code points.
 pub(super) type Ranges = Vec<(u32, u32)>;
 
@@ -134,8 +136,7 @@ impl Tables {
         let mut folds: Vec<_> = simple.filter(|(c, _)| odd.iter().all(|(other, _)| other != c)).collect();
         folds.extend(odd);
         folds.retain(|(c, next)| c != next);
-        folds.sort_unstable();
-        tables.folds = folds;
+        tables.folds = collections::sorted(folds, Ord::cmp);
         tables
     }
 

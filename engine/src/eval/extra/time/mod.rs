@@ -93,6 +93,11 @@ pub(super) fn rfc3339(digits: &str) -> Option<String> {
     (date && time).then_some(written)
 }
 
+/// A time in UTC as Go writes times in JSON.
+pub(crate) fn time_text(ns: i64) -> Option<String> {
+    layout::write(layout::RFC3339_NANO, ns, "UTC")
+}
+
 fn within(ns: i128) -> Value {
     i64::try_from(ns).map_or(Value::Undefined, Value::from)
 }

@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use regorus::Value;
 
 use super::name::{list, numbers};
-use super::{Fields, base64, uri};
+use super::{Fields, base64, put, uri};
+use crate::collections;
 use crate::crypto::der::{BOOLEAN, Der, INTEGER, OCTET_STRING, SEQUENCE};
 use crate::eval::extra::{Failed, UNSURE};
 
@@ -98,13 +99,11 @@ pub(super) fn read(extensions: Option<Der<'_>>) -> Result<Fields, Failed> {
         if !one(&mut fields, &oid, critical, value)? && critical {
             unhandled.push(numbers(&oid));
         }
-        let entry: Fields = [
+        all.push(collections::object([
             (Value::from("Id"), numbers(&oid)),
             (Value::from("Critical"), Value::Bool(critical)),
             (Value::from("Value"), base64(value)),
-        ]
-        .into();
-        all.push(Value::from(entry));
+        ]));
         seen.push(oid);
     }
     fields.insert(Value::from("Extensions"), list(all));
@@ -115,7 +114,7 @@ pub(super) fn read(extensions: Option<Der<'_>>) -> Result<Fields, Failed> {
 /// Reads one extension; false if it is not one that Go knows.
 fn one(fields: &mut Fields, oid: &[u64], critical: bool, value: &[u8]) -> Result<bool, Failed> {
     let mut der = Der(value);
-    let mut set = |name: &str, value: Value| fields.insert(Value::from(name), value);
+    let mut set = |name: &str, value: Value| put(fields, name, value);
     match oid {
         [2, 5, 29, 14] => {
             if critical {

@@ -213,7 +213,7 @@ fn certificate(whole: &[u8]) -> Result<Fields, Failed> {
     }
     let mut fields = extensions::read(parts.extensions)?;
     let (algorithm, key) = public_key_fields(&parts.key)?;
-    let mut set = |name: &str, value: Value| fields.insert(Value::from(name), value);
+    let mut set = |name: &str, value: Value| put(&mut fields, name, value);
     set("Raw", base64(whole));
     set("RawTBSCertificate", base64(parts.tbs));
     set("RawSubjectPublicKeyInfo", base64(parts.spki));
@@ -230,6 +230,12 @@ fn certificate(whole: &[u8]) -> Result<Fields, Failed> {
     set("NotBefore", Value::from(not_before));
     set("NotAfter", Value::from(not_after));
     Ok(fields)
+}
+
+/// Not inlined: there are many fields.
+#[inline(never)]
+fn put(fields: &mut Fields, name: &str, value: Value) {
+    fields.insert(Value::from(name), value);
 }
 
 fn public_key_fields(key: &Material) -> Result<(u64, Value), Failed> {

@@ -1,10 +1,8 @@
 //! Distinguished names: Go's `pkix.Name`.
 
-use std::collections::BTreeMap;
-
 use regorus::Value;
 
-use super::Fields;
+use crate::collections;
 use crate::crypto::der::{Der, SEQUENCE, SET};
 use crate::eval::extra::{Failed, UNSURE};
 
@@ -33,7 +31,7 @@ pub(super) fn list(items: Vec<Value>) -> Value {
 pub(super) fn read(der: &[u8]) -> Result<Value, Failed> {
     let mut sequence = Der(der).inside(SEQUENCE).ok_or(Failed::Error)?;
     let mut names = Vec::new();
-    let mut lists: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    let mut lists = LISTS.map(|(number, name)| (number, name, Vec::new()));
     let (mut common, mut serial) = (String::new(), String::new());
     while !sequence.is_empty() {
         let mut set = sequence.inside(SET).ok_or(Failed::Error)?;
@@ -49,28 +47,23 @@ pub(super) fn read(der: &[u8]) -> Result<Value, Failed> {
                 [2, 5, 4, 3] => common.clone_from(&value),
                 [2, 5, 4, 5] => serial.clone_from(&value),
                 [2, 5, 4, kind] => {
-                    if let Some((_, name)) = LISTS.iter().find(|(number, _)| number == kind) {
-                        lists.entry(name).or_default().push(Value::from(value.as_str()));
+                    if let Some((_, _, list)) = lists.iter_mut().find(|(number, ..)| number == kind) {
+                        list.push(Value::from(value.as_str()));
                     }
                 }
                 _ => {}
             }
-            let entry: Fields =
-                [(Value::from("Type"), numbers(&oid)), (Value::from("Value"), Value::from(value))].into();
-            names.push(Value::from(entry));
+            let value = (Value::from("Value"), Value::from(value));
+            names.push(collections::object([(Value::from("Type"), numbers(&oid)), value]));
         }
     }
-    let mut fields: Fields = LISTS
-        .iter()
-        .map(|(_, name)| (Value::from(*name), list(lists.remove(name).unwrap_or_default())))
-        .collect();
-    fields.extend([
+    let lists = lists.into_iter().map(|(_, name, values)| (Value::from(name), list(values)));
+    Ok(collections::object(lists.chain([
         (Value::from("CommonName"), Value::from(common)),
         (Value::from("SerialNumber"), Value::from(serial)),
         (Value::from("Names"), list(names)),
         (Value::from("ExtraNames"), Value::Null),
-    ]);
-    Ok(Value::from(fields))
+    ])))
 }
 
 fn text(tag: u8, content: &[u8]) -> Result<String, Failed> {

@@ -2,7 +2,7 @@
 
 use regorus::Value;
 
-use super::Fields;
+use crate::collections;
 use crate::eval::extra::{Failed, UNSURE};
 
 /// A URI as an object. Only those of a scheme, a host and a path of letters that need no escapes are
@@ -30,7 +30,7 @@ pub(super) fn read(text: &str) -> Result<Value, Failed> {
     }
     let text = |name: &str, value: &str| (Value::from(name), Value::from(value));
     let no = |name: &str| (Value::from(name), Value::Bool(false));
-    let fields: Fields = [
+    Ok(collections::object([
         text("Scheme", scheme),
         text("Opaque", ""),
         (Value::from("User"), Value::Null),
@@ -42,7 +42,5 @@ pub(super) fn read(text: &str) -> Result<Value, Failed> {
         text("RawQuery", ""),
         text("Fragment", ""),
         text("RawFragment", ""),
-    ]
-    .into();
-    Ok(Value::from(fields))
+    ]))
 }
