@@ -115,7 +115,7 @@ impl Ready {
     }
 
     fn input(&self) -> Value {
-        self.gate.document(black_box(&self.attributes)).unwrap()
+        self.gate.document(self.gate.needs(), black_box(&self.attributes)).unwrap()
     }
 }
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use sidegate_engine::config::{Config, Entrypoints, Sources};
+use sidegate_engine::config::{Config, DecisionLog, Entrypoints, Sources};
 
 fn answer(json: &[u8]) -> String {
     match Config::parse(json) {
@@ -17,6 +17,7 @@ fn answer(json: &[u8]) -> String {
             waives_undeclared,
             trust_domain_aliases,
             trust,
+            decision_log,
             bundle,
         }) => {
             let Sources { inline, http } = bundle;
@@ -33,8 +34,13 @@ fn answer(json: &[u8]) -> String {
             let lowering = if allow_lowering { ", may be lowered" } else { "" };
             let undeclared = if waives_undeclared { ", what is undeclared passes" } else { "" };
             let http = http.map(|http| format!("{http:?}\n")).unwrap_or_default();
+            let logs = if decision_log == DecisionLog::default() {
+                String::new()
+            } else {
+                format!("{decision_log:?}\n")
+            };
             format!(
-                "{mode} {asked}, {on_error_status} on error, {inline} bytes of bundle{lowering}{undeclared}\n{limits:?}\n{trust:?}\n{http}"
+                "{mode} {asked}, {on_error_status} on error, {inline} bytes of bundle{lowering}{undeclared}\n{limits:?}\n{trust:?}\n{http}{logs}"
             )
         }
         Err(error) => format!("{error} [{}]\n", error.code()),

@@ -18,6 +18,7 @@ pub mod case;
 pub mod certs;
 pub mod client;
 pub mod client2;
+pub mod collector;
 pub mod conformance;
 pub mod differential;
 pub mod docs;

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -40,6 +40,7 @@ pub struct Upstream {
     address: SocketAddr,
     served: Arc<AtomicUsize>,
     received: Arc<AtomicUsize>,
+    status: Arc<AtomicU16>,
     kept: Kept,
     stop: Arc<AtomicBool>,
     acceptor: Option<JoinHandle<()>>,
@@ -72,7 +73,9 @@ impl Upstream {
         let served = Arc::new(AtomicUsize::new(0));
         let stop = Arc::new(AtomicBool::new(false));
         let received = Arc::new(AtomicUsize::new(0));
+        let status = Arc::new(AtomicU16::new(200));
         let (count, bytes, stopping) = (Arc::clone(&served), Arc::clone(&received), Arc::clone(&stop));
+        let answered = Arc::clone(&status);
         let keeping = kept.clone();
         let acceptor = std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -81,15 +84,21 @@ impl Upstream {
                 }
                 let Ok(stream) = stream else { return };
                 let (count, bytes, kept) = (Arc::clone(&count), Arc::clone(&bytes), keeping.clone());
-                std::thread::spawn(move || serve(stream, &count, &bytes, &kept));
+                let status = Arc::clone(&answered);
+                std::thread::spawn(move || serve(stream, &count, &bytes, &status, &kept));
             }
         });
-        Self { address, served, received, kept, stop, acceptor: Some(acceptor) }
+        Self { address, served, received, status, kept, stop, acceptor: Some(acceptor) }
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Answers with this status from now on; what it gets meanwhile is kept if the status is a success.
+    pub fn set_status(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
     }
 
     /// How many requests it has answered.
@@ -127,13 +136,20 @@ impl Drop for Upstream {
     }
 }
 
-fn serve(mut stream: TcpStream, served: &AtomicUsize, received: &AtomicUsize, kept: &Kept) {
+fn serve(
+    mut stream: TcpStream,
+    served: &AtomicUsize,
+    received: &AtomicUsize,
+    status: &AtomicU16,
+    kept: &Kept,
+) {
     let _ = stream.set_read_timeout(Some(IDLE));
     let _ = stream.set_nodelay(true);
     let mut buffer = Vec::new();
     let mut chunk = [0; 16384];
     loop {
-        match answer(&buffer) {
+        let status = status.load(Ordering::SeqCst);
+        match answer(&buffer, status) {
             Err(message) => {
                 keep(kept, partly(&buffer));
                 let _ = write!(
@@ -145,7 +161,9 @@ fn serve(mut stream: TcpStream, served: &AtomicUsize, received: &AtomicUsize, ke
             }
             Ok(Some((used, response, echo))) => {
                 served.fetch_add(1, Ordering::SeqCst);
-                keep(kept, echo);
+                if status < 300 {
+                    keep(kept, echo);
+                }
                 buffer.drain(..used);
                 if stream.write_all(&response).is_err() {
                     return;
@@ -194,7 +212,7 @@ fn echo_of(parsed: &httparse::Request<'_, '_>, path: &[u8], body: &[u8]) -> Echo
 }
 
 /// The bytes of the first request in `buffer`, the response to it and what it is, once it is complete.
-fn answer(buffer: &[u8]) -> Result<Option<(usize, Vec<u8>, Echo)>, String> {
+fn answer(buffer: &[u8], status: u16) -> Result<Option<(usize, Vec<u8>, Echo)>, String> {
     if buffer.len() > MOST_BYTES {
         return Err(format!("expected a request of at most {MOST_BYTES} bytes"));
     }
@@ -225,7 +243,7 @@ fn answer(buffer: &[u8]) -> Result<Option<(usize, Vec<u8>, Echo)>, String> {
     let echo = echo_of(&parsed, parsed.path.unwrap_or_default().as_bytes(), &sent);
     let body = serde_json::to_vec(&echo).expect("an echo has nothing that JSON has not");
     let mut response = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-upstream: echo\r\ncontent-length: {}\r\n\r\n",
+        "HTTP/1.1 {status} x\r\ncontent-type: application/json\r\nx-upstream: echo\r\ncontent-length: {}\r\n\r\n",
         body.len()
     )
     .into_bytes();

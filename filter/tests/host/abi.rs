@@ -209,6 +209,21 @@ pub(crate) unsafe fn proxy_http_call(
     }
 }
 
+pub(crate) unsafe fn proxy_call_foreign_function(
+    name: *const u8,
+    name_length: usize,
+    argument: *const u8,
+    argument_length: usize,
+    data: *mut *mut u8,
+    length: *mut usize,
+) -> u32 {
+    // SAFETY: as the host demands.
+    unsafe {
+        read(&[(name, name_length), (argument, argument_length)]);
+        give(data, length)
+    }
+}
+
 pub(crate) unsafe fn proxy_get_shared_data(
     key: *const u8,
     key_length: usize,

@@ -116,10 +116,13 @@ fn the_host_reads_what_it_is_given() {
     let pair = [("a".to_owned(), "b".to_owned())];
     assert_eq!(calls::send_local_response(403, "why", &pair, b""), Ok(()));
     assert_eq!(read(), [b"why".to_vec(), Vec::new(), headers::write(&pair).unwrap()]);
-    assert_eq!(calls::http_call("cluster", &pair, 5), Ok(9));
-    assert_eq!(read(), [b"cluster".to_vec(), headers::write(&pair).unwrap(), Vec::new(), Vec::new()]);
+    assert_eq!(calls::http_call("cluster", &pair, b"body", 5), Ok(9));
+    assert_eq!(read(), [b"cluster".to_vec(), headers::write(&pair).unwrap(), b"body".to_vec(), Vec::new()]);
     assert_eq!(calls::define_counter("name"), Ok(7));
     assert_eq!(calls::current_time_ns(), Ok(1_767_323_045_678_901_000));
+    let value = answering(Answer::Bytes(b"z".to_vec()), || calls::call_foreign("compress", b"a"));
+    assert_eq!(value, Ok(b"z".to_vec()));
+    assert_eq!(read(), [b"compress".to_vec(), b"a".to_vec()]);
     let value = answering(Answer::Bytes(b"v".to_vec()), || calls::shared_data("k"));
     assert_eq!(value, Ok(Some((b"v".to_vec(), 3))));
     STATUS.set(2);

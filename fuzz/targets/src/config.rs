@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 use sidegate_engine::attributes::Workload;
-use sidegate_engine::config::{Config, Entrypoints, Form, HttpSource};
+use sidegate_engine::config::{Config, DecisionLog, Entrypoints, Form, HttpSource, LogSink};
 
 use crate::packed::{is_line, workload};
 
@@ -43,7 +43,8 @@ fn taken(data: &[u8], config: &Config) {
     let object = json.as_object().expect("what is taken is an object");
     assert!(object.keys().all(|key| KEYS.contains(&key.as_str())), "an unknown key is taken");
     assert!(object.contains_key("version") && object.contains_key("bundle"));
-    let Config { entrypoints, on_error_status, limits, trust, bundle, trust_domain_aliases, .. } = config;
+    let Config { entrypoints, on_error_status, limits, trust, bundle, .. } = config;
+    let Config { decision_log, trust_domain_aliases, .. } = config;
     let Entrypoints { request, response, connection } = entrypoints;
     for path in [Some(request), response.as_ref(), connection.as_ref()].into_iter().flatten() {
         assert!(path.split('/').all(|part| !part.is_empty()) && path.is_ascii(), "{path:?}");
@@ -64,9 +65,20 @@ fn taken(data: &[u8], config: &Config) {
     assert_eq!(config.mode.as_str(), json.get("mode").and_then(Json::as_str).unwrap_or("enforce"));
     assert!(bundle.inline.is_some() || bundle.http.is_some());
     assert!(bundle.inline.as_ref().is_none_or(|bytes| bytes.len() <= limits.bundle_bytes));
+    logged(decision_log);
     if let Some(http) = &bundle.http {
         assert!(!trust.keys.iter().any(sidegate_engine::trust::TrustedKey::is_secret));
         fetched(http);
+    }
+}
+
+/// What goes into headers of our own can stand there.
+fn logged(DecisionLog { level: _, sink, rate, id_header }: &DecisionLog) {
+    let is_plain = |text: &String| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    assert!((1..=100_000).contains(rate));
+    assert!(id_header.as_ref().is_none_or(|name| is_plain(name) && !name.contains(':')));
+    if let LogSink::Http { cluster, path } = sink {
+        assert!(is_plain(cluster) && is_plain(path) && path.starts_with('/'));
     }
 }
 
