@@ -26,6 +26,9 @@ const STATE_KEY: &str = "sidegate";
 /// One in so many of the decisions that allow is logged where the level is `sampled`.
 const SAMPLE: u32 = 100;
 
+/// Bytes of the longest event that is written.
+const MOST_LINE: usize = 128 * 1024;
+
 const SECOND: i64 = 1_000_000_000;
 
 /// Logs the decisions of one configuration.
@@ -271,10 +274,6 @@ impl Logger {
 
     /// Writes an event, unless the policy drops it. What cannot be masked is not written.
     fn write(&self, event: Event<'_>, LogPolicies { drop, mask: masks }: &LogPolicies, context: &Context) {
-        let failed = |code: &'static str| {
-            metrics::count_named("log.", "failed");
-            host::log(Level::Warn, &format!("sidegate: a decision was not logged [{code}]"));
-        };
         let event = event.into_value();
         if let Some(drop) = drop {
             match drop.evaluate(&event, context) {
@@ -295,20 +294,28 @@ impl Logger {
     }
 
     fn sink(&self, line: &str) {
+        if line.len() > MOST_LINE {
+            return failed("log_size");
+        }
         match self.config.sink {
             // What is asked for is to be seen: proxies log warnings by default, Istio's nothing below them.
             LogSink::Log => host::log(Level::Warn, line),
             LogSink::Http { .. } => {
                 let Ok(mut buffer) = self.buffer.try_borrow_mut() else { return };
                 buffer.push(line);
-                for _ in 0..buffer.take_dropped() {
-                    metrics::count_named("log.", "dropped_buffer");
-                    return;
+                if buffer.take_dropped() > 0 {
+                    return metrics::count_named("log.", "dropped_buffer");
                 }
             }
         }
         metrics::count_named("log.", "logged");
     }
+}
+
+/// Counts an event that is not written.
+fn failed(code: &'static str) {
+    metrics::count_named("log.", "failed");
+    host::log(Level::Warn, &format!("sidegate: a decision was not logged [{code}]"));
 }
 
 fn outcome(verdict: &Verdict) -> Outcome {

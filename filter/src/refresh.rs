@@ -131,6 +131,7 @@ impl Refresh {
                 Effect::Lowered(until) => {
                     self.loaded.lowered = until;
                     metrics::record_gauge("lowered", Some(u64::from(until.is_some())));
+                    metrics::record_mode(self.loaded.mode());
                     is_changed = true;
                 }
                 other => self.tell(vec![other]),

@@ -119,6 +119,18 @@ pub(crate) fn all(results: &Results) -> Vec<Goal> {
     for kind in [Kind::Rbac, Kind::CallersByData, Kind::AllowRules(1000), Kind::Members(10_000)] {
         goals.push(Goal::in_rounds(&kind.name(), " µs", 6.0, over(ours(kind))));
     }
+    for (what, level, bound) in [
+        ("logging what is denied, on requests that are allowed", "denied", 0.5),
+        ("every decision logged and posted, 15 headers", "all", 20.0),
+    ] {
+        let log = move |by| {
+            Some(
+                total_by(results, Subject::Logged(level), by)?
+                    - total_by(results, Subject::Logged("off"), by)?,
+            )
+        };
+        goals.push(Goal::in_rounds(what, " µs", bound, log));
+    }
     let evaluation =
         micro(results, "evaluations", &Kind::Headers.name()).and_then(|row| median(&row["times"]));
     let ten_thousand = callers(10_000).name();

@@ -6,8 +6,11 @@ use sidegate_bench::rbac;
 use sidegate_bench::request::HEADERS;
 use sidegate_tests::case::plugin_configuration;
 use sidegate_tests::envoy::Envoy;
-use sidegate_tests::envoy_config::{Listener, address, bootstrap, ext_authz, grpc_cluster, wasm_filter};
+use sidegate_tests::envoy_config::{
+    Listener, address, bootstrap, cluster, ext_authz, grpc_cluster, wasm_filter,
+};
 use sidegate_tests::process;
+use sidegate_tests::upstream::Upstream;
 
 use super::bench::Bench;
 use super::load::Load;
@@ -41,9 +44,14 @@ pub(crate) enum Subject {
     Sidegate(Kind),
     /// With it, and every request after the first is one that it knows.
     Cached(Kind),
+    /// Declarations for ten callers, and the decisions of this level posted to a collector.
+    Logged(&'static str),
     /// OPA behind `ext_authz`, with the same bundle.
     Opa(Kind),
 }
+
+/// What decisions are logged about.
+const LOGGED: Kind = Kind::Callers(10);
 
 impl Subject {
     pub(crate) fn name(self) -> String {
@@ -57,6 +65,7 @@ impl Subject {
             Self::Rbac(n, Place::Last) => format!("native RBAC, {} policies, last", thousands(n)),
             Self::Sidegate(kind) => format!("Sidegate, {}", kind.name()),
             Self::Cached(kind) => format!("Sidegate, {}, cache answers", kind.name()),
+            Self::Logged(level) => format!("Sidegate, {}, logs {level}", LOGGED.name()),
             Self::Opa(kind) => format!("OPA ext_authz, {}", kind.name()),
         }
     }
@@ -65,7 +74,7 @@ impl Subject {
     pub(crate) fn start(self, bench: &Bench, workers: usize) -> Result<Running, String> {
         let name = self.name();
         let dir = bench.dir(&name);
-        let mut opa = None;
+        let (mut opa, mut collector) = (None, None);
         let mut clusters = Vec::new();
         let wasm = |code, text: &str| Some(wasm_filter("bench", code, text));
         let filter = match self {
@@ -79,6 +88,14 @@ impl Subject {
             }
             Self::Sidegate(kind) => wasm(&bench.sidegate, &configuration(&kind.build()?, bench, false)),
             Self::Cached(kind) => wasm(&bench.sidegate, &configuration(&kind.build()?, bench, true)),
+            Self::Logged(level) => {
+                let to = Upstream::start();
+                clusters.push(cluster("logs", to.address()));
+                collector = Some(to);
+                let log = json!({"level": level, "sink": "http", "cluster": "logs", "rate": 100_000});
+                let configuration = with(&LOGGED.build()?, bench, false, &[("decision_log", log)]);
+                wasm(&bench.sidegate, &configuration)
+            }
             Self::Opa(kind) => {
                 let running = Opa::start(bench.opa.as_ref()?, &kind.build()?, &dir.join("opa"))?;
                 let to = running.address();
@@ -99,18 +116,25 @@ impl Subject {
         let config = bootstrap(&[listener.to_json()], &clusters);
         let envoy =
             Envoy::start_with(&bench.envoy, &config, &dir, workers).map_err(|e| format!("{name}: {e}"))?;
-        Ok(Running { subject: self, workers, envoy, opa })
+        Ok(Running { subject: self, workers, envoy, opa, _collector: collector })
     }
 }
 
 /// The plugin's configuration for a policy. Loops that are measured may go on for longer than is good for a proxy.
 pub(crate) fn configuration(policy: &Policy, bench: &Bench, has_cache: bool) -> String {
+    with(policy, bench, has_cache, &[])
+}
+
+fn with(policy: &Policy, bench: &Bench, has_cache: bool, more: &[(&str, Value)]) -> String {
     let mut configuration = plugin_configuration(&policy.bundle, &policy.entrypoint);
     let mut limits = json!({"steps": 10_000_000});
     if bench.has_cache && !has_cache {
         limits["cache_entries"] = json!(0);
     }
     configuration["limits"] = limits;
+    for (key, value) in more {
+        configuration[*key] = value.clone();
+    }
     configuration.to_string()
 }
 
@@ -120,6 +144,7 @@ pub(crate) struct Running {
     workers: usize,
     pub(crate) envoy: Envoy,
     pub(crate) opa: Option<Opa>,
+    _collector: Option<Upstream>,
 }
 
 impl Running {

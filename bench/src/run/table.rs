@@ -14,6 +14,8 @@ fn least_over(row: &Taken, none: &Taken) -> f64 {
 
 /// How many policies native RBAC is measured with.
 const POLICIES: [usize; 5] = [1, 10, 30, 100, 1000];
+/// Of decisions that are logged; the rows without a level have the default, `denied`.
+const LEVELS: [&str; 3] = ["off", "denied", "all"];
 const CALLERS: [usize; 4] = [10, 100, 1000, 10_000];
 
 pub(crate) fn measure(bench: &Bench) -> Result<Value, String> {
@@ -26,6 +28,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Value, String> {
         [Kind::Rbac, Kind::CallersByData, Kind::AllowRules(1000), Kind::Members(10_000), Kind::Storefront]
             .map(Subject::Sidegate),
     );
+    subjects.extend(LEVELS.map(Subject::Logged));
     if bench.has_cache {
         subjects.push(Subject::Cached(Kind::Storefront));
     }

@@ -32,7 +32,7 @@ pub use extra::net::network;
 pub(crate) use extra::time::time_text;
 pub(crate) use machine::{Asked, Machine};
 pub use ops::in_base;
-pub(crate) use ops::key_times;
+pub(crate) use ops::{json_weight, key_times};
 pub use order::compare;
 pub(crate) use strings::base64_bytes;
 

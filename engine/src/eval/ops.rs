@@ -30,7 +30,7 @@ pub(super) fn depth_weight<'v>(values: impl IntoIterator<Item = &'v Value>, most
 
 /// The same of values that are written as JSON: a collection that is a key is written as text, and in that every key of
 /// its kind again, with twice the backslashes.
-pub(super) fn json_weight<'v>(values: impl IntoIterator<Item = &'v Value>, most: u64) -> u64 {
+pub(crate) fn json_weight<'v>(values: impl IntoIterator<Item = &'v Value>, most: u64) -> u64 {
     weigh(values, most, true)
 }
 

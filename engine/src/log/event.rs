@@ -11,6 +11,11 @@ use crate::config::Mode;
 use crate::decide::Waived;
 use crate::eval;
 
+/// Of an input and of an answer that are not left out, in steps of the evaluator: 64 bytes of text, or four values. An
+/// input may have a body, which is erased later; an answer may be of a kind that is much larger than it looks.
+const MOST_INPUT: u64 = 65_536;
+const MOST_RESULT: u64 = 1_024;
+
 /// What became of a request, a response or a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -125,8 +130,19 @@ impl Event<'_> {
             });
         }
         event.text("path", path);
-        event.put("input", input);
-        event.put("result", plain(result));
+        let mut left_out = Vec::new();
+        let mut bounded = |value: Value, most: u64, at: &str| {
+            if eval::json_weight([&value], most) < most {
+                return value;
+            }
+            left_out.push(Value::from(at));
+            Value::Undefined
+        };
+        event.put("input", bounded(input, MOST_INPUT, "/input"));
+        event.put("result", plain(bounded(result, MOST_RESULT, "/result")));
+        if !left_out.is_empty() {
+            event.put("erased", Value::from(left_out));
+        }
         if let Some((code, message)) = error {
             event.inside("error", |error| {
                 error.text("code", code);

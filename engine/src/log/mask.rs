@@ -45,7 +45,12 @@ const ROOTS: [&str; 3] = ["input", "nd_builtin_cache", "result"];
 /// Rules that are none.
 pub fn mask(mut event: Value, rules: &Value) -> Result<Masked, MaskError> {
     let rules = read(rules)?;
-    let (mut erased, mut masked) = (Vec::new(), Vec::new());
+    // What was too large to be in it.
+    let mut erased: Vec<Value> = match field(&event, "erased") {
+        Some(Value::Array(paths)) => paths.iter().cloned().collect(),
+        _ => Vec::new(),
+    };
+    let mut masked = Vec::new();
     let headers = HEADERS.iter().flat_map(|at| SECRET_HEADERS.iter().map(move |name| format!("{at}/{name}")));
     for path in headers.chain(BODIES.map(str::to_owned)) {
         let parts = parts(&path);

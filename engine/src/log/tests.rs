@@ -93,6 +93,37 @@ fn secrets_are_erased_whatever_the_policy_says() {
 }
 
 #[test]
+fn what_is_too_large_is_left_out() {
+    let none = Value::new_object();
+    let event = |result: Value| Event {
+        labels: &none,
+        id: DecisionId::new([0; 32]),
+        trace: None,
+        revision: "",
+        path: "p",
+        input: Value::Undefined,
+        result,
+        error: None,
+        requested_by: None,
+        now: 0,
+        took: None,
+        outcome: Outcome::Denied,
+        phase: Phase::Request,
+        mode: Mode::Shadow,
+        waived: None,
+        status: None,
+    };
+    // A hundred pairs of pairs: nothing to keep, and more to write than there is room for.
+    let shared = (0..100).fold(Value::from(1_u64), |value, _| Value::from(vec![value.clone(), value]));
+    for large in [shared, Value::from("x".repeat(100_000))] {
+        let line = mask(event(large).into_value(), &Value::Undefined).unwrap().line().unwrap();
+        assert!(line.contains(r#""erased":["/result"]"#) && line.len() < 1000, "{}", line.len());
+    }
+    let line = mask(event(Value::from("x".repeat(30_000))).into_value(), &Value::Undefined).unwrap().line();
+    assert!(line.unwrap().len() > 30_000);
+}
+
+#[test]
 fn masks_are_opas() {
     let event = r#"{"input":{"a":{"b":[1,2,3]},"c":"x y"},"result":true}"#;
     let cases = [
