@@ -19,6 +19,7 @@ const REPORT: &str = "a bug in Sidegate: report it";
 const CLIENT: &str = "nothing, unless it is one of your callers: 400, as OPA answers";
 const POLICY: &str = "mend the policy; `sidegate test` and `sidegate eval` show what it answers";
 const REBUILD: &str = "build it again with `sidegate build`, or publish again";
+const CARRIED: &str = "is the upload complete, does something on the way change it?";
 const SIGN: &str = "sign as the configuration wants it ([signing.md](../signing.md))";
 
 /// Codes of `errors.CODE`.
@@ -155,16 +156,9 @@ pub const REFUSALS: &[Code] = &[
         "a release of several layers, which this version does not take",
         "publish with the `sidegate` of this version",
     ),
-    blob(
-        "blob_size",
-        "the blob is not as long as the pointer says",
-        "is the upload complete, does something on the way change it?",
-    ),
-    blob(
-        "blob_digest",
-        "the blob has another digest than the pointer says",
-        "is the upload complete, does something on the way change it?",
-    ),
+    blob("blob_size", "the blob is not as long as the pointer says", CARRIED),
+    blob("blob_digest", "the blob has another digest than the pointer says", CARRIED),
+    blob("bundle_digest", "a bundle is not the blob that the pointer names", CARRIED),
     blob(
         "bundle_size",
         "larger than `limits.bundle_bytes`, packed or unpacked",

@@ -91,7 +91,7 @@ impl Values {
 impl Family {
     /// The name that Prometheus has for it, labels aside.
     pub fn prometheus(&self) -> String {
-        format!("envoy_wasmcustom_sidegate_{}", self.name.replace('.', "_"))
+        format!("sidegate_{}", self.name.replace('.', "_"))
     }
 }
 
@@ -170,11 +170,11 @@ const HEAD: &str = "# Metrics and codes
 
 Written by `make metrics`: from the table in `compiler/src/stats`, which tests compare with a running filter.
 
-Every name stands below `wasmcustom.sidegate.` in Envoy's statistics. Names are a fixed set: nothing that a client, a
-server or a bundle sends becomes part of one. With the [labels](../observability.md#labels) of
-`envoy-config/observability/` the last part of a name is a label in Prometheus:
-`wasmcustom.sidegate.decisions.denied` becomes `envoy_wasmcustom_sidegate_decisions{sidegate_outcome=\"denied\"}`. A
-counter is there from the first time that it counts.
+Every name stands below `wasmcustom.sidegate.` in Envoy's statistics, and below `sidegate_` in `/stats/prometheus`.
+Names are a fixed set: nothing that a client, a server or a bundle sends becomes part of one. With the
+[labels](../observability.md#labels) of `envoy-config/observability/` the last part of a name is a label in Prometheus:
+`wasmcustom.sidegate.decisions.denied` is `sidegate_decisions{sidegate_outcome=\"denied\"}`. A counter is there from the
+first time that it counts.
 
 ## Stats
 
