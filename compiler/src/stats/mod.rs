@@ -95,6 +95,15 @@ impl Family {
     }
 }
 
+impl Code {
+    /// Whether any client can cause it, by a request that cannot be parsed.
+    pub fn is_of_clients(&self) -> bool {
+        let parts = ["path", "query", "content", "body"];
+        let rest = self.name.strip_prefix("request_").unwrap_or_default();
+        parts.iter().any(|part| rest.starts_with(part))
+    }
+}
+
 /// What is known of a code.
 pub fn code(codes: &'static [Code], wanted: &str) -> Option<&'static Code> {
     codes.iter().find(|code| code.name == wanted)

@@ -57,6 +57,15 @@ impl Svg {
         );
     }
 
+    /// A text of this size around its point.
+    pub fn large_text(&mut self, (x, y): (f64, f64), size: f64, colour: &str, text: &str) {
+        let _ = writeln!(
+            self.body,
+            "<text x=\"{x:.1}\" y=\"{y:.1}\" dy=\"0.35em\" text-anchor=\"middle\" font-size=\"{size}\" fill=\"{colour}\">{}</text>",
+            escaped(text)
+        );
+    }
+
     /// A line.
     pub fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, width: f64) {
         let ((x1, y1), (x2, y2)) = (from, to);
