@@ -228,9 +228,14 @@ fn a_real_sidecar_is_asked_by_its_admin_page() {
         assert_eq!(seen["chains"], json!({"with": 2, "without": [], "tcp_without": 0}));
         assert_eq!(status(&["--filter", "other"]).0, 1, "another filter is nowhere");
 
+        // What has happened since the proxy began, or in the last second.
+        sidecar.ask("/odd").unwrap();
+        assert_eq!(findings(&status(&[]).1), [(admin.clone(), "errors".to_owned())]);
+        assert_eq!(status(&["--during", "1"]).0, 0);
+
         // One that does not answer is said, and the others are looked at all the same.
         let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let (code, report) = status(&[&nobody]);
+        let (code, report) = status(&[&nobody, "--during", "1"]);
         assert_eq!((code, findings(&report)), (1, vec![(nobody, "unreachable".to_owned())]));
         assert_eq!(report["sidecars"].as_array().unwrap().len(), 1);
 

@@ -68,13 +68,7 @@ fn frame(svg: &mut Svg, (x, y): (f64, f64), (w, h): (f64, f64), title: &str) {
     svg.text((x + 8.0, y + 14.0), Anchor::Start, INK, title);
 }
 
-fn number(
-    svg: &mut Svg,
-    (x, y): (f64, f64),
-    (w, h): (f64, f64),
-    panel: &Panel,
-    series: &[(String, Series)],
-) {
+fn number(svg: &mut Svg, (x, y): (f64, f64), (w, h): (f64, f64), panel: &Panel, series: &[(String, Series)]) {
     let value = series.first().and_then(|(_, series)| series.points.last());
     let text = value.map_or_else(|| "no data".to_owned(), |(_, value)| shown(*value, &panel.unit));
     svg.large_text((x + w / 2.0, y + h / 2.0 + 10.0), 30.0, COLOURS[0], &text);

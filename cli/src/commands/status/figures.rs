@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use sidegate_compiler::stats::{FAMILIES, PREFIX};
+use sidegate_compiler::stats::{FAMILIES, Kind, PREFIX, find};
 
 /// Figures by their names below `wasmcustom.sidegate.`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,17 @@ impl Figures {
             Some((name, stat.get("value")?.as_u64()?))
         };
         Self(stats.filter_map(figure).collect())
+    }
+
+    /// The same with counters of what has happened since `before`; what a proxy that has begun anew counts is since then.
+    pub(super) fn since(mut self, before: &Self) -> Self {
+        for (name, value) in &mut self.0 {
+            let is_counter = find(name).is_some_and(|(family, _)| family.kind == Kind::Counter);
+            if let Some(earlier) = before.get(name).filter(|earlier| is_counter && *earlier <= *value) {
+                *value = value.saturating_sub(earlier);
+            }
+        }
+        self
     }
 
     /// Whether there is none.
@@ -74,6 +85,20 @@ fn of_prometheus(line: &str) -> Option<(String, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counters_are_since_then_and_gauges_are_now() {
+        let read = |serial: u64, denied: u64, errors: u64| {
+            let text = format!(
+                "wasmcustom.sidegate.bundle.serial: {serial}\nwasmcustom.sidegate.decisions.denied: {denied}\n\
+                 wasmcustom.sidegate.errors.eval_steps: {errors}\n"
+            );
+            Figures::read(text.as_bytes())
+        };
+        assert_eq!(read(7, 12, 3).since(&read(6, 10, 3)), read(7, 2, 0));
+        assert_eq!(read(7, 4, 1).since(&read(6, 10, 3)), read(7, 4, 1), "begun anew");
+        assert_eq!(read(7, 4, 1).since(&Figures::default()), read(7, 4, 1));
+    }
 
     #[test]
     fn all_forms_say_the_same() {

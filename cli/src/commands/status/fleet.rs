@@ -7,7 +7,7 @@ use sidegate_compiler::stats::{CANDIDATE, Code, ERRORS, REFUSALS, code};
 
 use super::dump::Chains;
 use super::figures::Figures;
-use super::source::Seen;
+use super::source::{Looked, Seen};
 use super::tree::Tree;
 
 /// A sidecar.
@@ -60,7 +60,7 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// Of what was seen, or not, at a time in seconds since 1970.
-    pub(super) fn new(seen: Vec<(String, Result<Seen, String>)>, tree: Option<&Tree>, now: u64) -> Self {
+    pub(super) fn new(seen: Looked, tree: Option<&Tree>, now: u64) -> Self {
         let mut fleet = Self { sidecars: Vec::new(), findings: Vec::new(), notes: Vec::new() };
         for (name, seen) in seen {
             match seen {

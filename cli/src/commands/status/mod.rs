@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Seconds that an admin page has for each of three answers.
     #[arg(long, value_name = "S", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: u64,
+    /// Ask twice, so many seconds apart, and count only what happened in between [default: all since the proxy began].
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    during: Option<u64>,
     /// The time to compare with, in seconds since 1970 [default: the clock's].
     #[arg(long, value_name = "S")]
     now: Option<u64>,
@@ -42,13 +45,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
-    let Args { sidecars, tree, filter, timeout, now, format } = args;
+    let Args { sidecars, tree, filter, timeout, during, now, format } = args;
     let clock = || Some(SystemTime::now().duration_since(UNIX_EPOCH).ok()?.as_secs());
-    let now = now.or_else(clock).ok_or_else(|| Failure::other("expected a clock, or `--now`"))?;
-    let tree = match tree {
-        Some(path) => Some(Tree::open(path, i64::try_from(now).unwrap_or(i64::MAX))?),
-        None => None,
-    };
     let mut sources = Vec::new();
     for argument in sidecars {
         for source in source::expand(argument)? {
@@ -60,7 +58,24 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
     if sources.is_empty() {
         return Err(Failure::other("expected sidecars, got an empty list"));
     }
-    let fleet = Fleet::new(source::look(&sources, filter, Duration::from_secs(*timeout)), tree.as_ref(), now);
+    let look = || source::look(&sources, filter, Duration::from_secs(*timeout));
+    let seen = match during {
+        None => look(),
+        Some(_) if sources.iter().any(source::Source::is_saved) => {
+            return Err(Failure::other("expected admin pages with `--during`, got saved files"));
+        }
+        Some(seconds) => {
+            let before = look();
+            std::thread::sleep(Duration::from_secs(*seconds));
+            source::since(before, look())
+        }
+    };
+    let now = now.or_else(clock).ok_or_else(|| Failure::other("expected a clock, or `--now`"))?;
+    let tree = match tree {
+        Some(path) => Some(Tree::open(path, i64::try_from(now).unwrap_or(i64::MAX))?),
+        None => None,
+    };
+    let fleet = Fleet::new(seen, tree.as_ref(), now);
     match format {
         Format::Json => json(out, &fleet)?,
         Format::Text => text::write(&fleet, out)?,

@@ -87,12 +87,21 @@ pub(super) fn expand(argument: &str) -> Result<Vec<Source>, Failure> {
     )))
 }
 
+/// What was seen of sidecars, by name, or why nothing was.
+pub(super) type Looked = Vec<(String, Result<Seen, String>)>;
+
+/// What was seen later, with what has happened since what was seen before.
+pub(super) fn since(before: Looked, mut later: Looked) -> Looked {
+    for ((_, before), (_, later)) in before.into_iter().zip(&mut later) {
+        if let (Ok(before), Ok(later)) = (before, later) {
+            later.figures = std::mem::take(&mut later.figures).since(&before.figures);
+        }
+    }
+    later
+}
+
 /// Looks at all of them; those that do not answer have a reason.
-pub(super) fn look(
-    sources: &[Source],
-    wanted: &str,
-    timeout: Duration,
-) -> Vec<(String, Result<Seen, String>)> {
+pub(super) fn look(sources: &[Source], wanted: &str, timeout: Duration) -> Looked {
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -118,6 +127,11 @@ impl Source {
         let beside = ["json", "txt"].map(|ext| stats.with_file_name(format!("{name}.config_dump.{ext}")));
         let dump = beside.into_iter().find(|path| path.is_file());
         Self::Files { name, stats: stats.to_owned(), dump }
+    }
+
+    /// Whether it is not asked, but was saved.
+    pub(super) fn is_saved(&self) -> bool {
+        matches!(self, Self::Files { .. })
     }
 
     fn name(&self) -> String {
