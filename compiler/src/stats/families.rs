@@ -122,11 +122,13 @@ pub const FAMILIES: &[Family] = &[
         "events of the decision log",
         "sidegate_result",
         Values::Words(&[
-            ("logged", "written, or sent"),
+            ("logged", "written, or put into a batch"),
             ("dropped_rate", "dropped: more than `decision_log.rate` in a second"),
             ("dropped_buffer", "dropped: buffers were full, the collector is too slow or away"),
             ("dropped_policy", "dropped by `data.system.log.drop`, as the policy wants it"),
             ("failed", "could not be made, or were in a batch that could not be sent"),
+            ("posted", "batches that the collector took"),
+            ("retried", "batches that it did not take, and that are sent again"),
         ]),
     ),
 ];

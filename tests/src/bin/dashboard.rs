@@ -2,7 +2,7 @@
 //! shows happens.
 #![allow(clippy::print_stdout, reason = "a program that says what it does")]
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(out: &PathBuf) -> Result<(), String> {
+fn run(out: &Path) -> Result<(), String> {
     let dir = tempfile::TempDir::new().map_err(|e| e.to_string())?;
     let mut scene = Scene::start(dir.path())?;
     println!("dashboard: three sidecars and Prometheus run; requests for {LENGTH} s");

@@ -23,6 +23,8 @@ pub struct Panel {
     pub unit: String,
     /// What is shown.
     pub targets: Vec<Target>,
+    /// From which value on which colour is used; the first has none.
+    pub steps: Vec<(Option<f64>, String)>,
     /// Left, top, width and height, in Grafana's grid of 24 columns.
     pub place: (u32, u32, u32, u32),
 }
@@ -63,6 +65,12 @@ impl Panel {
             kind: text(&json["type"]),
             unit: text(&json["fieldConfig"]["defaults"]["unit"]),
             targets: json["targets"].as_array().expect("targets").iter().map(target).collect(),
+            steps: json["fieldConfig"]["defaults"]["thresholds"]["steps"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|step| (step["value"].as_f64(), text(&step["color"])))
+                .collect(),
             place: (place("x"), place("y"), place("w"), place("h")),
         }
     }

@@ -48,18 +48,30 @@ pub fn refusals_in_sources() -> BTreeSet<String> {
     codes
 }
 
-/// Names, or their beginnings, that the filter's sources define stats by, without `sidegate.`.
+/// Names that the filter's sources define stats by, without `sidegate.`; their beginnings, with a dot at the end, where
+/// the last part is not written there.
 pub fn gauges_and_counters_in_sources() -> BTreeSet<String> {
     let filter = filter_sources();
     let mut names = BTreeSet::new();
-    for before in ["count_named(", "counters.named(", "define_counter(", "define_gauge(", "define_histogram("]
-    {
+    for before in ["count_named(", "count_many(", "counters.named("] {
+        names.extend(filter.split(before).skip(1).filter_map(|rest| {
+            let (prefix, rest) = literal(rest)?;
+            // Where the next argument is a word, the name is whole.
+            let word = rest.trim_start().strip_prefix(',').and_then(literal);
+            Some(word.map_or_else(|| prefix.to_owned(), |(word, _)| format!("{prefix}{word}")))
+        }));
+    }
+    for before in ["define_counter(", "define_gauge(", "define_histogram("] {
         let found = texts_after(&filter, before);
         names.extend(found.iter().map(|name| name.trim_start_matches("sidegate.").to_owned()));
     }
     names.extend(texts_after(&filter, "record_gauge(").iter().map(|word| format!("bundle.{word}")));
-    names.remove("bundle.");
     names
+}
+
+/// A literal that a text begins with, and what is behind it.
+fn literal(text: &str) -> Option<(&str, &str)> {
+    text.trim_start().strip_prefix('"')?.split_once('"')
 }
 
 /// The texts that stand directly behind `before`.

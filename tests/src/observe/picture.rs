@@ -71,7 +71,15 @@ fn frame(svg: &mut Svg, (x, y): (f64, f64), (w, h): (f64, f64), title: &str) {
 fn number(svg: &mut Svg, (x, y): (f64, f64), (w, h): (f64, f64), panel: &Panel, series: &[(String, Series)]) {
     let value = series.first().and_then(|(_, series)| series.points.last());
     let text = value.map_or_else(|| "no data".to_owned(), |(_, value)| shown(*value, &panel.unit));
-    svg.large_text((x + w / 2.0, y + h / 2.0 + 10.0), 30.0, COLOURS[0], &text);
+    let at = value.map_or(0.0, |(_, value)| *value);
+    let step = panel.steps.iter().rev().find(|(from, _)| from.is_none_or(|from| at >= from));
+    let colour = match step.map(|(_, colour)| colour.as_str()) {
+        Some("red") => "#c0392b",
+        Some("orange") => "#b45000",
+        Some("green") => "#2f7d32",
+        _ => INK,
+    };
+    svg.large_text((x + w / 2.0, y + h / 2.0 + 10.0), 30.0, colour, &text);
 }
 
 fn lines(
