@@ -188,7 +188,7 @@ setup_prometheus() {
         mkdir -p "$dir"
         ln -sf "$(command -v prometheus)" "$(command -v promtool)" "$dir"
     else
-        have apt-get && have dpkg-deb || die "expected prometheus and promtool (tests ask a real Prometheus), found none" \
+        { have apt-get && have dpkg-deb; } || die "expected prometheus and promtool (tests ask a real Prometheus), found none" \
             "install Prometheus 2.42 or newer, and run again"
         work=$(mktemp -d "$WORK/prometheus.XXXXXX")
         say "prometheus: apt-get download prometheus"
