@@ -122,9 +122,7 @@ fn lines(
             .filter(|(_, value)| value.is_finite())
             .map(|(time, value)| (across(*time), up.at(*value)))
             .collect();
-        for pair in points.windows(2) {
-            svg.line(pair[0], pair[1], colour, 1.8);
-        }
+        svg.polyline(&points, colour, 1.8);
         if at < MOST_NAMES {
             svg.line(name_at, (name_at.0 + 14.0, name_at.1), colour, 3.0);
             svg.text((name_at.0 + 19.0, name_at.1), Anchor::Start, INK, name);

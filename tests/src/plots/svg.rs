@@ -75,6 +75,16 @@ impl Svg {
         );
     }
 
+    /// A line through all points.
+    pub fn polyline(&mut self, points: &[(f64, f64)], colour: &str, width: f64) {
+        let points: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let _ = writeln!(
+            self.body,
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"{width}\"/>",
+            points.join(" ")
+        );
+    }
+
     /// A point: a disc, or a ring.
     pub fn point(&mut self, (x, y): (f64, f64), colour: &str, is_ring: bool) {
         let fill = if is_ring { "#ffffff" } else { colour };
