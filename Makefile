@@ -15,7 +15,7 @@ HOST_CRATES := --workspace $(addprefix --exclude ,$(WASM_ONLY))
 DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
-.PHONY: help attacks fuzz miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
+.PHONY: help attacks metrics dashboard fuzz miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
 	istio-rbac imports \
 	demo demo-rollout hostile soak bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac \
@@ -180,6 +180,12 @@ builtins: ## CALLS random calls of each family of builtins (20000; SEED), answer
 
 hostile: setup-demo wasm ## malformed and extreme requests of every kind, good ones between them; REQUESTS=n SEED=n
 	@$(CARGO) run -q --locked -p sidegate-tests --bin hostile -- --requests $(or $(REQUESTS),100000) --seed $(or $(SEED),1)
+
+metrics: setup-test wasm ## the reference of stats and codes, labels, alerts and dashboard against real proxies; UPDATE=1 rewrites it
+	@$(if $(UPDATE),SIDEGATE_BLESS=1) $(CARGO) test -q --locked -p sidegate-tests --test observability
+
+dashboard: setup-test wasm ## docs/images/dashboard.svg, drawn from a real run of four minutes
+	@$(CARGO) run -q --locked -p sidegate-tests --bin dashboard
 
 soak: setup-demo wasm ## policy, configuration, process, clock and server change and fail under load; MINUTES=n SEED=n
 	@$(CARGO) run -q --locked -p sidegate-tests --bin soak -- --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Finds or installs what building, the demo and the tests need, and says what it does.
 #   scripts/setup.sh demo    the wasm toolchain and the newest Envoy
-#   scripts/setup.sh test    that, the oldest supported Envoy, Node, Chromium and wasm-bindgen's test runner
+#   scripts/setup.sh test    that, the oldest supported Envoy, Node, Chromium, Prometheus and wasm-bindgen's test runner
 #   scripts/setup.sh differential  the wasm toolchain, the newest Envoy, and OPA with its Envoy plugin (Go)
 #   scripts/setup.sh bench   the wasm toolchain, the newest Envoy, Node, and where Go is there OPA and fortio
 #   scripts/setup.sh wasm    the wasm toolchain alone, silent where it is there
@@ -177,6 +177,31 @@ setup_man() {
         "install man-db, and run again"
 }
 
+# Unpacked, not installed: the package would start a service, on every address of the machine.
+setup_prometheus() {
+    local dir=$CACHE/prometheus work
+    if [ -x "$dir/prometheus" ] && [ -x "$dir/promtool" ]; then
+        say "prometheus: $dir (found before)"
+        return
+    fi
+    if have prometheus && have promtool; then
+        mkdir -p "$dir"
+        ln -sf "$(command -v prometheus)" "$(command -v promtool)" "$dir"
+    else
+        { have apt-get && have dpkg-deb; } || die "expected prometheus and promtool (tests ask a real Prometheus), found none" \
+            "install Prometheus 2.42 or newer, and run again"
+        work=$(mktemp -d "$WORK/prometheus.XXXXXX")
+        say "prometheus: apt-get download prometheus"
+        (cd "$work" && apt-get download -q prometheus >apt.log 2>&1) ||
+            { apt-get update -q && cd "$work" && apt-get download -q prometheus; } >&2 ||
+            die "could not download Debian's package prometheus" "install Prometheus 2.42 or newer, and run again"
+        dpkg-deb -x "$work"/prometheus_*.deb "$work/files"
+        mkdir -p "$dir"
+        mv "$work"/files/usr/bin/prometheus "$work"/files/usr/bin/promtool "$dir"
+    fi
+    say "prometheus: $("$dir/promtool" --version 2>&1 | head -n 1)"
+}
+
 setup_wasm_bindgen() {
     local version dir build
     version=$(locked_version wasm-bindgen)
@@ -263,6 +288,7 @@ case $part in
         setup_node
         setup_browser
         setup_man
+        setup_prometheus
         setup_wasm_bindgen
         ;;
     differential)

@@ -20,6 +20,7 @@ mod rego;
 pub mod signing;
 mod slice;
 mod sources;
+pub mod stats;
 pub mod testing;
 
 pub use archive::{files, pack};

@@ -7,12 +7,20 @@ use crate::places;
 /// # Panics
 /// It says something else.
 pub fn assert_written(path: &str, text: &str) {
+    assert_written_by("make attacks UPDATE=1", path, text);
+}
+
+/// The same of a file that another command writes.
+///
+/// # Panics
+/// It says something else.
+pub fn assert_written_by(command: &str, path: &str, text: &str) {
     let file = places::root().join(path);
     if std::env::var_os("SIDEGATE_BLESS").is_some() {
         std::fs::write(&file, text).expect("a file that can be written");
     }
     let written = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(written == text, "{path} is not what was seen; run: make attacks UPDATE=1");
+    assert!(written == text, "{path} is not what was seen; run: {command}");
 }
 
 /// The same of the part of a file between the comments `NAME:begin` and `NAME:end`.

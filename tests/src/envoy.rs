@@ -255,7 +255,7 @@ impl Drop for Envoy {
 
 /// A process that ends `child` when ours dies without running its destructors (an abort, a `kill -9`): its
 /// standard input then ends.
-fn watch(child: &Child) -> Option<Child> {
+pub(crate) fn watch(child: &Child) -> Option<Child> {
     Command::new("sh")
         .args(["-c", "read -r _; kill -9 \"$0\"", &child.id().to_string()])
         .stdin(Stdio::piped())

@@ -28,6 +28,7 @@ pub mod frames;
 pub mod grpc_upstream;
 pub mod hostile;
 pub mod mix;
+pub mod observe;
 pub mod opa_bundles;
 pub mod paths;
 pub mod places;

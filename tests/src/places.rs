@@ -51,6 +51,14 @@ pub fn fortio_binary() -> Result<PathBuf, String> {
     existing(path, "fortio", "scripts/setup.sh bench")
 }
 
+/// A program of Prometheus': `prometheus` or `promtool`.
+///
+/// # Errors
+/// It is not there; the message names the command that fetches it.
+pub fn prometheus_binary(name: &str) -> Result<PathBuf, String> {
+    existing(cache().join("prometheus").join(name), name, "scripts/setup.sh test")
+}
+
 /// `path`, or an error that says what was expected there and which command makes it.
 ///
 /// # Errors

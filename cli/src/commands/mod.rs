@@ -13,6 +13,7 @@ pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod publish;
 pub(crate) mod sarif;
+pub(crate) mod status;
 pub(crate) mod suggest;
 pub(crate) mod test;
 pub(crate) mod verify;
