@@ -12,6 +12,7 @@ mod diagnostics;
 pub mod graph;
 pub mod import;
 mod index;
+mod log;
 mod lower;
 pub mod publish;
 mod recompile;
