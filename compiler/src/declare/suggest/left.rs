@@ -113,7 +113,7 @@ impl Reason {
 }
 
 /// Where something was first left out, and how often.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
     /// How often.
     pub count: u64,

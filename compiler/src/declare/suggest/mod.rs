@@ -30,6 +30,7 @@ pub(crate) use left::shown;
 pub use left::{LeftOut, Reason};
 pub use propose::{Item, Rule, Target};
 pub use tally::When;
+pub(crate) use tally::shape;
 use tally::{Counted, Tally};
 
 /// Paths that are kept of all services together: some 200 MB.
