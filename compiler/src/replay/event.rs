@@ -9,6 +9,7 @@ use sidegate_engine::attributes::Phase;
 use sidegate_engine::eval::{Builtin, Context};
 
 use super::hidden::Pointer;
+use crate::declare::suggest::shown;
 
 type Text<'a> = Option<Cow<'a, str>>;
 
@@ -135,7 +136,7 @@ impl<'a> Event<'a> {
             Cow::Borrowed(path) => Cow::Borrowed(path.trim_start_matches('/')),
             Cow::Owned(path) => Cow::Owned(path.trim_start_matches('/').to_owned()),
         });
-        let code = |error: &Value| text(error, &["code"]).unwrap_or("error").to_owned();
+        let code = |error: &Value| shown(text(error, &["code"]).unwrap_or("error"));
         Ok(Self {
             decision_id: decision_id.unwrap_or_default(),
             revision: revision.filter(|revision| !revision.is_empty()),

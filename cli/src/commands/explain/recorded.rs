@@ -38,7 +38,14 @@ pub(super) fn run(recorded: &Recorded<'_>, format: Format, out: &mut dyn Write) 
         AskError::Failed(findings) => Failure::other(findings.to_string()),
         unknown => Failure::other(format!("decision `{id}` ({}): {unknown}", found.place)),
     })?;
-    print(&asked, &found.place, &state, format, out)?;
+    match format {
+        Format::Json => print(&asked, &found.place, &state, format, out)?,
+        Format::Text => {
+            let mut text = Vec::new();
+            print(&asked, &found.place, &state, format, &mut text)?;
+            out.write_all(harmless(&String::from_utf8_lossy(&text)).as_bytes())?;
+        }
+    }
     match &asked.lacks {
         Some(lacks) => Err(Failure::other(format!("the answer may have been another: {lacks}"))),
         None => Ok(if asked.allowed { Answer::Yes } else { Answer::No }),
@@ -149,4 +156,16 @@ fn answer(asked: &Asked, out: &mut dyn Write) -> Result<(), Failure> {
         reads => wrapped(out, "  reads ", 4, &reads.join(", "))?,
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn what_a_caller_wrote_moves_no_cursor() {
+        let text = "GET /a'\"\\ → é\n";
+        assert_eq!(harmless(text), text);
+        assert_eq!(harmless("\u{1b}[2J\u{202e}"), "\\u{1b}[2J\\u{202e}");
+    }
 }
