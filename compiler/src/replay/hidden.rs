@@ -22,6 +22,9 @@ const ALWAYS: [(&[&str], &[&str]); 8] = [
     (&["attributes", "metadataContext"], &["attributes", "metadataContext"]),
 ];
 
+/// What the filter says of the caller's certificate.
+const SOURCE: [&str; 2] = ["sidegate", "source"];
+
 impl Pointer {
     /// As RFC 6901 writes it.
     pub(crate) fn read(text: &str) -> Self {
@@ -56,16 +59,18 @@ pub(crate) fn hidden_read(hidden: &[Pointer], reads: &[Vec<String>]) -> Option<S
 
 /// Something that a policy reads and that was never recorded.
 pub(crate) fn unrecorded_read(input: &Value, phase: Phase, reads: &[Vec<String>]) -> Option<String> {
-    if phase == Phase::Connection {
-        return None;
-    }
     let is_missing = |path: &[&str]| *at(input, path) == Value::Undefined;
     let is_below = |read: &Vec<String>, path: &[&str]| {
         read.len() >= path.len() && read.iter().zip(path).all(|(a, b)| a == b)
     };
-    let missing =
-        ALWAYS.iter().find(|(path, sign)| reads.iter().any(|read| is_below(read, path)) && is_missing(sign));
-    missing.map(|(path, _)| format!("input.{}", path.join(".")))
+    let is_read = |path: &[&str]| reads.iter().any(|read| is_below(read, path));
+    let is_lacking = |path: &[&str], sign: &[&str]| is_read(path) && is_missing(sign);
+    // Who says which phase it is is the filter, which then has this, too.
+    if !is_missing(&["sidegate", "phase"]) && is_lacking(&SOURCE, &SOURCE) {
+        return Some(format!("input.{}", SOURCE.join(".")));
+    }
+    let mut always = ALWAYS.iter().filter(|_| phase != Phase::Connection);
+    always.find(|(path, sign)| is_lacking(path, sign)).map(|(path, _)| format!("input.{}", path.join(".")))
 }
 
 /// Whether nothing is known of the result.
@@ -148,6 +153,10 @@ mod tests {
         assert_eq!(missing("parsed_body.a", Phase::Request), None);
         assert_eq!(missing("parsed_path", Phase::Request).as_deref(), Some("input.parsed_path"));
         assert_eq!(missing("attributes.source.principal", Phase::Request), None);
+        assert_eq!(missing("sidegate.source.uri_sans", Phase::Request), None);
+        let input = Value::from_json_str(r#"{"sidegate": {"phase": "connection"}}"#).unwrap();
+        let missing = unrecorded_read(&input, Phase::Connection, &paths(&["sidegate.source.uri_sans"]));
+        assert_eq!(missing.as_deref(), Some("input.sidegate.source"));
     }
 
     #[test]

@@ -52,6 +52,15 @@ pub(super) fn run(recorded: &Recorded<'_>, format: Format, out: &mut dyn Write) 
     }
 }
 
+/// Text without what moves the cursor or turns letters round: some of it is what a caller wrote.
+fn harmless(text: &str) -> String {
+    let one = |c: char| match c {
+        '\n' | '"' | '\'' | '\\' => c.to_string(),
+        c => c.escape_debug().to_string(),
+    };
+    text.chars().map(one).collect()
+}
+
 fn print(
     asked: &Asked,
     place: &str,
