@@ -61,7 +61,7 @@ pub(crate) enum Miss {
 /// What cuts slices of one variant of the sources; it runs in a thread of its own, for a slicer borrows what it parsed.
 type Cutter = Sender<(Workload, Sender<Made>)>;
 /// What was made of a workload, and whether that is its own.
-type Made = Result<(Loaded, bool), Diagnostics>;
+type Made = Result<(Arc<Loaded>, bool), Diagnostics>;
 
 /// A state that can be asked.
 pub(crate) trait Policies: Sync {
@@ -239,7 +239,6 @@ impl Asking<'_, '_> {
         let (reply, answer) = channel();
         cutter.send((workload.clone(), reply)).map_err(|_| broken())?;
         let (policy, is_own) = answer.recv().map_err(|_| broken())?.map_err(Miss::Failed)?;
-        let policy = Arc::new(policy);
         if !is_own && self.variants.len() == 1 {
             return Ok(Arc::clone(self.common.get_or_init(|| policy)));
         }
@@ -256,12 +255,16 @@ impl Asking<'_, '_> {
             let asked = Mutex::new(asked);
             let next = || asked.lock().ok().and_then(|asked| asked.recv().ok());
             let result = slicing(&sources, &options, |slicer| {
+                // Several threads ask for the same at the same time.
+                let mut known: HashMap<Workload, Made> = HashMap::new();
                 while let Some((workload, reply)) = next() {
-                    let made = slicer.cut(&workload).and_then(|slice| {
-                        Ok((Loaded::new(&slice.built.bundle, &sources.root)?, slice.reads_workload))
+                    let made = known.entry(workload).or_insert_with_key(|workload| {
+                        let slice = slicer.cut(workload)?;
+                        let loaded = Loaded::new(&slice.built.bundle, &sources.root)?;
+                        Ok((Arc::new(loaded), slice.reads_workload))
                     });
                     // Who asked may have stopped.
-                    let _ = reply.send(made);
+                    let _ = reply.send(made.clone());
                 }
                 Ok(())
             });
