@@ -20,6 +20,9 @@ use crate::declare::suggest::{shape, shown};
 use crate::diagnostics::Diagnostics;
 use crate::slice::Workload;
 
+/// Policies that a thread keeps at hand: there are more only where a log names workloads and entry points at will.
+const MAX_POLICIES: usize = 50_000;
+
 /// What is asked by one thread.
 pub(super) struct Judge<'a> {
     new: Side<'a>,
@@ -148,6 +151,9 @@ impl Side<'_> {
         let (namespace, name) = workload.map_or(("", ""), |workload| (workload.namespace(), workload.name()));
         let key = format!("{namespace}/{name} {}", path.unwrap_or_default());
         let asking = self.asking;
+        if self.policies.len() >= MAX_POLICIES {
+            self.policies.clear();
+        }
         let policy = self.policies.entry(key).or_insert_with(|| asking.policy(workload, path).map(Rc::new));
         policy.as_ref().map(Rc::clone).map_err(|miss| miss.gap(event))
     }
@@ -243,7 +249,8 @@ impl<'a> Judge<'a> {
         change: Change,
         after: &Outcome,
     ) -> Option<(RuleAt, Option<String>)> {
-        if event.phase == Phase::Connection {
+        // Declarations speak of requests.
+        if event.phase != Phase::Request {
             return None;
         }
         let request = Request::from_input(&serde_json::to_value(&event.input).ok()?);
