@@ -238,7 +238,7 @@ bench-plan: cli ## how long `sidegate plan` takes; SERVICES=n declarations (10,0
 	time $(TARGET_DIR)/release/sidegate plan $(TARGET_DIR)/mesh-old $(TARGET_DIR)/mesh-new > $(TARGET_DIR)/plan.txt || test $$? = 1
 	@tail -1 $(TARGET_DIR)/plan.txt
 
-bench-replay: cli ## how long `sidegate replay` takes; EVENTS=n decisions (1,000,000) of SERVICES=n (1,000), a hundredth of which change
+bench-replay: cli ## how long `sidegate replay` takes; EVENTS=n decisions (1,000,000) of SERVICES=n (1,000), some of which change
 	@rm -rf $(TARGET_DIR)/mesh
 	@$(CARGO) run -q --locked -p sidegate-compiler --example mesh -- $(TARGET_DIR)/mesh $(or $(SERVICES),1000)
 	@$(CARGO) run -q --locked -p sidegate-compiler --example events -- $(TARGET_DIR)/events.json.gz $(or $(EVENTS),1000000) $(or $(SERVICES),1000)
