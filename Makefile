@@ -18,7 +18,7 @@ DEMO_ENTRYPOINT := storefront/authz/decision
 .PHONY: help attacks metrics dashboard fuzz miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
 	istio-rbac imports \
-	demo demo-rollout hostile soak bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac \
+	demo demo-rollout hostile soak bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac bench-replay \
 	bench-report bench-rollout simulate noop clean
 
 help: ## this list
@@ -243,6 +243,14 @@ bench-plan: cli ## how long `sidegate plan` takes; SERVICES=n declarations (10,0
 	@sed -i 's/GET, POST/GET, PUT/' $(TARGET_DIR)/mesh-new/services/ns7/*.yaml
 	time $(TARGET_DIR)/release/sidegate plan $(TARGET_DIR)/mesh-old $(TARGET_DIR)/mesh-new > $(TARGET_DIR)/plan.txt || test $$? = 1
 	@tail -1 $(TARGET_DIR)/plan.txt
+
+bench-replay: cli ## how long `sidegate replay` takes; EVENTS=n decisions (1,000,000) of SERVICES=n (1,000), some of which change
+	@rm -rf $(TARGET_DIR)/mesh
+	@$(CARGO) run -q --locked -p sidegate-compiler --example mesh -- $(TARGET_DIR)/mesh $(or $(SERVICES),1000)
+	@$(CARGO) run -q --locked -p sidegate-compiler --example events -- $(TARGET_DIR)/events.json.gz $(or $(EVENTS),1000000) $(or $(SERVICES),1000)
+	@sed -i 's/GET, POST/GET, PUT/' $(TARGET_DIR)/mesh/services/ns7/*.yaml
+	time $(TARGET_DIR)/release/sidegate replay $(TARGET_DIR)/events.json.gz -b $(TARGET_DIR)/mesh > $(TARGET_DIR)/replay.txt || test $$? = 1
+	@tail -3 $(TARGET_DIR)/replay.txt
 
 clean: ## remove what was built (the cache of tools stays)
 	$(CARGO) clean

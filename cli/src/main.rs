@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{
-    build, check, completions, eval, explain, graph, import, init, inspect, man, plan, publish, status,
-    suggest, test, verify,
+    build, check, completions, eval, explain, graph, import, init, inspect, man, plan, publish, replay,
+    status, suggest, test, verify,
 };
 use output::{Answer, Failure};
 
@@ -39,6 +39,7 @@ enum Command {
     Graph(graph::Args),
     Explain(Box<explain::Args>),
     Plan(plan::Args),
+    Replay(replay::Args),
     Init(init::Args),
     Import(import::Args),
     Test(test::Args),
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::Graph(args) => graph::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
         Command::Plan(args) => plan::run(&args, &mut out),
+        Command::Replay(args) => replay::run(&args, &mut out),
         Command::Init(args) => init::run(&args, &mut out),
         Command::Import(args) => import::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),

@@ -25,3 +25,25 @@ pub(crate) fn wrapped(out: &mut dyn Write, head: &str, indent: usize, text: &str
     }
     writeln!(out, "{}", line.trim_end())
 }
+
+/// The same for a line that begins with a sign, which says what colour it has.
+pub(crate) fn signed(
+    out: &mut dyn Write,
+    is_coloured: bool,
+    sign: &str,
+    indent: usize,
+    text: &str,
+) -> io::Result<()> {
+    let pad = " ".repeat(indent);
+    if !is_coloured {
+        return wrapped(out, &format!("{pad}{sign} "), indent.saturating_add(4), text);
+    }
+    let colour = match sign {
+        "+" => "32",
+        "-" => "31",
+        _ => "33",
+    };
+    write!(out, "\x1b[{colour}m")?;
+    wrapped(out, &format!("{pad}{sign} "), indent.saturating_add(4), text)?;
+    write!(out, "\x1b[0m")
+}

@@ -284,6 +284,7 @@ fn event(caller: &str, method: &str, path: &str, result: Json) -> Json {
                 "source": {"principal": format!("spiffe://cluster.local/ns/{}/sa/{}", caller.split('/').next().unwrap(), caller.split('/').nth(1).unwrap())},
                 "destination": {"principal": "spiffe://cluster.local/ns/pay/sa/payments"},
                 "request": {"http": {"method": method, "path": path, "headers": {}}},
+                "metadataContext": {},
             },
             "sidegate": {"workload": {"namespace": "pay", "name": "payments"}},
         },
@@ -316,9 +317,12 @@ fn recorded_decisions_are_decided_anew() {
     snapshot(
         dir.path(),
         "decisions.txt",
-        &[("plan new new --decisions log.jsonl", 1), ("plan new new --decisions log.json", 1)],
+        &[("plan old new --decisions log.jsonl", 1), ("plan new new --decisions log.json", 0)],
     );
+    let (code, out, err) =
+        sidegate(dir.path(), &words("plan old new --decisions log.json --format markdown"));
+    assert!(code == 1 && out.contains("- pay/payments: 1 decision would be denied, denied by"), "{out}{err}");
     write(dir.path(), "bad.jsonl", "{\"input\": \n");
     let (code, _, err) = sidegate(dir.path(), &words("plan new new --decisions bad.jsonl"));
-    assert!(code == 2 && err.contains("expected a decision log"), "{code} {err}");
+    assert!(code == 2 && err.contains("expected decisions, got none in 1 record"), "{code} {err}");
 }

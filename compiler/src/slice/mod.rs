@@ -46,6 +46,8 @@ pub struct Slice {
     pub built: Built,
     /// Base data that it was made from.
     pub reads: Vec<DataRead>,
+    /// Whether it depends on whose slice it is.
+    pub reads_workload: bool,
 }
 
 /// Base data that a slice was made from. Where there is nothing at the path, that is what counts.
@@ -185,9 +187,12 @@ impl Slicer<'_> {
         let revision = self.revision.clone().unwrap_or_else(|| self.revision(&kept));
         let program = Program { revision, ..program };
         let built = pack(&kept, &modules, &self.messages, program, &passes)?;
+        let meets = |path: &[String]| path.iter().zip(PLACE).all(|(key, own)| key == own);
+        let reads_workload = reads.paths().iter().any(|(path, _)| meets(path));
         let reads = reads.paths().into_iter();
         let reads = reads.map(|(path, whole)| DataRead { path: path.to_vec(), whole });
-        Ok(Slice { built, reads: reads.filter(|read| !is_own(&read.path)).collect() })
+        let reads = reads.filter(|read| !is_own(&read.path)).collect();
+        Ok(Slice { built, reads, reads_workload })
     }
 
     fn entries(&self, planner: &mut Planner<'_>) -> Result<(), Diagnostics> {

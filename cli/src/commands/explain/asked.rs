@@ -1,7 +1,7 @@
 //! What is asked for, from the arguments.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json};
 use sidegate_compiler::Workload;
@@ -15,19 +15,29 @@ use crate::output::{Failure, Format};
 /// with 1 if it is denied.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Folder with `services/` [default: .], or none with `--bundle`; then method and path.
+    /// Folder with `services/` [default: .], or none with `--bundle`; then method and path. With `--decision` the logs.
     #[arg(value_name = "[DIR] [METHOD PATH]", num_args = 0..=3)]
     asked: Vec<String>,
-    /// A bundle, instead of a folder.
+    /// A bundle, instead of a folder; with `--decision` either of them.
     #[arg(short, long, value_name = "FILE")]
     pub(super) bundle: Option<PathBuf>,
+    /// Explain the recorded decision of this id: `explain --decision ID LOG… -b FILE|DIR`. Exits with 2 where the log
+    /// lacks what the policy reads.
+    #[arg(long, value_name = "ID", requires = "bundle", conflicts_with_all = ["from", "to", "headers", "host", "port", "claim", "claims", "source"])]
+    decision: Option<String>,
+    /// The entry point that is asked about a recorded decision, instead of the one that it names.
+    #[arg(long, value_name = "PATH", requires = "decision")]
+    path: Option<String>,
+    /// The workload of a recorded decision that does not name one.
+    #[arg(long, value_name = "NS/NAME", requires = "decision")]
+    workload: Option<Workload>,
     /// Who calls: `NAMESPACE/SERVICE-ACCOUNT`, a whole principal (`spiffe://…`) or `anonymous`; may be repeated
     /// for a certificate with several names.
-    #[arg(long, value_name = "PRINCIPAL", required = true)]
+    #[arg(long, value_name = "PRINCIPAL", required_unless_present = "decision")]
     from: Vec<String>,
     /// The service that is called, or one of its workloads.
-    #[arg(long, value_name = "NS/SERVICE")]
-    to: Workload,
+    #[arg(long, value_name = "NS/SERVICE", required_unless_present = "decision")]
+    to: Option<Workload>,
     /// A header of the request; may be repeated.
     #[arg(short = 'H', long = "header", value_name = "NAME:VALUE")]
     headers: Vec<String>,
@@ -54,6 +64,16 @@ pub(crate) struct Args {
     pub(super) format: Format,
 }
 
+/// A recorded decision that is asked for.
+pub(super) struct Recorded<'a> {
+    pub(super) id: &'a str,
+    pub(super) logs: Vec<PathBuf>,
+    /// A bundle or a folder.
+    pub(super) policies: &'a Path,
+    pub(super) path: Option<&'a str>,
+    pub(super) workload: Option<&'a Workload>,
+}
+
 /// The arguments, read.
 pub(super) struct Asked {
     pub(super) dir: PathBuf,
@@ -68,10 +88,24 @@ pub(super) struct Asked {
 }
 
 impl Args {
+    /// The recorded decision that is asked for, if one is.
+    pub(super) fn recorded(&self) -> Result<Option<Recorded<'_>>, Failure> {
+        let (Some(id), Some(policies)) = (&self.decision, &self.bundle) else { return Ok(None) };
+        if self.asked.is_empty() {
+            return Err(Failure::other("expected LOG after `--decision ID`"));
+        }
+        let logs = self.asked.iter().map(PathBuf::from).collect();
+        let (path, workload) = (self.path.as_deref(), self.workload.as_ref());
+        Ok(Some(Recorded { id, logs, policies, path, workload }))
+    }
+
     pub(super) fn asked(&self) -> Result<Asked, Failure> {
         let Self {
             asked,
             bundle,
+            decision: _,
+            path: _,
+            workload: _,
             from,
             to,
             headers,
@@ -90,6 +124,7 @@ impl Args {
             ([dir, method, path], None) => (Some(dir), Some((method.clone(), path.clone()))),
             _ => return Err(Failure::other("expected METHOD and PATH, or neither, after `--bundle`")),
         };
+        let Some(to) = to else { return Err(Failure::other("expected `--to NS/SERVICE`")) };
         let names = names(from, trust_domain)?;
         let caller = match names.as_slice() {
             [] => "a caller without identity".to_owned(),

@@ -1,6 +1,7 @@
 //! `sidegate explain`
 
 mod asked;
+mod recorded;
 mod text;
 
 use std::io::Write;
@@ -23,7 +24,7 @@ struct Report<'a> {
     allowed: bool,
     /// Who asks, as people would say it.
     caller: &'a str,
-    workload: &'a Workload,
+    workload: &'a str,
     method: &'a str,
     path: &'a str,
     /// What the policy answers.
@@ -46,7 +47,36 @@ struct Report<'a> {
     rego: &'a [String],
 }
 
+impl<'a> Report<'a> {
+    /// The reasons of an answer, without the rest. What the files say is beside the point where Rego has decided
+    /// otherwise.
+    fn new(allowed: bool, explained: Option<&'a Explanation>) -> Self {
+        let field = |field: fn(&Explanation) -> &Vec<Reason>| {
+            explained.map_or(&[][..], |explained| field(explained).as_slice())
+        };
+        let is_declared_so = explained.is_some_and(|explained| explained.verdict.is_allowed == allowed);
+        Self {
+            allowed,
+            caller: "",
+            workload: "",
+            method: "",
+            path: "",
+            result: &Value::Undefined,
+            declared: explained.is_some(),
+            decided_by: if is_declared_so { field(|explained| &explained.decided) } else { &[] },
+            nearest: field(|explained| &explained.nearest),
+            odd_path: explained.and_then(|explained| explained.odd.as_ref()).map(ToString::to_string),
+            write: explained.and_then(|explained| explained.addition.as_ref()),
+            advice: explained.and_then(|explained| explained.advice.as_deref()),
+            rego: &[],
+        }
+    }
+}
+
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
+    if let Some(recorded) = args.recorded()? {
+        return recorded::run(&recorded, args.format, out);
+    }
     let asked = args.asked()?;
     let sources = sources(args, &asked)?;
     let mesh = sources.mesh().map_err(Failure::Findings)?;
@@ -72,24 +102,17 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
     if let Some(explained) = explained.as_ref().filter(|_| rego.is_empty()) {
         agree(allowed, explained)?;
     }
-    let none = Vec::new();
-    let field = |field: fn(&Explanation) -> &Vec<Reason>| explained.as_ref().map_or(&none, field);
-    // What the files say is beside the point where Rego has decided otherwise.
-    let is_declared_so = explained.as_ref().is_some_and(|explained| explained.verdict.is_allowed == allowed);
+    let shown = workload.to_string();
+    let of = Report::new(allowed, explained.as_ref());
     let report = Report {
-        allowed,
         caller: &asked.caller,
-        workload: &workload,
+        workload: &shown,
         method,
         path,
         result: &result,
         declared: service.is_some(),
-        decided_by: if is_declared_so { field(|explained| &explained.decided) } else { &none },
-        nearest: field(|explained| &explained.nearest),
-        odd_path: explained.as_ref().and_then(|explained| explained.odd.as_ref()).map(ToString::to_string),
-        write: explained.as_ref().and_then(|explained| explained.addition.as_ref()),
-        advice: explained.as_ref().and_then(|explained| explained.advice.as_deref()),
         rego: &rego,
+        ..of
     };
     match args.format {
         Format::Json => json(out, &report)?,

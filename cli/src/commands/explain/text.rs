@@ -37,7 +37,11 @@ pub(super) fn one(report: &Report<'_>, has_declarations: bool, out: &mut dyn Wri
     Ok(())
 }
 
-fn reasons(report: &Report<'_>, has_declarations: bool, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn reasons(
+    report: &Report<'_>,
+    has_declarations: bool,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let Report { allowed, decided_by, nearest, odd_path, write, advice, declared, workload, rego, .. } =
         report;
     writeln!(out)?;
@@ -64,7 +68,7 @@ fn reasons(report: &Report<'_>, has_declarations: bool, out: &mut dyn Write) -> 
         (true, false, None) => writeln!(out, "No rule allows it. What comes closest:")?,
         (true, true, _) => writeln!(out, "Not the declaration has decided this.")?,
     }
-    for reason in decided_by.iter().chain(*nearest) {
+    for reason in decided_by.iter().chain(nearest.iter()) {
         shown(reason, out)?;
     }
     if let Some(addition) = write.filter(|_| !*allowed) {

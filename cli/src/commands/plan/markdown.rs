@@ -3,9 +3,11 @@
 
 use std::io::Write;
 
-use sidegate_compiler::declare::{Access, Note, Plan, Replay, ReplayExample, ServiceChange};
+use sidegate_compiler::declare::{Access, Note, Plan, ServiceChange};
+use sidegate_compiler::replay::Replay;
 
 use super::{Report, words};
+use crate::commands::replay::text::{self as decisions, count};
 use crate::output::Failure;
 
 /// Services whose details are shown unfolded; and lines of one service that are shown at all.
@@ -40,8 +42,7 @@ fn service(change: &ServiceChange, own: &str, is_open: bool, out: &mut dyn Write
     let open = if is_open { " open" } else { "" };
     let (sign, what) = words::kind(change);
     let (gain, lose) = (gains.len() as u64, loses.len() as u64);
-    let counted =
-        format!("{}, {}", words::count(gain, "gain"), words::count(lose, "loss").replace("losss", "losses"));
+    let counted = format!("{}, {}", count(gain, "gain"), count(lose, "loss").replace("losss", "losses"));
     writeln!(
         out,
         "<details{open}><summary>{sign} <b>{}</b>{what}: {counted}</summary>\n",
@@ -80,23 +81,19 @@ fn row(access: &Access, gains: bool, own: &str, out: &mut dyn Write) -> Result<(
 }
 
 fn replayed(replay: &Replay, out: &mut dyn Write) -> Result<(), Failure> {
-    let Replay { decided, differ, skipped, groups } = replay;
-    writeln!(
-        out,
-        "#### {} decided anew, {differ} differently\n",
-        words::count(*decided, "recorded request")
-    )?;
-    for group in groups {
-        let word = if group.gains { "would be allowed" } else { "would be denied" };
-        let rule = escaped(&words::replayed(group));
-        let count = words::count(group.count, "request");
-        writeln!(out, "- {}: {count} {word}, {rule}", code(&group.workload))?;
-        for ReplayExample { principal, method, path, decision_id: _ } in &group.examples {
-            writeln!(out, "  - {} by {}", code(&format!("{method} {path}")), code(principal))?;
-        }
+    writeln!(out, "#### {}\n", escaped(&decisions::summary(replay)))?;
+    for group in replay.groups.iter().take(LINES) {
+        let rule =
+            decisions::rule(group, true).map(|rule| format!(", {}", escaped(&rule))).unwrap_or_default();
+        writeln!(out, "- {}{rule}", escaped(&decisions::title(group)))?;
+        writeln!(out, "  - {}", code(&decisions::who(group)))?;
     }
-    for (why, count) in skipped {
-        writeln!(out, "- left out: {} {}", words::count(*count, "event"), escaped(why))?;
+    let more = replay.groups.len().saturating_sub(LINES);
+    if more > 0 {
+        writeln!(out, "\n{more} more lines: `sidegate plan` shows them.")?;
+    }
+    for note in decisions::notes(replay) {
+        writeln!(out, "- {}", escaped(&note))?;
     }
     Ok(())
 }

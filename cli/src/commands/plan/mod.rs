@@ -4,17 +4,19 @@ mod markdown;
 mod text;
 mod words;
 
-use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use sidegate_compiler::declare::{self, Mesh, Plan, Replay};
+use sidegate_compiler::declare::{self, Mesh, Plan};
+use sidegate_compiler::replay::{Options, Replay};
 use sidegate_compiler::{Sources, Workload};
 use sidegate_engine::Value;
 use sidegate_engine::bundle;
 use sidegate_engine::limits::Limits;
 
+use super::logs;
+use super::replay::usable;
 use crate::output::{Answer, Failure, json, read};
 
 /// Show who gains and who loses access from one state of the policies to another, service by service. Exits with 0
@@ -27,10 +29,9 @@ pub(crate) struct Args {
     /// The policies as they will be: a folder or a bundle.
     #[arg(value_name = "NEW")]
     new: PathBuf,
-    /// Recorded decisions (OPA's decision log, as JSON lines or one array) to decide anew by NEW; `-` is standard
-    /// input.
+    /// Recorded decisions to decide anew by OLD and by NEW: logs as `replay` reads them. May stand several times.
     #[arg(long, value_name = "LOG")]
-    decisions: Option<PathBuf>,
+    decisions: Vec<PathBuf>,
     /// The workload of recorded decisions that do not name one.
     #[arg(long, value_name = "NS/NAME", requires = "decisions")]
     workload: Option<Workload>,
@@ -100,10 +101,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
     let (old_mesh, new_mesh) = (mesh(&old)?, mesh(&new)?);
     let plan = declare::plan(&old_mesh, &new_mesh, &args.trust_domain);
     let rego = rego(&old, &new);
-    let replay = match &args.decisions {
-        None => None,
-        Some(log) => Some(replay(&new, args.workload.as_ref(), log)?),
-    };
+    let replay = if args.decisions.is_empty() { None } else { Some(replay(args)?) };
     let report = Report { summary: Summary::of(&plan), plan: &plan, rego: &rego, decisions: replay.as_ref() };
     let own = args.trust_domain.as_str();
     match args.format {
@@ -114,7 +112,8 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
             text::print(&report, own, is_coloured, out)?;
         }
     }
-    let is_empty = plan.is_empty() && rego.is_empty() && replay.is_none_or(|replay| replay.differ == 0);
+    let is_empty =
+        plan.is_empty() && rego.is_empty() && replay.is_none_or(|replay| replay.counts.differ() == 0);
     Ok(if is_empty { Answer::Yes } else { Answer::No })
 }
 
@@ -132,15 +131,13 @@ fn mesh(sources: &Sources) -> Result<Mesh, Failure> {
     Ok(mesh.map(std::borrow::Cow::into_owned).unwrap_or_default())
 }
 
-fn replay(sources: &Sources, workload: Option<&Workload>, log: &Path) -> Result<Replay, Failure> {
-    let failed = |error: sidegate_compiler::Diagnostics| Failure::other(error.to_string());
-    if log == Path::new("-") {
-        return declare::replay(sources, workload, std::io::stdin()).map_err(failed);
-    }
-    let file = File::open(log).map_err(|error| {
-        Failure::other(format!("expected a readable file at `{}`: {error}", log.display()))
-    })?;
-    declare::replay(sources, workload, file).map_err(failed)
+fn replay(args: &Args) -> Result<Replay, Failure> {
+    let logs = logs::open(&args.decisions)?;
+    let (old, new) = (logs::state(&args.old, None)?, logs::state(&args.new, None)?);
+    let options = Options { workload: args.workload.clone(), ..Options::default() };
+    let replay = logs::replayed(&new, Some(&old), options, logs)?;
+    usable(&replay)?;
+    Ok(replay)
 }
 
 /// Files of Rego, and data, that differ and are not a service's own: those are in the plan.

@@ -2,11 +2,12 @@
 
 use std::io::Write;
 
-use sidegate_compiler::declare::{Access, Note, Plan, Replay, ReplayExample, ReplayGroup, ServiceChange};
+use sidegate_compiler::declare::{Access, Note, Plan, ServiceChange};
 
 use super::{Report, words};
+use crate::commands::replay::text as replayed;
 use crate::output::Failure;
-use crate::wrap::wrapped;
+use crate::wrap::{signed, wrapped};
 
 struct Printer<'o> {
     out: &'o mut dyn Write,
@@ -46,7 +47,8 @@ pub(super) fn print(
         writeln!(printer.out, "Plan: {}.", summary.words())?;
     }
     if let Some(replay) = decisions {
-        printer.replay(replay)?;
+        writeln!(printer.out)?;
+        replayed::print(replay, true, is_coloured, printer.out)?;
     }
     Ok(())
 }
@@ -54,19 +56,7 @@ pub(super) fn print(
 impl Printer<'_> {
     /// A line that begins with a sign.
     fn line(&mut self, sign: &str, indent: usize, text: &str) -> Result<(), Failure> {
-        let pad = " ".repeat(indent);
-        if !self.is_coloured {
-            return Ok(wrapped(self.out, &format!("{pad}{sign} "), indent.saturating_add(4), text)?);
-        }
-        let colour = match sign {
-            "+" => "32",
-            "-" => "31",
-            _ => "33",
-        };
-        write!(self.out, "\x1b[{colour}m")?;
-        wrapped(self.out, &format!("{pad}{sign} "), indent.saturating_add(4), text)?;
-        write!(self.out, "\x1b[0m")?;
-        Ok(())
+        Ok(signed(self.out, self.is_coloured, sign, indent, text)?)
     }
 
     fn note(&mut self, note: &Note, whose: &str) -> Result<(), Failure> {
@@ -106,27 +96,6 @@ impl Printer<'_> {
             wrapped(self.out, "      ", 8, &remark)?;
         }
         wrapped(self.out, "      ", 8, &words::rule(&access.rule, gains))?;
-        Ok(())
-    }
-
-    fn replay(&mut self, replay: &Replay) -> Result<(), Failure> {
-        let Replay { decided, differ, skipped, groups } = replay;
-        writeln!(self.out)?;
-        for group in groups {
-            let ReplayGroup { workload, gains, rule: _, count, examples } = group;
-            let (sign, word) = if *gains { ("+", "would be allowed") } else { ("-", "would be denied") };
-            let count = words::count(*count, "request");
-            self.line(sign, 0, &format!("{workload}: {count} {word}, {}", words::replayed(group)))?;
-            for ReplayExample { principal, method, path, decision_id: _ } in examples {
-                let caller = if principal.is_empty() { "a caller without identity" } else { principal };
-                wrapped(self.out, "    ", 6, &format!("{method} {path} by {caller}"))?;
-            }
-        }
-        let total = words::count(*decided, "recorded request");
-        writeln!(self.out, "Decisions: {total} decided anew, {differ} differently.")?;
-        for (why, count) in skipped {
-            writeln!(self.out, "Left out: {} {why}.", words::count(*count, "event"))?;
-        }
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The words of a plan.
 
-use sidegate_compiler::declare::{Access, ChangeKind, Effect, Methods, ReplayGroup, RuleRef, ServiceChange};
+use sidegate_compiler::declare::{Access, ChangeKind, Effect, Methods, RuleRef, ServiceChange};
 
 /// Callers that are listed before "and so on".
 const LISTED: usize = 12;
@@ -73,19 +73,4 @@ pub(super) fn kind(service: &ServiceChange) -> (&'static str, &'static str) {
         ChangeKind::Removed => ("-", " (no longer declared)"),
         ChangeKind::Changed => ("~", ""),
     }
-}
-
-/// The rule that decides recorded requests.
-pub(super) fn replayed(group: &ReplayGroup) -> String {
-    match (&group.rule, group.gains) {
-        (Some(rule), true) => format!("allowed by {}:{}", rule.file, rule.line),
-        (Some(rule), false) => format!("denied by {}:{}", rule.file, rule.line),
-        (None, true) => "allowed by Rego".to_owned(),
-        (None, false) => "allowed by no rule".to_owned(),
-    }
-}
-
-/// One thing, or several.
-pub(super) fn count(count: u64, one: &str) -> String {
-    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }

@@ -113,7 +113,7 @@ impl Reason {
 }
 
 /// Where something was first left out, and how often.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LeftOut {
     /// How often.
     pub count: u64,
@@ -147,7 +147,7 @@ impl Left {
 }
 
 /// Text of a log as it may be printed: short, and without anything that moves the cursor.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 100;
     let mut shown: String = text
         .chars()

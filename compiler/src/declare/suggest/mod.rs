@@ -12,7 +12,6 @@ mod general;
 mod left;
 mod look;
 mod propose;
-mod records;
 mod render;
 mod request;
 mod tally;
@@ -25,11 +24,13 @@ use serde::Serialize;
 use super::mesh::Mesh;
 use super::model::Segment;
 use super::words;
+use crate::log::{Piece, Records, What};
 use left::Left;
+pub(crate) use left::shown;
 pub use left::{LeftOut, Reason};
 pub use propose::{Item, Rule, Target};
-use records::{Piece, Records, What};
 pub use tally::When;
+pub(crate) use tally::shape;
 use tally::{Counted, Tally};
 
 /// Paths that are kept of all services together: some 200 MB.

@@ -190,7 +190,7 @@ impl Group {
 }
 
 /// A path with `{}` for its ids, and whether it has any.
-pub(super) fn shape(path: &str) -> (String, bool) {
+pub(crate) fn shape(path: &str) -> (String, bool) {
     let mut has_ids = false;
     let segments: Vec<&str> = path
         .split('/')

@@ -1,36 +1,48 @@
 //! A log taken apart into JSON objects: one on a line, or lists of them, one line or many; a piece at a time.
 //!
 //! Nothing is searched for inside other text. A line that does not begin with an object is no record, even if
-//! one stands in it: the rest of such lines is often what a caller wrote, as the name of its program is.
+//! one stands in it: the rest of such lines is often what a caller wrote, as the name of its program is. The one
+//! exception is what a filter writes into Envoy's log, after what Envoy writes before it.
 
 use std::io::{self, BufRead, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::envoy;
+
 /// Bytes that a record may have.
-pub(super) const MAX_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 /// How deep lists and objects may nest in a record.
 const MAX_DEPTH: u32 = 120;
 
 /// The records of one log.
-pub(super) struct Records<'r> {
+pub(crate) struct Records<'r> {
     reader: Box<dyn BufRead + 'r>,
     /// Of the byte that comes next, from 1.
     line: u64,
+    before: Before,
     buffer: Vec<u8>,
+}
+
+/// What stands before the next byte in its line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    Bracket,
+    More,
 }
 
 /// One record, or a line that is none.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Piece<'b> {
+pub(crate) struct Piece<'b> {
     /// Where it begins, from 1.
-    pub(super) line: u64,
-    pub(super) what: What<'b>,
+    pub(crate) line: u64,
+    pub(crate) what: What<'b>,
 }
 
 /// What was found.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum What<'b> {
+pub(crate) enum What<'b> {
     /// An object, whose braces are balanced.
     Object(&'b [u8]),
     /// The beginning of something else.
@@ -98,18 +110,18 @@ impl State {
 
 impl<'r> Records<'r> {
     /// Of a log that may be compressed by gzip.
-    pub(super) fn new(reader: impl Read + 'r) -> io::Result<Self> {
+    pub(crate) fn new(reader: impl Read + 'r) -> io::Result<Self> {
         let mut reader = BufReader::with_capacity(1 << 16, reader);
         let is_gzip = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
         let reader: Box<dyn BufRead + 'r> = match is_gzip {
             true => Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(reader))),
             false => Box::new(reader),
         };
-        Ok(Self { reader, line: 1, buffer: Vec::new() })
+        Ok(Self { reader, line: 1, before: Before::Nothing, buffer: Vec::new() })
     }
 
     /// The next one.
-    pub(super) fn next(&mut self) -> io::Result<Option<Piece<'_>>> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<Piece<'_>>> {
         loop {
             let Some(byte) = self.peek()? else { return Ok(None) };
             match byte {
@@ -126,12 +138,18 @@ impl<'r> Records<'r> {
 
     fn pass(&mut self, byte: u8) {
         self.line += u64::from(byte == b'\n');
+        self.before = match (byte, self.before) {
+            (b'\n', _) => Before::Nothing,
+            (b'[', Before::Nothing) => Before::Bracket,
+            _ => Before::More,
+        };
         self.reader.consume(1);
     }
 
     fn object(&mut self) -> io::Result<Piece<'_>> {
         let line = self.line;
         self.buffer.clear();
+        self.before = Before::More;
         let mut state = State::default();
         let mut is_whole = false;
         let mut is_over = false;
@@ -163,6 +181,12 @@ impl<'r> Records<'r> {
             }
             self.reader.consume(used);
         }
+        if is_whole
+            && !state.is_too_large
+            && let Some(inner) = envoy::unwrapped(&self.buffer)
+        {
+            self.buffer = inner;
+        }
         let what = match (state.is_too_large, is_whole) {
             (true, _) => What::TooLarge,
             (false, true) => What::Object(&self.buffer),
@@ -171,24 +195,50 @@ impl<'r> Records<'r> {
         Ok(Piece { line, what })
     }
 
-    /// The rest of a line.
+    /// The rest of a line, which has a record where a filter wrote it into Envoy's log.
     fn other(&mut self) -> io::Result<Piece<'_>> {
         const SHOWN: usize = 200;
-        let line = self.line;
+        let (line, before) = (self.line, self.before);
         self.buffer.clear();
+        let mut is_cut = false;
         loop {
             let chunk = self.reader.fill_buf()?;
             let end = chunk.iter().position(|byte| *byte == b'\n');
             let used = end.unwrap_or(chunk.len());
-            let room = SHOWN.saturating_sub(self.buffer.len());
+            let room = MAX_BYTES.saturating_sub(self.buffer.len());
+            is_cut |= used > room;
             self.buffer.extend(chunk.iter().take(used.min(room)));
             let is_over = end.is_some() || chunk.is_empty();
             self.reader.consume(used);
             if is_over {
-                return Ok(Piece { line, what: What::Other(&self.buffer) });
+                break;
             }
         }
+        let message = match before {
+            Before::More => None,
+            _ => envoy::message(&self.buffer, before == Before::Bracket),
+        };
+        let rest = message.and_then(|at| self.buffer.get(at..));
+        let what = match rest.map(|rest| (rest, whole(rest))) {
+            Some((rest, Some(length))) => What::Object(rest.get(..length).unwrap_or_default()),
+            Some(_) if is_cut => What::TooLarge,
+            _ => What::Other(self.buffer.get(..SHOWN).unwrap_or(&self.buffer)),
+        };
+        Ok(Piece { line, what })
     }
+}
+
+/// The length of the object that a text begins with, if it is whole and not nested too deep.
+fn whole(text: &[u8]) -> Option<usize> {
+    let mut state = State::default();
+    for (at, byte) in text.iter().enumerate() {
+        match state.step(*byte) {
+            Step::Go => {}
+            Step::Ends => return (!state.is_too_large).then_some(at.saturating_add(1)),
+            Step::Broken => return None,
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -248,6 +298,28 @@ mod tests {
             (9, "other {\"f\":"),
         ];
         assert_eq!(read(log), wanted(&found));
+    }
+
+    #[test]
+    fn a_filters_lines_in_envoys_log_are_records() {
+        let own = "[2026-11-29 18:00:00.123][17][warning][wasm] [source/x.cc:1] wasm log sidegate: ";
+        let istio = "2026-11-29T18:00:00.1Z\twarning\tenvoy wasm x.cc:1\twasm log sidegate: ";
+        let log = format!(
+            "{own}{{\"a\": \"}}\"}}\n{istio}{{\"b\": 2}}\tthread=9\n{own}{{\"cut\n{own}text\n{own}{{\"c\": 3}} {{\"d\": 4}}\n"
+        );
+        let found = read(log.as_bytes());
+        let cut = format!("other {}{{\"cut", own.strip_prefix('[').unwrap());
+        let text = format!("other {}text", own.strip_prefix('[').unwrap());
+        let wanted_ones = [
+            (1, "{\"a\": \"}\"}"),
+            (2, "{\"b\": 2}"),
+            (3, cut.as_str()),
+            (4, text.as_str()),
+            (5, "{\"c\": 3}"),
+        ];
+        assert_eq!(found, wanted(&wanted_ones));
+        let long = format!("{own}{{\"a\": \"{}\"}}\n{{}}", "x".repeat(2 * MAX_BYTES));
+        assert_eq!(read(long.as_bytes()), wanted(&[(1, "too large"), (2, "{}")]));
     }
 
     #[test]
