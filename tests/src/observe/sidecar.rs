@@ -95,6 +95,7 @@ impl Sidecar {
             "response_entrypoint": "envoy/authz/response",
             "network_entrypoint": "envoy/authz/connection",
             "mode": mode,
+            "decision_log": {"rate": 100_000},
             "verify": {"keys": keys},
         })
         .to_string();
