@@ -109,9 +109,15 @@ pub(crate) fn describe(gates: &Gates) -> String {
         Ok(()) => "decisions are kept".to_owned(),
         Err(why) => format!("no decisions are kept: {why}"),
     };
-    let form = if policy.table().is_some() { "a table" } else { "a plan" };
+    let form = |gate: &Gate| if gate.policy().table().is_some() { "a table" } else { "a plan" };
+    let mut forms = form(gate).to_owned();
+    for (gate, of) in [(&gates.response, "responses"), (&gates.connection, "connections")] {
+        if let Some(gate) = gate {
+            forms.push_str(&format!(", {} for {of}", form(gate)));
+        }
+    }
     format!(
-        "revision `{}`, {signed}, {form} that reads {reads}{waits}; {kept}",
+        "revision `{}`, {signed}, {forms}; reads {reads}{waits}; {kept}",
         policy.revision().escape_default()
     )
 }

@@ -221,7 +221,8 @@ fn one_vm_posts_what_all_have_and_loses_nothing() {
             .filter(|l| !l.is_empty())
             .map(|l| String::from_utf8(l.to_vec()).unwrap()),
     );
-    let mut numbers: Vec<i64> = posted.iter().map(|l| l[5..l.len() - 1].parse().unwrap()).collect();
+    let mut numbers: Vec<i64> =
+        posted.iter().map(|l| l.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()).collect();
     numbers.sort_unstable();
     let all: Vec<i64> = (0..60).collect();
     assert_eq!(numbers, all, "each once");
