@@ -2,15 +2,12 @@
 
 use sidegate_engine::Value;
 use sidegate_engine::attributes::Phase;
-use sidegate_engine::config::Mode;
 use sidegate_engine::gate::Gate;
-use sidegate_engine::log::Outcome;
 use sidegate_engine::needs::{Group, Needs};
 use sidegate_engine::policy::{LogPolicies, Policies, Policy};
 
 use crate::chance;
 use crate::loaded::Fixed;
-use crate::log;
 
 /// The gates of one bundle.
 pub(crate) struct Gates {
@@ -26,8 +23,6 @@ pub(crate) struct Gates {
     log: LogPolicies,
     /// The revision as JSON.
     revision: String,
-    /// The filter state of a request that is allowed.
-    allowed: String,
 }
 
 impl Gates {
@@ -35,7 +30,6 @@ impl Gates {
     pub(crate) fn new(policies: Policies, fixed: &Fixed) -> Self {
         let Policies { request, response, connection, log: log_policies } = policies;
         let revision = Value::from(request.revision()).to_string();
-        let allowed = log::state(Outcome::Allowed, "policy", Mode::Enforce, Some(&revision), None);
         let gate = |policy, phase| {
             let gate = Gate::new(policy, &fixed.workload, fixed.settings, chance::key());
             gate.in_phase(phase).with_aliases(&fixed.aliases)
@@ -45,7 +39,7 @@ impl Gates {
         let connection = connection.map(|policy| gate(policy, Phase::Connection));
         let mut needs = request.needs().clone();
         response.iter().for_each(|response| needs.extend(response.needs()));
-        Self { request, response, connection, needs, log: log_policies, revision, allowed }
+        Self { request, response, connection, needs, log: log_policies, revision }
     }
 
     /// The gate of this phase.
@@ -65,11 +59,6 @@ impl Gates {
     /// The revision as JSON.
     pub(crate) fn revision_json(&self) -> &str {
         &self.revision
-    }
-
-    /// The filter state of a request that is allowed, where nothing else is to be said of it.
-    pub(crate) fn allowed(&self) -> &str {
-        &self.allowed
     }
 
     /// What has to be known of a request.

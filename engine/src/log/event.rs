@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use regorus::Value;
+use regorus::value::Object;
+use regorus::{Rc, Value};
 
 use super::trace::Trace;
 use crate::attributes::{Phase, Workload};
-use crate::collections::{self, object};
+use crate::collections;
 use crate::config::Mode;
 use crate::decide::Waived;
 use crate::eval;
@@ -70,7 +71,7 @@ pub struct Event<'a> {
 
 /// The fields of an object under construction. Not inlined: there are many of them.
 #[derive(Default)]
-struct Fields(Vec<(Value, Value)>);
+struct Fields(Object);
 
 impl Outcome {
     /// The word in events, in filter state and as the last part of a counter's name.
@@ -171,7 +172,7 @@ impl Fields {
     #[inline(never)]
     fn put(&mut self, key: &str, value: Value) {
         if value != Value::Undefined {
-            self.0.push((Value::from(key), value));
+            self.0.insert(Value::from(key), value);
         }
     }
 
@@ -190,13 +191,25 @@ impl Fields {
 
     #[inline(never)]
     fn into_value(self) -> Value {
-        object(self.0)
+        Value::Object(Rc::new(self.0))
+    }
+}
+
+fn is_plain(value: &Value) -> bool {
+    match value {
+        Value::Set(_) => false,
+        Value::Array(items) => items.iter().all(is_plain),
+        Value::Object(fields) => {
+            fields.iter().all(|(key, value)| matches!(key, Value::String(_)) && is_plain(value))
+        }
+        _ => true,
     }
 }
 
 /// A value as JSON has it: sets are arrays, keys are texts.
 fn plain(value: Value) -> Value {
     match value {
+        value if is_plain(&value) => value,
         Value::Set(items) => Value::from(items.iter().cloned().map(plain).collect::<Vec<_>>()),
         Value::Array(items) => Value::from(items.iter().cloned().map(plain).collect::<Vec<_>>()),
         Value::Object(fields) => Value::from(collections::fields(fields.iter().map(|(key, value)| {

@@ -2,8 +2,6 @@
 
 use regorus::Value;
 
-use crate::collections::fields;
-
 /// A mask of the policy that cannot be followed; then nothing of the event is logged, as in OPA.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected a set of paths such as `/input/attributes` or of objects with `op` and `path`, got {0}")]
@@ -25,11 +23,15 @@ const SECRET_HEADERS: [&str; 5] =
     ["authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key"];
 
 /// Where headers are in the input.
-const HEADERS: [&str; 2] = ["/input/attributes/request/http/headers", "/input/response/headers"];
+const HEADERS: [&[&str]; 2] =
+    [&["input", "attributes", "request", "http", "headers"], &["input", "response", "headers"]];
 
 /// What may be secret as a whole.
-const BODIES: [&str; 3] =
-    ["/input/attributes/request/http/body", "/input/attributes/request/http/raw_body", "/input/parsed_body"];
+const BODIES: [&[&str]; 3] = [
+    &["input", "attributes", "request", "http", "body"],
+    &["input", "attributes", "request", "http", "raw_body"],
+    &["input", "parsed_body"],
+];
 
 /// What rules may speak of.
 const ROOTS: [&str; 3] = ["input", "nd_builtin_cache", "result"];
@@ -51,32 +53,29 @@ pub fn mask(mut event: Value, rules: &Value) -> Result<Masked, MaskError> {
         _ => Vec::new(),
     };
     let mut masked = Vec::new();
-    let headers = HEADERS.iter().flat_map(|at| SECRET_HEADERS.iter().map(move |name| format!("{at}/{name}")));
-    for path in headers.chain(BODIES.map(str::to_owned)) {
-        let parts = parts(&path);
-        // That there was no body is no secret.
-        let is_there =
-            parts.iter().try_fold(&event, |value, key| field(value, key)).is_some_and(|v| *v != Value::Null);
-        if is_there && let Some(without) = edit(&event, &parts, None) {
-            event = without;
-            erased.push(Value::from(path));
+    for path in HEADERS {
+        if let Some(headers) = inner(&mut event, path) {
+            erase_secrets(headers, &mut written(path), &mut erased);
         }
     }
-    if let Some(result) = field(&event, "result") {
-        let mut at = "/result".to_owned();
-        if let Some(result) = without_secrets(result, &mut at, &mut erased) {
-            event = with(&event, "result", result);
+    for path in BODIES {
+        // That there was no body is no secret.
+        let is_there = inner(&mut event, path).is_some_and(|body| *body != Value::Null);
+        if is_there && edit(&mut event, path, None) {
+            erased.push(Value::from(written(path)));
         }
+    }
+    if let Some(result) = inner(&mut event, &["result"]) {
+        erase_secrets(result, &mut "/result".to_owned(), &mut erased);
     }
     for Rule { path, upsert } in rules {
-        if let Some(changed) = edit(&event, &parts(&path), upsert.as_ref()) {
-            event = changed;
+        if edit(&mut event, &parts(&path), upsert.as_ref()) {
             if upsert.is_some() { &mut masked } else { &mut erased }.push(Value::from(path));
         }
     }
     for (key, paths) in [("erased", erased), ("masked", masked)] {
         if !paths.is_empty() {
-            event = with(&event, key, Value::from(paths));
+            edit(&mut event, &[key], Some(&Value::from(paths)));
         }
     }
     Ok(Masked(event))
@@ -152,80 +151,112 @@ fn field<'a>(object: &'a Value, key: &str) -> Option<&'a Value> {
     object.as_object().ok()?.get(&Value::from(key))
 }
 
-fn with(object: &Value, key: &str, value: Value) -> Value {
-    let old = object.as_object().ok().into_iter().flatten();
-    let old = old.map(|(key, value)| (key.clone(), value.clone()));
-    Value::from(fields(old.chain([(Value::from(key), value)])))
+/// What is at a path of objects.
+fn inner<'v>(value: &'v mut Value, path: &[&str]) -> Option<&'v mut Value> {
+    let mut place = value;
+    for key in path {
+        place = place.as_object_mut().ok()?.get_mut(&Value::from(*key))?;
+    }
+    Some(place)
 }
 
-/// The value with another in the place that `path` names, or without it; `None` where there is no such place. Like OPA,
-/// what is put somewhere makes the objects on the way, and arrays do not grow.
-fn edit(value: &Value, path: &[&str], upsert: Option<&Value>) -> Option<Value> {
-    let (key, rest) = path.split_first()?;
+fn written(path: &[&str]) -> String {
+    path.iter().fold(String::new(), |text, part| text + "/" + part)
+}
+
+/// Puts another value in the place that `path` names, or takes out what is there; false where there is no such place.
+/// Like OPA, what is put somewhere makes the objects on the way, and arrays do not grow.
+fn edit(value: &mut Value, path: &[&str], upsert: Option<&Value>) -> bool {
+    let Some((key, rest)) = path.split_first() else { return false };
     match value {
         Value::Object(_) => {
-            let old = field(value, key);
-            if rest.is_empty() && upsert.is_none() {
-                old?;
-                let kept = value.as_object().ok()?.iter().filter(|(name, _)| **name != Value::from(*key));
-                return Some(Value::from(fields(kept.map(|(name, value)| (name.clone(), value.clone())))));
-            }
-            let new = match (old, rest, upsert) {
-                (_, [], Some(put)) => put.clone(),
-                (Some(old), rest, upsert) => edit(old, rest, upsert)?,
-                (None, rest, Some(put)) => edit(&Value::new_object(), rest, Some(put))?,
-                (None, _, None) => return None,
-            };
-            Some(with(value, key, new))
-        }
-        Value::Array(items) => {
-            let at = key.parse::<usize>().ok().filter(|at| *at < items.len())?;
-            let mut items: Vec<Value> = items.iter().cloned().collect();
+            let Ok(object) = value.as_object_mut() else { return false };
+            let key = Value::from(*key);
             match (rest, upsert) {
-                ([], None) => drop(items.remove(at)),
-                ([], Some(put)) => *items.get_mut(at)? = put.clone(),
+                ([], None) => object.remove(&key).is_some(),
+                ([], Some(put)) => {
+                    object.insert(key, put.clone());
+                    true
+                }
                 (rest, upsert) => {
-                    let place = items.get_mut(at)?;
-                    *place = edit(place, rest, upsert)?;
+                    if upsert.is_some() && !object.contains_key(&key) {
+                        object.insert(key.clone(), Value::new_object());
+                    }
+                    object.get_mut(&key).is_some_and(|inner| edit(inner, rest, upsert))
                 }
             }
-            Some(Value::from(items))
         }
-        _ => None,
+        Value::Array(items) => {
+            let mut items: Vec<Value> = items.iter().cloned().collect();
+            let Some(at) = key.parse::<usize>().ok().filter(|at| *at < items.len()) else { return false };
+            let is_done = match (items.get_mut(at), rest, upsert) {
+                (Some(_), [], None) => {
+                    items.remove(at);
+                    true
+                }
+                (Some(place), [], Some(put)) => {
+                    *place = put.clone();
+                    true
+                }
+                (Some(place), rest, upsert) => edit(place, rest, upsert),
+                (None, ..) => false,
+            };
+            *value = Value::from(items);
+            is_done
+        }
+        _ => false,
     }
 }
 
-/// A policy's answer without the secrets that it sets; `None` where there are none. `at` is where it stands.
-fn without_secrets(value: &Value, at: &mut String, erased: &mut Vec<Value>) -> Option<Value> {
-    let mut is_changed = false;
-    let mut inner = |key: &str, value: &Value| {
+fn is_secret(key: &Value) -> bool {
+    match key {
+        Value::String(name) => SECRET_HEADERS.iter().any(|secret| name.eq_ignore_ascii_case(secret)),
+        _ => false,
+    }
+}
+
+fn has_secrets(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields.iter().any(|(key, value)| is_secret(key) || has_secrets(value)),
+        Value::Array(items) => items.iter().any(has_secrets),
+        _ => false,
+    }
+}
+
+/// Takes out what stands under the name of a secret, however deep. `at` is where `value` stands.
+fn erase_secrets(value: &mut Value, at: &mut String, erased: &mut Vec<Value>) {
+    if !has_secrets(value) {
+        return;
+    }
+    let mut below = |key: &str, value: Option<&mut Value>| {
         let length = at.len();
         at.push('/');
         at.push_str(key);
-        let new = if SECRET_HEADERS.iter().any(|secret| key.eq_ignore_ascii_case(secret)) {
-            erased.push(Value::from(at.as_str()));
-            is_changed = true;
-            None
-        } else {
-            let new = without_secrets(value, at, erased);
-            is_changed |= new.is_some();
-            Some(new.unwrap_or_else(|| value.clone()))
-        };
+        match value {
+            Some(value) => erase_secrets(value, at, erased),
+            None => erased.push(Value::from(at.as_str())),
+        }
         at.truncate(length);
-        new
     };
-    let new = match value {
-        Value::Object(object) => {
-            let key = |key: &Value| key.as_string().map(|key| key.to_string()).unwrap_or_default();
-            let kept =
-                object.iter().filter_map(|(name, value)| Some((name.clone(), inner(&key(name), value)?)));
-            Value::from(fields(kept))
+    match value {
+        Value::Object(_) => {
+            let Ok(object) = value.as_object_mut() else { return };
+            let secrets: Vec<Value> = object.keys_sorted().filter(|key| is_secret(key)).cloned().collect();
+            for key in secrets {
+                object.remove(&key);
+                below(key.as_string().map_or("", |key| key.as_ref()), None);
+            }
+            for (key, value) in object.iter_mut() {
+                below(key.as_string().map_or("", |key| key.as_ref()), Some(value));
+            }
         }
         Value::Array(items) => {
-            let kept = items.iter().enumerate().filter_map(|(at, value)| inner(&at.to_string(), value));
-            Value::from(kept.collect::<Vec<_>>())
+            let mut items: Vec<Value> = items.iter().cloned().collect();
+            for (at, value) in items.iter_mut().enumerate() {
+                below(&at.to_string(), Some(value));
+            }
+            *value = Value::from(items);
         }
-        _ => return None,
-    };
-    is_changed.then_some(new)
+        _ => {}
+    }
 }
