@@ -6,12 +6,14 @@ use serde_json::Value as Json;
 use sidegate_compiler::{BuildOptions, Sources, build};
 use sidegate_engine::Value;
 use sidegate_engine::attributes::{Attributes, Workload};
+use sidegate_engine::config::Mode;
 use sidegate_engine::decide::{Settings, Verdict};
 use sidegate_engine::decision::Decision;
 use sidegate_engine::gate::{Gate, Seed};
 use sidegate_engine::grpc::Messages;
 use sidegate_engine::input::{InputBuilder, RequestError};
 use sidegate_engine::limits::Limits;
+use sidegate_engine::log::{DecisionId, Event, Outcome, mask, trace};
 use sidegate_engine::needs::Needs;
 use sidegate_engine::plan::{ConstPool, Entry, Func, Operand, Program, Reg, Stmt, encode};
 use sidegate_engine::policy::Policy;
@@ -194,6 +196,7 @@ fn kept(bundle: &[u8], requests: &[Attributes]) {
     for attributes in requests.iter().chain(requests) {
         let (got, wanted) = (gate.decide(attributes), gate.decide_by_plan(attributes));
         assert_eq!(of(&got), of(&wanted), "{attributes:?}");
+        logged(&gate, &got, attributes);
         if got.error.is_some() {
             assert!(!got.actions.is_allow() && got.waived.is_none(), "no decision, and it is let through");
         } else if let Some(document) = gate.document(gate.needs(), attributes) {
@@ -203,6 +206,39 @@ fn kept(bundle: &[u8], requests: &[Attributes]) {
             assert_eq!(matches!(decision, Decision::Allow(_)), got.actions.is_allow(), "{document}");
         }
     }
+}
+
+/// What is logged of it is JSON on one line, and without the secrets.
+fn logged(gate: &Gate, verdict: &Verdict, attributes: &Attributes) {
+    let (labels, workload) = (Value::new_object(), packed::workload());
+    let event = Event {
+        labels: &labels,
+        id: DecisionId::new([7; 32]),
+        trace: trace(&attributes.headers),
+        revision: gate.policy().revision(),
+        path: "t/decision",
+        input: gate.document(&Needs::all(), attributes).unwrap_or(Value::Undefined),
+        result: gate.result(verdict, attributes),
+        error: verdict.error.as_ref().map(|error| (error.code(), error.to_string())),
+        requested_by: Some(workload.name),
+        now: 0,
+        took: None,
+        outcome: Outcome::Denied,
+        phase: attributes.phase,
+        mode: Mode::Enforce,
+        waived: verdict.waived,
+        status: None,
+    };
+    let line = mask(event.into_value(), &Value::Undefined).unwrap().line().unwrap();
+    assert!(!line.contains('\n'));
+    let event: Json = serde_json::from_str(&line).unwrap();
+    let http = &event["input"]["attributes"]["request"]["http"];
+    for name in ["authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key"] {
+        assert!(
+            http["headers"].get(name).is_none() && event["input"]["response"]["headers"].get(name).is_none()
+        );
+    }
+    assert!(http.get("body").is_none() && event["input"]["parsed_body"].is_null());
 }
 
 fn bundle(Sample { rego, .. }: &Sample) -> Vec<u8> {
