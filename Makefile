@@ -17,7 +17,7 @@ DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help attacks metrics dashboard fuzz miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
-	istio-rbac imports \
+	istio-rbac e2e-istio imports \
 	demo demo-rollout hostile soak bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac bench-replay \
 	bench-report bench-rollout simulate noop clean
 
@@ -142,6 +142,12 @@ lookups: ## random policies with lookups, without them and in the interpreter, 4
 registers: ## random policies with shared registers and with own ones, with lookups and without; COUNT=n SEED=n
 	@SIDEGATE_REGISTERS=$(or $(COUNT),4000) SIDEGATE_REGISTERS_SEED=$(or $(SEED),10000) $(CARGO) test -q --locked \
 		-p sidegate-compiler --test registers -- --nocapture
+
+e2e-istio: ## a real istiod, Istio's agents and Envoys: installed, changed, broken, removed (Go, root); ONLY=1.31, UPDATE=1 writes docs/e2e-istio.md
+	@scripts/setup.sh istio
+	@$(MAKE) wasm
+	@$(CARGO) build -q --locked -p sidegate -p sidegate-tests
+	@$(if $(UPDATE),SIDEGATE_BLESS=1) $(TARGET_DIR)/debug/e2e-istio $(ONLY)
 
 istio-rbac: ## writes anew what istiod makes of made-up AuthorizationPolicies (needs Go); SETS=n
 	@command -v go >/dev/null || { echo "istio-rbac: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }

@@ -4,6 +4,7 @@
 #   scripts/setup.sh test    that, the oldest supported Envoy, Node, Chromium, Prometheus and wasm-bindgen's test runner
 #   scripts/setup.sh differential  the wasm toolchain, the newest Envoy, and OPA with its Envoy plugin (Go)
 #   scripts/setup.sh bench   the wasm toolchain, the newest Envoy, Node, and where Go is there OPA and fortio
+#   scripts/setup.sh istio   the wasm toolchain, and what runs a real Istio (Go): see scripts/setup-istio.sh
 #   scripts/setup.sh wasm    the wasm toolchain alone, silent where it is there
 # Everything goes to $SIDEGATE_CACHE (default ~/.cache/sidegate), keyed by version; only rustup's target
 # and Debian's packages go where those tools put them. SIDEGATE_WASM_TOOLCHAIN=rustup|debian forces one.
@@ -310,5 +311,14 @@ case $part in
             say "Go is missing, and so are OPA and fortio: install it, and run: scripts/setup.sh bench"
         fi
         ;;
-    *) die "expected wasm, demo, test, differential or bench, got '$part'" ;;
+    istio)
+        setup_wasm_toolchain
+        setup_binaryen
+        for version in $ISTIO; do
+            envoy=ISTIO_${version//./_}_ENVOY
+            setup_envoy "${!envoy}"
+        done
+        "$ROOT/scripts/setup-istio.sh"
+        ;;
+    *) die "expected wasm, demo, test, differential, istio or bench, got '$part'" ;;
 esac

@@ -2,6 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// What builds all that a real Istio needs.
+const ISTIO_SETUP: &str = "scripts/setup.sh istio";
+
 /// The newest Envoy that is supported; the demo and the bench run on it.
 pub fn envoy_newest() -> String {
     version("ENVOY_NEWEST")
@@ -57,6 +60,38 @@ pub fn fortio_binary() -> Result<PathBuf, String> {
 /// It is not there; the message names the command that fetches it.
 pub fn prometheus_binary(name: &str) -> Result<PathBuf, String> {
     existing(cache().join("prometheus").join(name), name, "scripts/setup.sh test")
+}
+
+/// etcd.
+///
+/// # Errors
+/// It is not there; the message names the command that fetches it.
+pub fn etcd_binary() -> Result<PathBuf, String> {
+    existing(cache().join("etcd/etcd"), "etcd", ISTIO_SETUP)
+}
+
+/// A program of Kubernetes: `kube-apiserver` or `kubectl`.
+///
+/// # Errors
+/// It is not there; the message names the command that builds it.
+pub fn kubernetes_binary(name: &str) -> Result<PathBuf, String> {
+    existing(cache().join("kubernetes/current").join(name), name, ISTIO_SETUP)
+}
+
+/// A program or file of one version of Istio.
+///
+/// # Errors
+/// It is not there; the message names the command that builds it.
+pub fn istio_file(version: &str, name: &str) -> Result<PathBuf, String> {
+    let path = cache().join("istio").join(version).join("current").join(name);
+    existing(path, &format!("{name} of Istio {version}"), ISTIO_SETUP)
+}
+
+/// The versions of Istio that are tested, each with that of its sidecars' Envoy.
+pub fn istio_versions() -> Vec<(String, String)> {
+    let versions = version("ISTIO");
+    let envoy = |istio: &str| version(&format!("ISTIO_{}_ENVOY", istio.replace('.', "_")));
+    versions.trim_matches('"').split(' ').map(|istio| (istio.to_owned(), envoy(istio))).collect()
 }
 
 /// `path`, or an error that says what was expected there and which command makes it.

@@ -1,7 +1,7 @@
 //! A service on the loopback that answers every request with what it got of it, as JSON.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::escape;
 
 const MOST_HEADERS: usize = 1024;
+/// A free port on the loopback.
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 const MOST_BYTES: usize = 4 << 20;
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -57,18 +59,23 @@ impl Echo {
 }
 
 impl Upstream {
-    /// Starts the service on an ephemeral port.
+    /// Starts the service on a free port.
     pub fn start() -> Self {
-        Self::serving(None)
+        Self::start_on(LOOPBACK)
+    }
+
+    /// Starts it on this address.
+    pub fn start_on(address: SocketAddr) -> Self {
+        Self::serving(address, None)
     }
 
     /// The same, and every request is kept until it is [taken](Self::take).
     pub fn keeping() -> Self {
-        Self::serving(Some(Arc::default()))
+        Self::serving(LOOPBACK, Some(Arc::default()))
     }
 
-    fn serving(kept: Kept) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port on the loopback");
+    fn serving(address: SocketAddr, kept: Kept) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("a bound listener has an address");
         let served = Arc::new(AtomicUsize::new(0));
         let stop = Arc::new(AtomicBool::new(false));

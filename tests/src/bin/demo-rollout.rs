@@ -4,20 +4,19 @@
 #![allow(clippy::print_stdout, reason = "a program that shows what happens")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use rcgen::KeyPair;
 use serde_json::json;
 use sidegate_compiler::signing::KeySigner;
 use sidegate_tests::bundle_server::{BundleServer, Reply};
+use sidegate_tests::desk::{Desk, KEY_ID, Ran};
 use sidegate_tests::places;
 use sidegate_tests::rollout::{Load, Publisher, Site, SiteOptions};
 
 const WORKERS: usize = 4;
 const CLIENTS: usize = 16;
-const KEY_ID: &str = "net-2026";
 
 fn main() -> ExitCode {
     match demo() {
@@ -32,74 +31,38 @@ fn main() -> ExitCode {
     }
 }
 
-/// The network team's folder: policies, key, published tree.
-struct Desk {
-    dir: PathBuf,
-    program: PathBuf,
+/// Changes what the policy knows of the service.
+fn edit(desk: &Desk, version: u32, open: &[&str]) -> Result<(), String> {
+    let data = json!({"version": version.to_string(), "open": open});
+    println!("\n$ echo '{data}' > policies/services/shop/cart/data.json");
+    desk.write("policies/services/shop/cart/data.json", &data.to_string())
 }
 
-impl Desk {
-    fn new(dir: PathBuf) -> Result<Self, String> {
-        if dir.exists() {
-            fs::remove_dir_all(&dir).map_err(|e| format!("could not remove {}: {e}", dir.display()))?;
-        }
-        copy(&places::root().join("policies/examples/rollout"), &dir.join("policies"))?;
-        for name in ["net", "stranger"] {
-            let key = KeyPair::generate().map_err(|e| e.to_string())?;
-            write(&dir.join(format!("{name}.key.pem")), &key.serialize_pem())?;
-        }
-        let beside = std::env::current_exe().map_err(|e| e.to_string())?.with_file_name("sidegate");
-        let program = places::existing(beside, "the program `sidegate`", "cargo build -p sidegate")?;
-        Ok(Self { dir, program })
-    }
+/// Runs the program as one would, and shows what it says.
+fn sidegate(desk: &Desk, line: &str) -> Result<(), String> {
+    println!("$ sidegate {line}");
+    let Ran { is_success, text } = desk.sidegate(line)?;
+    text.lines().for_each(|line| println!("  {line}"));
+    if is_success { Ok(()) } else { Err(format!("`sidegate {line}` failed")) }
+}
 
-    /// The key as `verify.keys` has it.
-    fn key(&self) -> Result<serde_json::Value, String> {
-        let pem = fs::read(self.dir.join("net.key.pem")).map_err(|e| e.to_string())?;
-        let signer = KeySigner::new(&pem, KEY_ID, None).map_err(|e| e.to_string())?;
-        Ok(json!([{"id": KEY_ID, "algorithm": "ES256", "key": signer.public_key()}]))
-    }
-
-    /// Changes what the policy knows of the service.
-    fn edit(&self, version: u32, open: &[&str]) -> Result<(), String> {
-        let data = json!({"version": version.to_string(), "open": open});
-        println!("\n$ echo '{data}' > policies/services/shop/cart/data.json");
-        write(&self.dir.join("policies/services/shop/cart/data.json"), &data.to_string())
-    }
-
-    /// Runs the program as one would, and shows what it says.
-    fn sidegate(&self, line: &str) -> Result<(), String> {
-        println!("$ sidegate {line}");
-        let ran = Command::new(&self.program).args(line.split(' ')).current_dir(&self.dir).output();
-        let output = ran.map_err(|e| format!("could not run `sidegate`: {e}"))?;
-        for text in [&output.stdout, &output.stderr] {
-            String::from_utf8_lossy(text).lines().for_each(|line| println!("  {line}"));
-        }
-        if output.status.success() { Ok(()) } else { Err(format!("`sidegate {line}`: {}", output.status)) }
-    }
-
-    fn publish(&self, options: &str) -> Result<(), String> {
-        self.sidegate(&format!(
-            "publish {options} --to tree --sign-key net.key.pem --key-id {KEY_ID} --by ada"
-        ))
-    }
-
-    fn file(&self, path: &str) -> Result<Vec<u8>, String> {
-        let path = self.dir.join("tree").join(path.trim_start_matches('/'));
-        fs::read(&path).map_err(|e| format!("could not read {}: {e}", path.display()))
-    }
+fn publish(desk: &Desk, options: &str) -> Result<(), String> {
+    sidegate(desk, &format!("publish {options} --to tree --sign-key net.key.pem --key-id {KEY_ID} --by ada"))
 }
 
 fn demo() -> Result<usize, String> {
-    let desk = Desk::new(places::root().join("dist/demo-rollout"))?;
+    let desk = Desk::new(
+        places::root().join("dist/demo-rollout"),
+        &places::root().join("policies/examples/rollout"),
+    )?;
     println!("The network team publishes version 1 of the policies of two services.");
-    desk.publish("policies --revision v1")?;
+    publish(&desk, "policies --revision v1")?;
 
     let server = BundleServer::start();
-    server.serve_tree(&desk.dir.join("tree"));
+    server.serve_tree(&desk.dir().join("tree"));
     let envoy = places::envoy_newest();
     let options = SiteOptions { envoy: envoy.clone(), workers: WORKERS, ..SiteOptions::default() };
-    let site = Site::start_in(server, desk.key()?, &options, &desk.dir.join("envoy"))?;
+    let site = Site::start_in(server, desk.key()?, &options, &desk.dir().join("envoy"))?;
     site.wait_for_version(1)?;
     println!(
         "\nEnvoy {envoy} with {WORKERS} workers decides by it; {CLIENTS} clients never stop asking. \
@@ -110,16 +73,16 @@ fn demo() -> Result<usize, String> {
     let mut passed = 1;
 
     println!("\n--- A change");
-    desk.edit(2, &["", "items"])?;
+    edit(&desk, 2, &["", "items"])?;
     load.expect(2);
-    desk.publish("policies --revision v2")?;
+    publish(&desk, "policies --revision v2")?;
     println!("  all workers decide by it {:?} after that", rounded(load.settle()?));
     let old_pointer = desk.file(&Publisher::path())?;
     passed += 1;
 
     println!("\n--- A candidate, tried in shadow by all sidecars: it closes /items and opens /admin");
-    desk.edit(3, &["", "admin"])?;
-    desk.publish("policies --revision v3 --candidate --percent 100 --mode shadow")?;
+    edit(&desk, 3, &["", "admin"])?;
+    publish(&desk, "policies --revision v3 --candidate --percent 100 --mode shadow")?;
     let counts = ["same", "changed", "stricter", "looser"].map(|word| format!("candidate.{word}"));
     site.wait("the candidate to be asked", || {
         for (path, status) in [("/items", 200), ("/admin", 403), ("/pay", 403)] {
@@ -142,22 +105,22 @@ fn demo() -> Result<usize, String> {
 
     println!("\n--- It is what we want");
     load.expect(3);
-    desk.publish("--promote")?;
+    publish(&desk, "--promote")?;
     println!("  all workers decide by it {:?} after that", rounded(load.settle()?));
     check(&site, &[("/items", 403), ("/admin", 200)])?;
     passed += 1;
 
     println!("\n--- Somebody else's pointers, and one of yesterday's");
-    let stranger = Publisher { signer: stranger(&desk)?, serial: 90, epoch: 0 };
+    let stranger = Publisher { signer: stranger()?, serial: 90, epoch: 0 };
     let forged = forged(&desk, stranger)?;
     passed += refused(&site, "signed by a stranger under our key's name", "signature_bad", &forged)?;
     passed += refused(&site, "version 2, sent again", "pointer_replay", &old_pointer)?;
 
     println!("\n--- A blob that was damaged on its way");
     let before = blobs(&desk)?;
-    desk.edit(4, &["", "items", "admin"])?;
+    edit(&desk, 4, &["", "items", "admin"])?;
     site.server.set(&Publisher::path(), Reply::ok(desk.file(&Publisher::path())?));
-    desk.publish("policies --revision v4")?;
+    publish(&desk, "policies --revision v4")?;
     let new = blobs(&desk)?.into_iter().find(|name| !before.contains(name)).ok_or("expected a new blob")?;
     let path = format!("/blobs/sha256/{new}");
     let mut bytes = desk.file(&path)?;
@@ -176,14 +139,14 @@ fn demo() -> Result<usize, String> {
 
     println!("\n--- Back to version 2");
     load.expect(2);
-    desk.publish("--rollback v2")?;
+    publish(&desk, "--rollback v2")?;
     println!("  all workers decide by it {:?} after that", rounded(load.settle()?));
     check(&site, &[("/items", 200), ("/admin", 403)])?;
     passed += 1;
 
     println!("\n--- What the books say");
-    desk.sidegate("publish --history --to tree")?;
-    desk.sidegate("publish --list --to tree")?;
+    sidegate(&desk, "publish --history --to tree")?;
+    sidegate(&desk, "publish --list --to tree")?;
     let asked = load.finish()?;
     println!(
         "\n{asked} requests meanwhile, every one decided by the policy that was published last or the one before."
@@ -218,9 +181,9 @@ fn check(site: &Site, wanted: &[(&str, u16)]) -> Result<(), String> {
     Ok(())
 }
 
-fn stranger(desk: &Desk) -> Result<KeySigner, String> {
-    let pem = fs::read(desk.dir.join("stranger.key.pem")).map_err(|e| e.to_string())?;
-    KeySigner::new(&pem, KEY_ID, None).map_err(|e| e.to_string())
+fn stranger() -> Result<KeySigner, String> {
+    let key = KeyPair::generate().map_err(|e| e.to_string())?;
+    KeySigner::new(key.serialize_pem().as_bytes(), KEY_ID, None).map_err(|e| e.to_string())
 }
 
 /// A pointer to what is published, by another key.
@@ -232,27 +195,9 @@ fn forged(desk: &Desk, mut by: Publisher) -> Result<Vec<u8>, String> {
 }
 
 fn blobs(desk: &Desk) -> Result<Vec<String>, String> {
-    let dir = desk.dir.join("tree/blobs/sha256");
+    let dir = desk.dir().join("tree/blobs/sha256");
     let listed = fs::read_dir(&dir).map_err(|e| format!("could not read {}: {e}", dir.display()))?;
     Ok(listed.filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect())
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
-    let at = |e: std::io::Error| format!("could not copy {}: {e}", from.display());
-    fs::create_dir_all(to).map_err(at)?;
-    for entry in fs::read_dir(from).map_err(at)? {
-        let (path, name) = entry.map(|entry| (entry.path(), entry.file_name())).map_err(at)?;
-        if path.is_dir() {
-            copy(&path, &to.join(name))?;
-        } else {
-            fs::copy(&path, to.join(name)).map_err(at)?;
-        }
-    }
-    Ok(())
-}
-
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    fs::write(path, text).map_err(|e| format!("could not write {}: {e}", path.display()))
 }
 
 fn rounded(duration: Duration) -> Duration {
