@@ -16,7 +16,7 @@ DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
 .PHONY: help attacks metrics dashboard fuzz miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
+	test-policies test-cases matrix conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
 	istio-rbac imports \
 	demo demo-rollout hostile soak bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac bench-replay \
 	bench-report bench-rollout simulate noop clean
@@ -100,6 +100,10 @@ test-policies: ## the sample policies' and the library's own tests, every line o
 
 test-cases: setup-test wasm ## the cases alone; CASES=word runs those whose name has it
 	$(CARGO) test --locked -p sidegate-tests --test cases -- $(CASES)
+
+matrix: wasm ## every test with an Envoy on every Envoy that is supported; UPDATE=1 writes README's table, ONLY=1.38 some
+	@scripts/setup.sh matrix
+	@$(CARGO) run -q --locked -p sidegate-tests --bin matrix -- $(if $(UPDATE),--update) $(if $(ONLY),--only "$(ONLY)") $(HOST_CRATES)
 
 # Go is needed for OPA's own cases and programs alone; OPA_CASES=DIR takes the cases from elsewhere.
 OPA_QUESTIONS := $(TARGET_DIR)/conformance
