@@ -15,7 +15,7 @@ HOST_CRATES := --workspace $(addprefix --exclude ,$(WASM_ONLY))
 DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
-.PHONY: help attacks metrics dashboard fuzz miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
+.PHONY: help attacks metrics dashboard fuzz miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm oci test-oci cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases matrix conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
 	istio-rbac imports \
 	demo demo-rollout hostile soak bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac bench-replay \
@@ -42,6 +42,11 @@ wasm: setup-wasm ## dist/sidegate.wasm, its imports and size checked
 	@mkdir -p dist
 	@scripts/optimize-wasm.sh $(WASM_OUT)/sidegate.wasm dist/sidegate.wasm
 	@$(CARGO) run -q --locked -p sidegate-tests --bin check-wasm -- dist/sidegate.wasm
+
+# The commit is said where git knows it; what is not committed is said to be besides.
+oci: wasm ## dist/sidegate.oci and .tar: the filter as an OCI image for Istio, the same bytes each time (docs/oci.md)
+	@revision=$$(git describe --always --abbrev=40 --match=- --dirty 2>/dev/null || true); \
+	$(CARGO) run -q --locked -p sidegate-tests --bin oci -- dist/sidegate.wasm dist/sidegate.oci $${revision:+--revision $$revision}
 
 cli: ## target/release/sidegate
 	@echo "cli: building sidegate"
@@ -151,6 +156,10 @@ istio-rbac: ## writes anew what istiod makes of made-up AuthorizationPolicies (n
 	@command -v go >/dev/null || { echo "istio-rbac: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
 	@$(CARGO) run -q --locked -p sidegate-compiler --example policies -- 1 $(or $(SETS),60) > $(TARGET_DIR)/policies.jsonl
 	@cd tests/istio/rbac && go run . < $(abspath $(TARGET_DIR))/policies.jsonl > ../rbac.new && mv ../rbac.new ../rbac.jsonl
+
+test-oci: oci ## the image pulled from a registry on 127.0.0.1 by the code of Istio's agent (needs Go)
+	@command -v go >/dev/null || { echo "test-oci: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
+	@cd tests/istio/oci && go run . ../../../dist/sidegate.oci ../../../dist/sidegate.wasm
 
 imports: ## AuthorizationPolicies made up, as declarations and by a model of Istio; COUNT=n SEED=n
 	@SIDEGATE_IMPORTS=$(or $(COUNT),1500) SIDEGATE_IMPORT_SEED=$(or $(SEED),1) $(CARGO) test -q --locked \

@@ -31,6 +31,7 @@ pub mod hostile;
 pub mod matrix;
 pub mod mix;
 pub mod observe;
+pub mod oci;
 pub mod opa_bundles;
 pub mod paths;
 pub mod places;

@@ -9,6 +9,7 @@ use sidegate_tests::paths::{self, Fleet};
 use sidegate_tests::{features, places};
 
 const NAMES: &str = r#"
+about: How many names of a caller a filter is told.
 policy:
   policy.rego: |
     package envoy.authz

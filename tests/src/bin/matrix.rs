@@ -1,4 +1,4 @@
-//! Runs all tests that start an Envoy on every version that is supported, and keeps the table of it in README:
+//! Runs all tests that run on several Envoys on every version that is supported, and keeps the table of it in README:
 //! `matrix [--update] [--only WORD] [CARGO'S ARGUMENTS]`, where WORD is in the versions that are wanted. A failure names
 //! the version and the case. Exits 1 where something failed.
 #![allow(clippy::print_stdout, reason = "a program that prints what it found")]
@@ -40,9 +40,10 @@ fn go() -> Result<bool, String> {
     if versions.is_empty() {
         return Err(format!("no supported Envoy has `{only}` in its version"));
     }
-    let names = matrix::names()?;
+    let chosen = matrix::chosen()?;
+    let names: Vec<&str> = chosen.keys().map(String::as_str).collect();
     println!("matrix: {} on {}", names.join(" "), versions.join(" "));
-    let programs = matrix::build(&names, &crates)?;
+    let programs = matrix::build(&chosen, &crates)?;
     let logs = places::root().join("target/matrix");
     let mut rows = BTreeMap::new();
     for version in &versions {
