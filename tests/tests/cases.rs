@@ -114,12 +114,13 @@ impl Cases {
         };
         let fleet = started.get_or_init(start).as_ref().map_err(Clone::clone)?;
         let requests: Vec<_> = file.all().map(|request| request.of_envoy(version)).collect();
-        let count = |at: usize, n: usize| counts[at].fetch_add(n, Ordering::SeqCst);
-        count(0, requests.len());
-        count(2, file.all().filter(|request| request.before_in(version).is_some()).count());
+        let [asked, right, older] = counts;
+        asked.fetch_add(requests.len(), Ordering::SeqCst);
+        let differing = file.all().filter(|request| request.before_in(version).is_some()).count();
+        older.fetch_add(differing, Ordering::SeqCst);
         check(requests.iter(), |request| fleet.ask(file, request))?;
         fleet.check_vms()?;
-        count(1, requests.len());
+        right.fetch_add(requests.len(), Ordering::SeqCst);
         Ok(())
     }
 
@@ -128,7 +129,7 @@ impl Cases {
         let started = self.fleets.iter().filter_map(|lazy| Some((lazy, lazy.started.get()?.as_ref().ok()?)));
         let mut all = true;
         for (LazyFleet { version, counts, .. }, fleet) in started {
-            let [asked, right, older] = [0, 1, 2].map(|at| counts[at].load(Ordering::SeqCst));
+            let [asked, right, older] = counts.each_ref().map(|count| count.load(Ordering::SeqCst));
             println!("{}", Tally { version: version.clone(), asked, right, older }.to_line());
             match fleet.check_vms() {
                 Ok(()) => println!("envoy {version}: no VM was reloaded or made anew"),
