@@ -106,9 +106,10 @@ test-policies: ## the sample policies' and the library's own tests, every line o
 test-cases: setup-test wasm ## the cases alone; CASES=word runs those whose name has it
 	$(CARGO) test --locked -p sidegate-tests --test cases -- $(CASES)
 
-matrix: wasm ## every test with an Envoy on every Envoy that is supported; UPDATE=1 writes README's table, ONLY=1.38 some
+matrix: wasm ## every test with an Envoy on every Envoy that is supported; UPDATE=1 writes README's table; ONLY=1.38 TEST=name
 	@scripts/setup.sh matrix
-	@$(CARGO) run -q --locked -p sidegate-tests --bin matrix -- $(if $(UPDATE),--update) $(if $(ONLY),--only "$(ONLY)") $(HOST_CRATES)
+	@$(CARGO) run -q --locked -p sidegate-tests --bin matrix -- $(if $(UPDATE),--update) $(if $(ONLY),--only "$(ONLY)") \
+		$(if $(TEST),--test "$(TEST)") $(HOST_CRATES)
 
 # Go is needed for OPA's own cases and programs alone; OPA_CASES=DIR takes the cases from elsewhere.
 OPA_QUESTIONS := $(TARGET_DIR)/conformance

@@ -42,6 +42,11 @@ pub fn envoys_again() -> Vec<String> {
     version("ENVOYS_AGAIN").split_whitespace().map(str::to_owned).collect()
 }
 
+/// Versions of the package whose Envoy runs no wasm.
+pub fn envoys_without_wasm() -> Vec<String> {
+    version("ENVOYS_WITHOUT_WASM").split_whitespace().map(str::to_owned).collect()
+}
+
 /// Whether an Envoy is one before `first`, which may have fewer numbers: `1.38`.
 pub fn is_before(version: &str, first: &str) -> bool {
     let numbers = |text: &str| -> Vec<u32> { text.split('.').filter_map(|n| n.parse().ok()).collect() };

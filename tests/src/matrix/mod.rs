@@ -1,19 +1,21 @@
 //! All tests that run on several Envoys, run on every version that is supported, and the table of it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::Deserialize;
 
-use crate::{features, places};
+mod logs;
+mod table;
 
-/// Where the table is.
-const PAGE: &str = "README.md";
-const BEGIN: &str = "<!-- matrix:begin -->\n";
-const END: &str = "<!-- matrix:end -->";
+pub use self::logs::Logs;
+pub use self::table::{keep, table};
+use crate::certs::{Authority, spiffe};
+use crate::envoy::validate;
+use crate::envoy_config::{Listener, bootstrap, wasm_filter};
+use crate::places;
 
 /// What a run of the cases says of one Envoy.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -36,17 +38,6 @@ pub struct Program {
     path: PathBuf,
     /// Where cargo would run it.
     folder: PathBuf,
-}
-
-/// What came of one version.
-#[derive(Clone, Debug, Default)]
-pub struct Row {
-    /// The cases.
-    pub cases: Tally,
-    /// Tests that passed, the files of cases among them.
-    pub passed: usize,
-    /// What failed: the program, and the end of what it said.
-    pub failures: Vec<(String, String)>,
 }
 
 /// A line of cargo's, about something it has built.
@@ -156,99 +147,30 @@ pub fn build(chosen: &Chosen, crates: &[String]) -> Result<Vec<Program>, String>
     }
 }
 
-/// Runs them all on one version; what each says goes into a file of `logs`.
+/// Finds that an Envoy has no V8, as it is said of it.
 ///
 /// # Errors
-/// One cannot be run.
-pub fn run(version: &str, programs: &[Program], logs: &Path) -> Result<Row, String> {
-    fs::create_dir_all(logs).map_err(|e| format!("{}: {e}", logs.display()))?;
-    let mut row = Row::default();
-    for program in programs {
-        let mut command = Command::new(&program.path);
-        command.current_dir(&program.folder).env("SIDEGATE_ENVOYS", version).env_remove("SIDEGATE_BLESS");
-        match program.tests.is_empty() {
-            true => command.arg(format!("envoy-{version}::")),
-            false => command.args(&program.tests).arg("--exact"),
-        };
-        let output =
-            command.output().map_err(|e| format!("could not run {}: {e}", program.path.display()))?;
-        let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
-        said.push_str(&String::from_utf8_lossy(&output.stderr));
-        let log = logs.join(format!("{}.txt", program.name));
-        fs::write(&log, &said).map_err(|e| format!("{}: {e}", log.display()))?;
-        let passed = passed(&said);
-        row.passed += passed;
-        if let Some(tally) = said.lines().find_map(Tally::from_line) {
-            row.cases = tally;
-        }
-        // A name that is no test's would be left out without a word.
-        if !output.status.success() || passed < program.tests.len().max(1) {
-            let at = said.find("failures:").unwrap_or_default();
-            let text: Vec<&str> = said[at..].lines().take(60).collect();
-            row.failures.push((program.name.clone(), text.join("\n")));
-        }
+/// It has, or does not say that it has none.
+pub fn runs_no_wasm(version: &str) -> Result<(), String> {
+    let dir = tempfile::TempDir::new().map_err(|e| e.to_string())?;
+    let own = Authority::new(dir.path()).identity("service", &spiffe("default", "service"));
+    let listener = Listener {
+        name: "inbound",
+        identity: &own,
+        plaintext: true,
+        filters: vec![wasm_filter("sidegate", &places::filter_wasm()?, "{}")],
+        route_metadata: None,
+        access_log: None,
+        cluster: None,
+    };
+    let said = validate(version, &bootstrap(&[listener.to_json()], &[]), dir.path())?;
+    if !said.accepted && said.log.contains("compiled without support for it") {
+        return Ok(());
     }
-    Ok(row)
-}
-
-/// The number in `test result: ok. 12 passed; …`.
-fn passed(said: &str) -> usize {
-    let lines = said.lines().filter(|line| line.starts_with("test result: "));
-    let counts = lines
-        .filter_map(|line| line.split(' ').zip(line.split(' ').skip(1)).find(|(_, word)| *word == "passed;"));
-    counts.filter_map(|(count, _)| count.parse::<usize>().ok()).sum()
-}
-
-/// The table of README.
-pub fn table(rows: &BTreeMap<String, Row>) -> String {
-    let mut text = "| Envoy | cases | all tests | what it lacks |\n|---|---|---|---|\n".to_owned();
-    for version in places::envoys_supported() {
-        let Some(Row { cases, passed, failures }) = rows.get(&version) else { continue };
-        let missing: Vec<String> = features::MISSED
-            .iter()
-            .zip(1..)
-            .filter(|(feature, _)| !feature.is_in(&version))
-            .map(|(_, number)| format!("({number})"))
-            .collect();
-        let tests = match failures.len() {
-            0 => format!("{passed} passed"),
-            _ => format!(
-                "{passed} passed, failures in {}",
-                failures.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ")
-            ),
-        };
-        let missing = if missing.is_empty() { "nothing".to_owned() } else { missing.join(" ") };
-        let _ = writeln!(text, "| {version} | {} of {} | {tests} | {missing} |", cases.right, cases.asked);
-    }
-    text.push('\n');
-    let names = features::MISSED.iter().zip(1..);
-    let names: Vec<String> = names
-        .map(|(feature, number)| format!("({number}) {}, from {} on", feature.name, feature.since))
-        .collect();
-    let again = places::envoys_again();
-    let _ = writeln!(text, "{}.", names.join(";\n"));
-    for version in again {
-        let _ =
-            writeln!(text, "{version} is {} packed anew.", version.split(".post").next().unwrap_or_default());
-    }
-    text
-}
-
-/// Writes the table into the page, or says that it is another.
-///
-/// # Errors
-/// The page has no place for it, cannot be written, or says something else.
-pub fn keep(table: &str, is_update: bool) -> Result<(), String> {
-    let path = places::root().join(PAGE);
-    let page = fs::read_to_string(&path).map_err(|e| format!("{PAGE}: {e}"))?;
-    let (before, rest) =
-        page.split_once(BEGIN).ok_or_else(|| format!("expected `{}` in {PAGE}", BEGIN.trim()))?;
-    let (_, after) = rest.split_once(END).ok_or_else(|| format!("expected `{END}` in {PAGE}"))?;
-    let wanted = format!("{before}{BEGIN}{table}{END}{after}");
-    if is_update {
-        return fs::write(&path, wanted).map_err(|e| format!("{PAGE}: {e}"));
-    }
-    if page == wanted { Ok(()) } else { Err(format!("{PAGE} has another table; run: make matrix UPDATE=1")) }
+    Err(format!(
+        "expected envoy {version} to be built without V8; if it is not, it belongs into ENVOYS\n{}",
+        said.log
+    ))
 }
 
 #[cfg(test)]
@@ -260,16 +182,6 @@ mod tests {
         let tally = Tally { version: "1.37.0".to_owned(), asked: 12, right: 11, older: 3 };
         assert_eq!(Tally::from_line(&tally.to_line()), Some(tally));
         assert_eq!(Tally::from_line("cases: envoy 1.37.0: none"), None);
-    }
-
-    #[test]
-    fn counts_are_those_of_the_closing_lines() {
-        assert_eq!(passed("test a ... ok\n\ntest result: ok. 12 passed; 0 failed; 0 ignored\n"), 12);
-        assert_eq!(
-            passed("test result: FAILED. 3 passed; 1 failed; 0 ignored\ntest result: ok. 4 passed; 0 failed"),
-            7
-        );
-        assert_eq!(passed("no tests"), 0);
     }
 
     #[test]
