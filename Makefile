@@ -15,8 +15,8 @@ HOST_CRATES := --workspace $(addprefix --exclude ,$(WASM_ONLY))
 DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
-.PHONY: help attacks metrics dashboard fuzz miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm cli bundle lint deny test test-host test-wasm \
-	test-policies test-cases conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
+.PHONY: help attacks metrics dashboard fuzz miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm oci test-oci cli bundle lint deny test test-host test-wasm \
+	test-policies test-cases matrix conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
 	istio-rbac e2e-istio imports \
 	demo demo-rollout hostile soak bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac bench-replay \
 	bench-report bench-rollout simulate noop clean
@@ -42,6 +42,11 @@ wasm: setup-wasm ## dist/sidegate.wasm, its imports and size checked
 	@mkdir -p dist
 	@scripts/optimize-wasm.sh $(WASM_OUT)/sidegate.wasm dist/sidegate.wasm
 	@$(CARGO) run -q --locked -p sidegate-tests --bin check-wasm -- dist/sidegate.wasm
+
+# The commit is said where git knows it; what is not committed is said to be besides.
+oci: wasm ## dist/sidegate.oci and .tar: the filter as an OCI image for Istio, the same bytes each time (docs/oci.md)
+	@revision=$$(git describe --always --abbrev=40 --match=- --dirty 2>/dev/null || true); \
+	$(CARGO) run -q --locked -p sidegate-tests --bin oci -- dist/sidegate.wasm dist/sidegate.oci $${revision:+--revision $$revision}
 
 cli: ## target/release/sidegate
 	@echo "cli: building sidegate"
@@ -101,6 +106,11 @@ test-policies: ## the sample policies' and the library's own tests, every line o
 test-cases: setup-test wasm ## the cases alone; CASES=word runs those whose name has it
 	$(CARGO) test --locked -p sidegate-tests --test cases -- $(CASES)
 
+matrix: wasm ## every test with an Envoy on every Envoy that is supported; UPDATE=1 writes README's table; ONLY=1.38 TEST=name
+	@scripts/setup.sh matrix
+	@$(CARGO) run -q --locked -p sidegate-tests --bin matrix -- $(if $(UPDATE),--update) $(if $(ONLY),--only "$(ONLY)") \
+		$(if $(TEST),--test "$(TEST)") $(HOST_CRATES)
+
 # Go is needed for OPA's own cases and programs alone; OPA_CASES=DIR takes the cases from elsewhere.
 OPA_QUESTIONS := $(TARGET_DIR)/conformance
 CONFORMANCE := $(CARGO) run -q --locked -p sidegate-tests --bin conformance --
@@ -146,13 +156,17 @@ registers: ## random policies with shared registers and with own ones, with look
 e2e-istio: ## a real istiod, Istio's agents and Envoys: installed, changed, broken, removed (Go, root); ONLY=1.31, UPDATE=1 writes docs/e2e-istio.md
 	@scripts/setup.sh istio
 	@$(MAKE) wasm
-	@$(CARGO) build -q --locked -p sidegate -p sidegate-tests
+	@$(CARGO) build -q --locked $(HOST_CRATES) --bins
 	@$(if $(UPDATE),SIDEGATE_BLESS=1) $(TARGET_DIR)/debug/e2e-istio $(ONLY)
 
 istio-rbac: ## writes anew what istiod makes of made-up AuthorizationPolicies (needs Go); SETS=n
 	@command -v go >/dev/null || { echo "istio-rbac: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
 	@$(CARGO) run -q --locked -p sidegate-compiler --example policies -- 1 $(or $(SETS),60) > $(TARGET_DIR)/policies.jsonl
 	@cd tests/istio/rbac && go run . < $(abspath $(TARGET_DIR))/policies.jsonl > ../rbac.new && mv ../rbac.new ../rbac.jsonl
+
+test-oci: oci ## the image pulled from a registry on 127.0.0.1 by the code of Istio's agent (needs Go)
+	@command -v go >/dev/null || { echo "test-oci: expected go 1.26, found none; run: apt-get install golang" >&2; exit 1; }
+	@cd tests/istio/oci && go run . ../../../dist/sidegate.oci ../../../dist/sidegate.wasm
 
 imports: ## AuthorizationPolicies made up, as declarations and by a model of Istio; COUNT=n SEED=n
 	@SIDEGATE_IMPORTS=$(or $(COUNT),1500) SIDEGATE_IMPORT_SEED=$(or $(SEED),1) $(CARGO) test -q --locked \

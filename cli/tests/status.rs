@@ -201,7 +201,7 @@ fn publish(dir: &Path, revision: &str) {
 fn a_real_sidecar_is_asked_by_its_admin_page() {
     let dir = TempDir::new().unwrap();
     let (server, keys) = published(dir.path());
-    for envoy in [places::envoy_oldest(), places::envoy_newest()] {
+    for envoy in places::envoys() {
         let options =
             SidecarOptions { envoy, id: "cart-1", keys: keys.clone(), mode: "enforce", has_tags: true };
         let sidecar = Sidecar::start(&server, &options, &dir.path().join("envoy")).unwrap();

@@ -15,6 +15,10 @@ pub fn assert_written(path: &str, text: &str) {
 /// # Panics
 /// It says something else.
 pub fn assert_written_by(command: &str, path: &str, text: &str) {
+    if let Some(chosen) = places::chosen_envoys() {
+        println!("{path} is about the usual Envoys and not compared with what {chosen} shows");
+        return;
+    }
     let file = places::root().join(path);
     if std::env::var_os("SIDEGATE_BLESS").is_some() {
         std::fs::write(&file, text).expect("a file that can be written");

@@ -59,10 +59,6 @@ impl Place {
     }
 }
 
-fn versions() -> [String; 2] {
-    [places::envoy_oldest(), places::envoy_newest()]
-}
-
 fn header(name: &str, value: &str) -> (Vec<u8>, Vec<u8>) {
     (name.as_bytes().to_vec(), value.as_bytes().to_vec())
 }
@@ -96,7 +92,7 @@ fn connection_manager(bootstrap: &mut Value) -> impl Iterator<Item = &mut Value>
 
 #[test]
 fn nothing_goes_upstream_before_the_decision() {
-    for version in versions() {
+    for version in places::envoys() {
         let place = Place::new(&version, json!({}), |_, _| {});
         for (rest, status) in [(&b"99}"[..], 200), (b"999}", 403)] {
             let whole = [&b"{\"amount\": "[..], rest].concat();
@@ -122,7 +118,7 @@ fn nothing_goes_upstream_before_the_decision() {
 
 #[test]
 fn what_is_beyond_the_limit_is_not_waited_for() {
-    for version in versions() {
+    for version in places::envoys() {
         let place = Place::new(&version, json!({}), |_, _| {});
         let mut announced = request("/small", plain(b""));
         announced.headers[2] = header("content-length", "1000000");
@@ -136,7 +132,7 @@ fn what_is_beyond_the_limit_is_not_waited_for() {
 
 #[test]
 fn a_client_that_waits_is_asked_for_its_body() {
-    for version in versions() {
+    for version in places::envoys() {
         let place = Place::new(&version, json!({}), |_, _| {});
         for (body, status) in [(&b"{\"amount\": 1}"[..], 200), (b"{\"amount\": 1000}", 403)] {
             let mut waiting = request("/pay", plain(body));
@@ -152,7 +148,7 @@ fn a_client_that_waits_is_asked_for_its_body() {
 
 #[test]
 fn http2_with_and_without_trailers() {
-    for version in versions() {
+    for version in places::envoys() {
         let place = Place::new(&version, json!({}), add_http2_front);
         for (amount, status) in [("1", 200), ("1000", 403)] {
             for trailers in [vec![], vec![header("x-after", "1")]] {
@@ -174,7 +170,7 @@ fn http2_with_and_without_trailers() {
 
 #[test]
 fn envoys_own_buffer_is_the_last_bound() {
-    for version in versions() {
+    for version in places::envoys() {
         let config = json!({"limits": {"body_bytes": 1_048_576}});
         let place = Place::new(&version, config, |_, _| {});
         let of = |length: usize| plain(&[b"\"", vec![b'a'; length - 2].as_slice(), b"\""].concat());
@@ -187,7 +183,7 @@ fn envoys_own_buffer_is_the_last_bound() {
 
 #[test]
 fn a_websocket_is_decided_about_without_a_body() {
-    for version in versions() {
+    for version in places::envoys() {
         let place = Place::new(&version, json!({}), |_, _| {});
         for (path, reached) in [("/see", 1), ("/pay", 0)] {
             let before = place.upstream.served();
@@ -209,7 +205,7 @@ fn a_websocket_is_decided_about_without_a_body() {
 
 #[test]
 fn shadow_mode_holds_nothing_and_counts() {
-    for version in versions() {
+    for version in places::envoys() {
         let place = Place::new(&version, json!({"mode": "shadow"}), |bootstrap, _| {
             for manager in connection_manager(bootstrap) {
                 let config = &mut manager["http_filters"][0]["typed_config"]["config"];
@@ -231,7 +227,7 @@ fn shadow_mode_holds_nothing_and_counts() {
 
 #[test]
 fn a_plugin_that_is_not_set_up_says_so() {
-    for version in versions() {
+    for version in places::envoys() {
         let place = Place::new(&version, json!({}), |bootstrap, _| {
             for manager in connection_manager(bootstrap) {
                 let config = &mut manager["http_filters"][0]["typed_config"]["config"];

@@ -3,10 +3,12 @@
 #![allow(clippy::expect_used, reason = "a failed assumption is a failed test")]
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use sidegate_tests::case::{CaseFile, RequestCase};
+use sidegate_tests::matrix::Tally;
 use sidegate_tests::paths::{self, Fleet, Observed, Wasm};
 use sidegate_tests::places;
 use sidegate_tests::wasm_host::Filter;
@@ -23,6 +25,9 @@ struct LazyFleet {
     version: String,
     started: OnceLock<Result<Fleet, String>>,
     dir: TempDir,
+    /// Of the files that were asked: requests, those of files without a wrong answer, those that are answered otherwise
+    /// by newer Envoys.
+    counts: [AtomicUsize; 3],
 }
 
 fn main() -> ExitCode {
@@ -32,13 +37,14 @@ fn main() -> ExitCode {
         let bundle = paths::build(&file);
         (file, bundle)
     });
-    let versions = [places::envoy_oldest(), places::envoy_newest()];
-    let fleets = versions.map(|version| LazyFleet {
+    let fleets = places::envoys().into_iter().map(|version| LazyFleet {
         version,
         started: OnceLock::new(),
         dir: TempDir::new().expect("a temporary folder"),
+        counts: Default::default(),
     });
-    let cases = Arc::new(Cases { files: files.collect(), filter: OnceLock::new(), fleets: fleets.into() });
+    let fleets = fleets.collect();
+    let cases = Arc::new(Cases { files: files.collect(), filter: OnceLock::new(), fleets });
 
     let conclusion = libtest_mimic::run(&arguments, trials(&cases));
     let vms = cases.report_vms();
@@ -96,7 +102,8 @@ impl Cases {
 
     fn envoy(&self, index: usize, which: usize) -> Result<(), String> {
         let (file, _) = self.file(index)?;
-        let LazyFleet { version, started, dir } = self.fleets.get(which).expect("an index of an Envoy");
+        let LazyFleet { version, started, dir, counts } =
+            self.fleets.get(which).expect("an index of an Envoy");
         let start = || {
             let served: Vec<_> = self
                 .files
@@ -107,18 +114,23 @@ impl Cases {
         };
         let fleet = started.get_or_init(start).as_ref().map_err(Clone::clone)?;
         let requests: Vec<_> = file.all().map(|request| request.of_envoy(version)).collect();
+        let [asked, right, older] = counts;
+        asked.fetch_add(requests.len(), Ordering::SeqCst);
+        let differing = file.all().filter(|request| request.before_in(version).is_some()).count();
+        older.fetch_add(differing, Ordering::SeqCst);
         check(requests.iter(), |request| fleet.ask(file, request))?;
-        fleet.check_vms()
+        fleet.check_vms()?;
+        right.fetch_add(requests.len(), Ordering::SeqCst);
+        Ok(())
     }
 
     /// After all cases: every VM of every Envoy is the one of its start.
     fn report_vms(&self) -> bool {
-        let started = self
-            .fleets
-            .iter()
-            .filter_map(|fleet| Some((&fleet.version, fleet.started.get()?.as_ref().ok()?)));
+        let started = self.fleets.iter().filter_map(|lazy| Some((lazy, lazy.started.get()?.as_ref().ok()?)));
         let mut all = true;
-        for (version, fleet) in started {
+        for (LazyFleet { version, counts, .. }, fleet) in started {
+            let [asked, right, older] = counts.each_ref().map(|count| count.load(Ordering::SeqCst));
+            println!("{}", Tally { version: version.clone(), asked, right, older }.to_line());
             match fleet.check_vms() {
                 Ok(()) => println!("envoy {version}: no VM was reloaded or made anew"),
                 Err(e) => {

@@ -128,7 +128,7 @@ fn a_good_configuration_is_accepted() {
         access_log: None,
         cluster: None,
     };
-    for version in [places::envoy_oldest(), places::envoy_newest()] {
+    for version in places::envoys() {
         let config = bootstrap(&[listener.to_json()], &[]);
         let validation = validate(&version, &config, dir.path()).unwrap();
         assert!(validation.accepted, "envoy {version}: expected it to be accepted\n{}", validation.log);

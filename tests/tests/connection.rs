@@ -52,7 +52,7 @@ fn ask(connection: &mut Connection) -> [String; 2] {
 #[test]
 fn every_connection_has_its_own_callers() {
     let files = [ONE, OTHER].map(|text| serde_yaml_ng::from_str::<CaseFile>(text).unwrap());
-    for version in [places::envoy_oldest(), places::envoy_newest()] {
+    for version in places::envoys() {
         let dir = tempfile::TempDir::new().unwrap();
         let upstream = Upstream::start();
         let wasm = places::filter_wasm().unwrap();

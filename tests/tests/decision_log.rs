@@ -142,10 +142,6 @@ impl Site {
     }
 }
 
-fn versions() -> [String; 2] {
-    [places::envoy_oldest(), places::envoy_newest()]
-}
-
 fn by_path(events: &[Json]) -> BTreeMap<String, Json> {
     let path = |event: &Json| {
         event["input"]["attributes"]["request"]["http"]["path"].as_str().unwrap_or("-").to_owned()
@@ -155,7 +151,7 @@ fn by_path(events: &[Json]) -> BTreeMap<String, Json> {
 
 #[test]
 fn every_decision_comes_to_the_collector_and_no_secret_does() {
-    for version in versions() {
+    for version in places::envoys() {
         let mut collector = Collector::start();
         let log = json!({"level": "all", "sink": "http", "cluster": "logs", "path": "/v1/logs", "rate": 1000,
             "id_header": "x-decision"});
@@ -234,7 +230,7 @@ fn every_decision_comes_to_the_collector_and_no_secret_does() {
 
 #[test]
 fn by_default_what_is_denied_goes_to_envoys_log_and_nobody_is_told() {
-    for version in versions() {
+    for version in places::envoys() {
         let collector = Collector::start();
         let site = Site::start(&version, json!({}), &[], &collector);
         assert_eq!(site.get("/open").status, 200);

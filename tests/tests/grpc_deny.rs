@@ -129,10 +129,6 @@ impl Drop for Place {
     }
 }
 
-fn versions() -> [String; 2] {
-    [places::envoy_oldest(), places::envoy_newest()]
-}
-
 /// A deny as gRPC clients understand it: headers alone, and in them the status.
 fn assert_denied(reply: &Reply, code: &str, what: &str) {
     assert_eq!((reply.status, reply.reset), (200, None), "{what}: {reply:?}");
@@ -145,7 +141,7 @@ const CREATE: &str = "/payments.v1.Charges/Create";
 
 #[test]
 fn unary_and_streaming_calls_are_denied_before_a_byte_gets_through() {
-    for version in versions() {
+    for version in places::envoys() {
         let place = Place::new(&version);
         for listener in ["declared", "rego"] {
             let reply = place.call(listener, Some(&place.friend), &Call::grpc(CREATE, b"hello"));
@@ -203,7 +199,7 @@ fn the_status_is_the_one_that_envoy_gives_to_its_own_answers() {
         (504, "14"),
         (511, "2"),
     ];
-    for version in versions() {
+    for version in places::envoys() {
         let place = Place::new(&version);
         let mut connection = place.open("rego", None);
         for (status, code) in codes {
@@ -240,7 +236,7 @@ fn who_does_not_speak_grpc_is_denied_by_http() {
         ("application/grpcx", false),
         ("application/json", false),
     ];
-    for version in versions() {
+    for version in places::envoys() {
         let place = Place::new(&version);
         for listener in ["declared", "rego"] {
             let mut connection = place.open(listener, Some(&place.other));
@@ -306,7 +302,7 @@ fn a_method_is_its_path_and_no_other_spelling_of_it() {
         ("/Create", false),
         ("/", false),
     ];
-    for version in versions() {
+    for version in places::envoys() {
         let place = Place::new(&version);
         for listener in ["declared", "rego"] {
             let mut connection = place.open(listener, Some(&place.friend));
@@ -359,7 +355,7 @@ fn a_method_is_its_path_and_no_other_spelling_of_it() {
 
 #[test]
 fn where_there_is_no_policy_calls_are_told_to_come_again() {
-    for version in versions() {
+    for version in places::envoys() {
         let place = Place::new(&version);
         let mut connection = place.open("nothing", Some(&place.friend));
         let reply = connection.call(&Call::grpc(CREATE, b"hello")).unwrap();

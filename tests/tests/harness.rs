@@ -34,7 +34,7 @@ fn a_trap_is_noticed() {
     let error = wasm.ask(request).expect_err("a trap is an error");
     assert!(error.contains("`proxy_on_request_headers` trapped"), "{error}");
 
-    for version in [places::envoy_oldest(), places::envoy_newest()] {
+    for version in places::envoys() {
         let fleet = Fleet::start(&version, &path, &[(&file, &[])], &dir.path().join(&version)).unwrap();
         fleet.check_vms().expect("nothing has happened yet");
         let observed = fleet.ask(&file, request).unwrap();

@@ -50,13 +50,9 @@ impl Place {
     }
 }
 
-fn versions() -> [String; 2] {
-    [places::envoy_oldest(), places::envoy_newest()]
-}
-
 #[test]
 fn unary_and_streaming_calls_go_both_ways() {
-    for version in versions() {
+    for version in places::envoys() {
         let place = Place::new(&version);
         let caller = place.authority.identity("caller", &spiffe("shop", "web"));
         for identity in [None, Some(&caller)] {
@@ -102,7 +98,7 @@ fn unary_and_streaming_calls_go_both_ways() {
 
 #[test]
 fn frames_by_hand_are_answered_like_others() {
-    for version in versions() {
+    for version in places::envoys() {
         let place = Place::new(&version);
         let caller = place.authority.identity("caller", &spiffe("shop", "web"));
         for identity in [None, Some(&caller)] {

@@ -126,12 +126,9 @@ fn relayed(version: &str) {
 
 #[test]
 fn a_waypoint_says_who_is_calling() {
-    relayed(&places::envoy_newest());
-}
-
-#[test]
-fn the_oldest_envoy_does_the_same() {
-    relayed(&places::envoy_oldest());
+    for version in places::envoys() {
+        relayed(&version);
+    }
 }
 
 /// Nobody but the proxy's own filters writes filter state: a client's headers are headers.

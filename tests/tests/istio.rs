@@ -30,7 +30,7 @@ use sidegate_tests::certs::{Authority, Identity, spiffe};
 use sidegate_tests::client::{Connection, Request as Wire};
 use sidegate_tests::envoy::Envoy;
 use sidegate_tests::envoy_config::{Listener, bootstrap};
-use sidegate_tests::{places, proto};
+use sidegate_tests::{features, places, proto};
 
 use declare::generate::Random;
 use import::model::{self, Mesh, Reading, Request};
@@ -147,12 +147,10 @@ struct Counts {
 
 #[test]
 fn envoy_decides_as_the_model_and_lets_in_whom_declarations_do() {
-    compare(&places::envoy_newest(), Reading::Each);
-}
-
-#[test]
-fn the_oldest_envoy_does_too() {
-    compare(&places::envoy_oldest(), Reading::Joined);
+    for version in places::envoys() {
+        let is_each = features::EACH_VALUE.is_in(&version);
+        compare(&version, if is_each { Reading::Each } else { Reading::Joined });
+    }
 }
 
 fn compare(version: &str, reading: Reading) {

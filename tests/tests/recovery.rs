@@ -81,10 +81,6 @@ impl Place {
     }
 }
 
-fn versions() -> [String; 2] {
-    [places::envoy_oldest(), places::envoy_newest()]
-}
-
 /// Runs clients that ask everything all the time and object to any answer but a right one or none, while `act` runs.
 /// A VM that traps may cut an answer that has begun, of another request: one in a hundred at most.
 fn under_load(place: &Place, act: impl FnOnce()) -> Tally {
@@ -120,7 +116,7 @@ fn under_load(place: &Place, act: impl FnOnce()) -> Tally {
 
 #[test]
 fn a_vm_that_trapped_comes_back_with_the_last_policy_and_without_the_server() {
-    for version in versions() {
+    for version in places::envoys() {
         let mut place = Place::new(&version, None, "10s");
         place.settle(1);
         place.sidecar.server.set_down(true);

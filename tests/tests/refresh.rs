@@ -125,13 +125,9 @@ fn post_in_chunks(bytes: &[u8]) -> Request {
     Request { method: "POST".to_owned(), target: b"/".to_vec(), headers, body }
 }
 
-fn versions() -> [String; 2] {
-    [places::envoy_oldest(), places::envoy_newest()]
-}
-
 #[test]
 fn requests_before_the_first_policy_wait_for_it() {
-    for version in versions() {
+    for version in places::envoys() {
         wait_for_the_first_policy(&version, |_, _| {});
         wait_for_the_first_policy(&version, add_http2_front);
     }
@@ -175,7 +171,7 @@ fn place_send(place: &Place, request: &Request) -> Response {
 
 #[test]
 fn without_a_policy_for_too_long_503() {
-    for version in versions() {
+    for version in places::envoys() {
         let place = Place::new(&version, 1, BundleServer::start(), json!({"first_wait": "500ms"}), json!({}));
         let began = Instant::now();
         assert_eq!(place.get().status, 503);
@@ -190,7 +186,7 @@ fn without_a_policy_for_too_long_503() {
 
 #[test]
 fn a_change_reaches_every_worker_and_is_fetched_once() {
-    for version in versions() {
+    for version in places::envoys() {
         let server = BundleServer::start();
         let first = marked("1");
         publish(&server, 1, &first);

@@ -235,12 +235,9 @@ fn whole(version: &str) {
 
 #[test]
 fn every_kind_of_response() {
-    whole(&places::envoy_newest());
-}
-
-#[test]
-fn the_oldest_envoy_does_the_same() {
-    whole(&places::envoy_oldest());
+    for version in places::envoys() {
+        whole(&version);
+    }
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn answer(envoy: &Envoy, forwarded: Option<&str>) -> String {
 fn a_client_cannot_choose_its_address() {
     let file: CaseFile = serde_yaml_ng::from_str(FILE).unwrap();
     let bundle = paths::build(&file).unwrap();
-    for version in [places::envoy_oldest(), places::envoy_newest()] {
+    for version in places::envoys() {
         for use_remote_address in [false, true] {
             let dir = tempfile::TempDir::new().unwrap();
             let upstream = Upstream::start();

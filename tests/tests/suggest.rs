@@ -33,7 +33,7 @@ fn ask(method: &str, target: &str, kind: Option<&str>) -> Request {
 
 #[test]
 fn what_envoy_logs_becomes_declarations() {
-    for version in [places::envoy_oldest(), places::envoy_newest()] {
+    for version in places::envoys() {
         let dir = tempfile::TempDir::new().unwrap();
         let upstream = Upstream::start();
         let authority = Authority::new(dir.path());

@@ -20,6 +20,7 @@ pub use self::report::report;
 pub use self::rights::{Caller, violation};
 use crate::bytes::unescape;
 use crate::case::HOST;
+use crate::places;
 
 /// Every attack, and who attacks.
 #[derive(Debug)]
@@ -140,9 +141,8 @@ impl Attacks {
 impl Row {
     /// What is wanted of one side in Envoy `version`.
     pub fn wanted(&self, side: Side, version: &str) -> &str {
-        let numbers = |text: &str| -> Vec<u32> { text.split('.').filter_map(|n| n.parse().ok()).collect() };
         match (&self.before, &self.rego) {
-            (Some(Before { envoy, want }), _) if numbers(version) < numbers(envoy) => want,
+            (Some(Before { envoy, want }), _) if places::is_before(version, envoy) => want,
             (_, Some(rego)) if side == Side::Rego => rego,
             _ => &self.want,
         }

@@ -10,6 +10,8 @@ use base64::Engine as _;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::places;
+
 pub use self::wire::{HeaderLine, Text};
 
 /// The sidecar that the cases ask: its own service account.
@@ -256,14 +258,16 @@ pub fn plugin_configuration(bundle: &[u8], entrypoint: &str) -> Value {
 impl RequestCase {
     /// The request with what is wanted of Envoy `version`.
     pub fn of_envoy(&self, version: &str) -> Self {
-        let numbers = |text: &str| -> Vec<u32> { text.split('.').filter_map(|n| n.parse().ok()).collect() };
         let mut request = self.clone();
-        if let Some(Before { envoy, want }) = &self.before
-            && numbers(version) < numbers(envoy)
-        {
+        if let Some(Before { want, .. }) = self.before_in(version) {
             request.want = want.clone();
         }
         request
+    }
+
+    /// What is wanted of Envoy `version`, if that is other than of the newest.
+    pub fn before_in(&self, version: &str) -> Option<&Before> {
+        self.before.as_ref().filter(|before| places::is_before(version, &before.envoy))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::client2::{Call, Connection2};
 use crate::envoy::Envoy;
 use crate::envoy_config::{Listener, bootstrap, cluster, wasm_filter};
 use crate::vms::Vms;
-use crate::{paths, places};
+use crate::{features, paths, places};
 
 /// The listeners: what each decides by is in policies.yaml.
 pub const KINDS: [&str; 6] = ["table", "plan", "headers", "uncached", "bodies", "answers"];
@@ -66,8 +66,7 @@ impl Stage {
     pub fn start(version: &str, seed: u64, dir: &Path) -> Result<Self, String> {
         let judge = Judge::start(
             &format!("{:016x}", super::Random::new(seed, u64::MAX).bits()),
-            // Before 1.38, Envoy shows a filter the first name of a certificate alone.
-            version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok()) >= Some(38),
+            features::ALL_NAMES.is_in(version),
         );
         let authority = Authority::new(&dir.join("certs"));
         let own = authority.identity("service", &spiffe("shop", "cart"));

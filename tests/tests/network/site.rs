@@ -15,7 +15,7 @@ use sidegate_tests::client::Connection;
 use sidegate_tests::envoy::Envoy;
 use sidegate_tests::envoy_config::{Listener, bootstrap, cluster, network_filter, tcp_proxy, wasm_filter};
 use sidegate_tests::published::WORKLOAD;
-use sidegate_tests::{paths, places};
+use sidegate_tests::{features, paths, places};
 
 pub(crate) const FILE: &str = r#"
 about: connections
@@ -136,7 +136,7 @@ impl Site {
         let mut all = vec![cluster("upstream", upstream.address)];
         all.extend(clusters.iter().cloned());
         let mut listeners = listeners(&own, &places::filter_wasm().unwrap(), configuration);
-        if version == places::envoy_newest() {
+        if features::WAITING.is_in(version) {
             let mut waits = listeners[0].clone();
             waits["name"] = "waits".into();
             for chain in waits["filter_chains"].as_array_mut().unwrap() {
