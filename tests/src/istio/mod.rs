@@ -13,7 +13,7 @@ pub mod workload;
 pub use child::Child;
 pub use cluster::Cluster;
 pub use control::Control;
-pub use pod::{Pod, PodSpec};
+pub use pod::{Pod, PodSpec, Role};
 pub use space::{HUB, Space, enter};
 pub use story::{stay, tell};
 

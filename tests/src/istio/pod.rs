@@ -21,6 +21,15 @@ const USER: &str = "1337";
 pub(super) const ACCESS_LOG: &str = r#"{"path":"%REQ(:PATH)%","status":"%RESPONSE_CODE%","details":"%RESPONSE_CODE_DETAILS%","peer":"%DOWNSTREAM_PEER_URI_SAN%","sidegate":"%FILTER_STATE(wasm.sidegate:PLAIN)%"}"#;
 const ADMIN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 15000);
 
+/// What kind of proxy a pod has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A sidecar, which all traffic of the pod is redirected to.
+    Sidecar,
+    /// A gateway: the proxy is what the pod is for.
+    Gateway,
+}
+
 /// What a pod is to be.
 #[derive(Clone, Copy, Debug)]
 pub struct PodSpec {
@@ -32,6 +41,8 @@ pub struct PodSpec {
     pub account: &'static str,
     /// The last part of its address.
     pub number: u8,
+    /// Its proxy.
+    pub role: Role,
     /// Whether a service runs in it, on port 8080.
     pub serves: bool,
 }
@@ -44,6 +55,15 @@ pub struct Pod {
     client: Client,
     _service: Option<Child>,
     space: Space,
+}
+
+impl Role {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Sidecar => "sidecar",
+            Self::Gateway => "router",
+        }
+    }
 }
 
 impl PodSpec {
@@ -67,10 +87,18 @@ impl PodSpec {
         format!("{}.{}.svc.cluster.local", self.workload, self.namespace)
     }
 
+    fn labels(&self) -> Value {
+        let Self { workload, role, .. } = *self;
+        match role {
+            Role::Sidecar => json!({"app": workload, "security.istio.io/tlsMode": "istio"}),
+            Role::Gateway => json!({"app": workload, "istio": "ingressgateway"}),
+        }
+    }
+
     /// What a controller and a node would have written of it.
     fn objects(&self) -> Vec<Value> {
         let Self { namespace, workload, account, serves, .. } = *self;
-        let labels = json!({"app": workload, "security.istio.io/tlsMode": "istio"});
+        let labels = self.labels();
         let mut objects = vec![
             json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
             json!({"apiVersion": "v1", "kind": "ServiceAccount",
@@ -111,7 +139,7 @@ impl PodSpec {
             "proxyStatsMatcher": {"inclusionPrefixes": [
                 "wasmcustom.sidegate", "wasm.sidegate", "extension_config_discovery", "listener_manager"]},
         });
-        let labels = json!({"app": workload, "security.istio.io/tlsMode": "istio"});
+        let labels = self.labels();
         let owner = format!("kubernetes://apis/apps/v1/namespaces/{namespace}/deployments/{workload}");
         [
             ("POD_NAME", self.name()),
@@ -207,25 +235,27 @@ impl Pod {
         let pod = dir.join("pod");
         let paths = [&envoy, &agent, &bootstrap, &pod, &dir.join("hosts"), &module.to_owned()];
         run(space.command("sh").args(["-c", script, "sh"]).args(paths).arg(USER))?;
-        run(space.command("/var/lib/istio/bin/pilot-agent").args([
-            "istio-iptables",
-            "-p",
-            "15001",
-            "-z",
-            "15006",
-            "-u",
-            USER,
-            "-m",
-            "REDIRECT",
-            "-i",
-            "*",
-            "-x",
-            "",
-            "-b",
-            "*",
-            "-d",
-            "15090,15021,15020",
-        ]))?;
+        if spec.role == Role::Sidecar {
+            run(space.command("/var/lib/istio/bin/pilot-agent").args([
+                "istio-iptables",
+                "-p",
+                "15001",
+                "-z",
+                "15006",
+                "-u",
+                USER,
+                "-m",
+                "REDIRECT",
+                "-i",
+                "*",
+                "-x",
+                "",
+                "-b",
+                "*",
+                "-d",
+                "15090,15021,15020",
+            ]))?;
+        }
 
         let this = std::env::current_exe().map_err(|e| e.to_string())?;
         let this = this.to_str().ok_or("expected a path that is text")?;
@@ -247,7 +277,7 @@ impl Pod {
             .args(spec.environment(version).iter().map(|(name, value)| format!("{name}={value}")))
             .args(["PATH=/usr/bin:/bin", "setpriv"])
             .args([&format!("--reuid={USER}"), &format!("--regid={USER}"), "--clear-groups"])
-            .args(["/var/lib/istio/bin/pilot-agent", "proxy", "sidecar"])
+            .args(["/var/lib/istio/bin/pilot-agent", "proxy", spec.role.word()])
             .args(["--domain", &format!("{}.svc.cluster.local", spec.namespace)])
             .args(["--proxyLogLevel=warning", "--proxyComponentLogLevel=wasm:info"]);
         let agent = Child::start("istio-proxy", command, &dir)?;

@@ -60,7 +60,8 @@ enum Order {
     Stop,
 }
 
-type Reply = Result<Answer, String>;
+/// What came of a request, or why nothing did.
+pub type Reply = Result<Answer, String>;
 
 /// The client in a pod, as the test has it.
 pub struct Client {
@@ -81,7 +82,11 @@ impl Question {
         }
     }
 
-    fn put(&self) -> Reply {
+    /// Makes the request from where this process is.
+    ///
+    /// # Errors
+    /// It had no answer.
+    pub fn put(&self) -> Reply {
         let bytes = |text: &str| text.as_bytes().to_vec();
         let mut headers = vec![(bytes("host"), bytes(&self.host)), (bytes("connection"), bytes("close"))];
         headers.extend(self.headers.iter().map(|(name, value)| (bytes(name), bytes(value))));

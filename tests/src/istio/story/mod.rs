@@ -1,8 +1,12 @@
 //! What happens in the mesh, step by step, and is written down as it happens.
 
+mod elsewhere;
 mod look;
+mod manifest;
+mod place;
 mod scene;
 mod steps;
+mod wrong;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,7 +14,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::Version;
-use super::pod::{Pod, PodSpec};
+use super::pod::{Pod, PodSpec, Role};
 use super::workload::{Answer, Question};
 use scene::Scene;
 
@@ -21,18 +25,15 @@ const CLIENTS: usize = 4;
 const IN_A_ROW: usize = 20;
 
 /// The service that is called.
-const PAYMENTS: PodSpec =
-    PodSpec { namespace: "pay", workload: "payments", account: "payments", number: 12, serves: true };
+const PAYMENTS: PodSpec = sidecar("pay", "payments", 12, true);
 /// Who may call it.
-const WEB: PodSpec =
-    PodSpec { namespace: "shop", workload: "web", account: "web", number: 11, serves: false };
+const WEB: PodSpec = sidecar("shop", "web", 11, false);
 /// Who may not.
-const CRAWLER: PodSpec =
-    PodSpec { namespace: "shop", workload: "crawler", account: "crawler", number: 13, serves: false };
-
+const CRAWLER: PodSpec = sidecar("shop", "crawler", 13, false);
 /// A pod that comes later.
-const LATE: PodSpec =
-    PodSpec { namespace: "pay", workload: "refunds", account: "refunds", number: 14, serves: true };
+const LATE: PodSpec = sidecar("pay", "refunds", 14, true);
+/// The way in from outside.
+const GATEWAY: PodSpec = PodSpec { role: Role::Gateway, ..sidecar("edge", "gateway", 15, false) };
 
 /// What has happened so far.
 pub struct Story {
@@ -135,8 +136,8 @@ impl Story {
         let begin = Instant::now();
         let mut row = 0;
         loop {
-            let answer = self.ask(who, path)?;
-            row = if answer.status == status { row + 1 } else { 0 };
+            let answer = self.ask(who, path);
+            row = if answer.as_ref().is_ok_and(|answer| answer.status == status) { row + 1 } else { 0 };
             if row == IN_A_ROW {
                 return Ok(begin.elapsed());
             }
@@ -202,6 +203,10 @@ impl Story {
         let text = self.scene.payments.admin("/config_dump")?;
         serde_json::from_str(&text).map_err(|e| format!("expected a configuration: {e}"))
     }
+}
+
+const fn sidecar(namespace: &'static str, workload: &'static str, number: u8, serves: bool) -> PodSpec {
+    PodSpec { namespace, workload, account: workload, number, role: Role::Sidecar, serves }
 }
 
 impl Who {

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::{CRAWLER, LATE, PAYMENTS, WEB};
+use super::{CRAWLER, PAYMENTS, WEB};
 use crate::bundle_server::{BundleServer, Reply};
 use crate::desk::Desk;
-use crate::istio::{Cluster, Control, HUB, Pod, Version};
+use crate::istio::{Cluster, Control, HUB, Pod, PodSpec, Version};
 use crate::places;
 
 /// Where the module is served; the registry of this mesh.
@@ -25,12 +25,11 @@ pub(super) struct Scene {
     pub(super) web: Pod,
     pub(super) crawler: Pod,
     pub(super) payments: Pod,
-    late: Option<Pod>,
     dir: PathBuf,
     cluster: Cluster,
-    pub(super) control: Control,
+    _control: Control,
     bundles: BundleServer,
-    _modules: BundleServer,
+    modules: BundleServer,
 }
 
 impl Scene {
@@ -41,7 +40,7 @@ impl Scene {
     pub(super) fn set(version: &Version, dir: &Path) -> Result<Self, String> {
         let module = places::filter_wasm()?;
         let desk = Desk::new(dir.join("desk"), &places::root().join("tests/istio/policies"))?;
-        for name in ["strict.yaml", "istio.yaml"] {
+        for name in ["strict.yaml", "istio.yaml", "gateway.yaml"] {
             let text = std::fs::read_to_string(places::root().join("tests/istio").join(name));
             desk.write(name, &text.map_err(|e| e.to_string())?)?;
         }
@@ -62,12 +61,11 @@ impl Scene {
             web,
             crawler,
             payments,
-            late: None,
             dir: dir.to_owned(),
             cluster,
-            control,
+            _control: control,
             bundles,
-            _modules: modules,
+            modules,
         })
     }
 
@@ -108,19 +106,18 @@ impl Scene {
         format!("http://{HUB}:{MODULES}/sidegate.wasm")
     }
 
-    /// Starts the pod that comes later.
+    /// Starts another pod.
     ///
     /// # Errors
     /// It does not come up.
-    pub(super) fn start_late(&mut self) -> Result<(), String> {
-        let pods = self.dir.join("pods");
-        self.late = Some(Pod::start(LATE, &self.version, &self.cluster, &places::filter_wasm()?, &pods)?);
-        Ok(())
+    pub(super) fn start(&self, spec: PodSpec) -> Result<Pod, String> {
+        Pod::start(spec, &self.version, &self.cluster, &places::filter_wasm()?, &self.dir.join("pods"))
     }
 
-    /// Ends it.
-    pub(super) fn stop_late(&mut self) {
-        self.late = None;
+    /// Serves another module; gives its address.
+    pub(super) fn serve_module(&self, name: &str, bytes: Vec<u8>) -> String {
+        self.modules.set(&format!("/{name}"), Reply::ok(bytes));
+        format!("http://{HUB}:{MODULES}/{name}")
     }
 
     /// Takes the server of bundles away, or brings it back.

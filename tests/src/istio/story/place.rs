@@ -1,0 +1,81 @@
+//! Where the filter is in a sidecar, and what has come from istiod.
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::look::{chains, extensions, mentions};
+use super::{PATIENCE, Story};
+use crate::istio::Pod;
+
+/// The HTTP filter that requests are sent on by, the last of every chain.
+const ROUTER: &str = "envoy.filters.http.router";
+
+const WASM: &str = "http.wasm.v3.Wasm";
+
+/// The filter is once in every inbound chain, after what `before` lists and right before the router, and in no other.
+pub(super) fn placed(story: &mut Story, before: &[&str]) -> Result<(), String> {
+    let dump = story.dump()?;
+    let ours = ours(&dump)?;
+    let mut inbound = 0;
+    for chain in chains(&dump) {
+        let places: Vec<usize> =
+            chain.filters.iter().enumerate().filter(|(_, name)| **name == ours).map(|(at, _)| at).collect();
+        let shown = chain.filters.join(" > ");
+        match (chain.is_inbound, places.as_slice()) {
+            (false, []) => {}
+            (true, [at]) => {
+                let position = |name: &str| chain.filters.iter().position(|filter| filter == name);
+                let after = before.iter().all(|name| position(name).is_some_and(|other| other < *at));
+                if !after || position(ROUTER).is_none_or(|router| router < *at) {
+                    return Err(format!("expected {ours} after {before:?} and before the router in {shown}"));
+                }
+                if inbound == 0 {
+                    story.say(format!("  {}: {shown}", chain.name));
+                }
+                inbound += 1;
+            }
+            _ => {
+                return Err(format!(
+                    "expected {ours} once inbound and never outbound, got {}: {shown}",
+                    chain.name
+                ));
+            }
+        }
+    }
+    if inbound == 0 {
+        return Err("expected inbound chains".to_owned());
+    }
+    story.shown(format!("in all {inbound} inbound chains, in no outbound one"));
+    Ok(())
+}
+
+/// The name of the filter, as istiod has it.
+pub(super) fn ours(dump: &Value) -> Result<String, String> {
+    let all = extensions(dump);
+    let mut ours = all.iter().filter(|(_, kind)| kind.ends_with(WASM)).map(|(name, _)| name.clone());
+    ours.next().ok_or_else(|| format!("expected a Wasm filter by ECDS, got {all:?}"))
+}
+
+/// Listener updates and reloads of the filter so far.
+pub(super) fn pushes(story: &mut Story) -> Result<(u64, u64), String> {
+    let name = ours(&story.dump()?)?;
+    let pod = &mut story.scene.payments;
+    let reloads = format!("extension_config_discovery.http_filter.{}.config_reload", name.replace('/', "_"));
+    Ok((pod.stat("listener_manager.lds.update_success")?, pod.stat(&reloads)?))
+}
+
+/// Waits until a sidecar has the filter no more, not even in what it drains.
+pub(super) fn without(pod: &mut Pod) -> Result<(), String> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let dump: Value = serde_json::from_str(&pod.admin("/config_dump")?).map_err(|e| e.to_string())?;
+        if !mentions(&dump, WASM) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(format!("expected no filter in the sidecar of {}", pod.spec().workload));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
