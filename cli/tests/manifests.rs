@@ -1,6 +1,6 @@
 //! The manifests that are shipped are what `sidegate render` makes of their values.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use assert_cmd::Command;
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! `sidegate render`: what is refused, what is warned of, and what real proxies take.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::path::Path;
@@ -218,19 +218,9 @@ fn json_and_files() {
     let run = render_in(dir.path(), "bundles", &[], &["--format", "json", "-o", "b.json"]);
     assert_eq!((run.code, run.out.as_str()), (0, "b.json: written\n"), "{}", run.err);
     let list: Value = serde_json::from_slice(&fs::read(dir.path().join("b.json")).unwrap()).unwrap();
-    let kinds: Vec<&Value> = list["items"].as_array().unwrap().iter().map(|item| &item["kind"]).collect();
-    assert_eq!(
-        (&list["kind"], kinds),
-        (
-            &"List".into(),
-            vec!["Deployment", "Service", "PodDisruptionBudget"]
-                .iter()
-                .map(|kind| Value::from(*kind))
-                .collect::<Vec<_>>()
-                .iter()
-                .collect()
-        )
-    );
+    let kinds = list["items"].as_array().unwrap().iter().map(|item| item["kind"].as_str().unwrap());
+    assert_eq!(kinds.collect::<Vec<_>>(), ["Deployment", "Service", "PodDisruptionBudget"]);
+    assert_eq!(list["kind"], "List");
     let text = render_in(dir.path(), "wasmplugin", &[], &[]);
     let json = render_in(dir.path(), "wasmplugin", &[], &["--format", "json"]);
     assert_eq!(object(&text), serde_json::from_str::<Value>(&json.out).unwrap());
@@ -294,6 +284,23 @@ fn large_bundles_are_warned_of() {
         assert_eq!(run.code, 0, "{}", run.err);
         let run = render_in(dir.path(), "wasmplugin", &[], &["--bundle", "b.tar.gz"]);
         assert!(run.code == 0 && run.err.contains(words), "{bytes}: {}", run.err);
+    }
+}
+
+/// `SIDEGATE_WRITE=1` writes the files anew.
+#[test]
+fn what_is_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/render");
+    for (kind, values, name) in [
+        ("envoy", "standalone.yaml", "envoy.yaml"),
+        ("wasmplugin", "waypoint.yaml", "waypoint-wasmplugin.yaml"),
+    ] {
+        let run = sidegate(&folder, &["render", kind, values]);
+        assert_eq!(run.code, 0, "{}", run.err);
+        if std::env::var_os("SIDEGATE_WRITE").is_some() {
+            fs::write(folder.join(name), &run.out).unwrap();
+        }
+        assert_eq!(run.out, fs::read_to_string(folder.join(name)).unwrap(), "{name}");
     }
 }
 
