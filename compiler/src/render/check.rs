@@ -77,7 +77,7 @@ fn missing(check: &mut Checker<'_>, values: &Values, message: &str, help: &str) 
 fn hash_missing(check: &mut Checker<'_>, url: &Placed<String>) {
     let message = "expected `module.sha256`: without it whoever can write there decides in every proxy";
     let help = if url.value.starts_with("oci://") {
-        "it is the digest of the image's manifest: `crane digest` or `oras resolve` prints it; or write it as `…@sha256:…`"
+        "it is the digest of the image's manifest, which `make oci`, `crane digest` or `oras resolve` prints; or write `…@sha256:…`"
     } else {
         "run `sha256sum sidegate.wasm`, or give the file by `--wasm sidegate.wasm`"
     };

@@ -49,7 +49,7 @@ pub(super) fn hash(
     }
     if url.value.starts_with("oci://") {
         let message = "`--wasm`: Istio compares `module.sha256` with the digest of the image's manifest, not of the module";
-        let help = "`crane digest` or `oras resolve` prints it";
+        let help = "`make oci`, `crane digest` or `oras resolve` prints it";
         return check.wrong_so(url.place, CONFLICT, message, help);
     }
     if kind == Kind::Envoy || url.value.starts_with("file://") {
