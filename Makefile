@@ -15,7 +15,7 @@ HOST_CRATES := --workspace $(addprefix --exclude ,$(WASM_ONLY))
 DEMO_POLICY := policies/examples/storefront
 DEMO_ENTRYPOINT := storefront/authz/decision
 
-.PHONY: help attacks metrics dashboard fuzz miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm oci test-oci cli bundle lint deny test test-host test-wasm \
+.PHONY: help manifests attacks metrics dashboard fuzz miri reproducible sbom lookups registers setup setup-demo setup-test setup-wasm wasm oci test-oci cli bundle lint deny test test-host test-wasm \
 	test-policies test-cases matrix conformance conformance-record differential slices opa-bundles fixtures builtins declarations \
 	istio-rbac e2e-istio imports \
 	demo demo-rollout hostile soak bench bench-budget bench-check bench-host bench-instructions bench-plan bench-publish bench-rbac bench-replay \
@@ -75,6 +75,9 @@ reproducible: setup-wasm ## the filter built twice from what is committed, in ot
 
 sbom: ## dist/*.cdx.json: what is in the filter and in the program, as CycloneDX (installs cargo-cyclonedx once, minutes)
 	@scripts/sbom.sh
+
+manifests: ## envoy-config/istio is what `sidegate render` makes of its values; UPDATE=1 rewrites it
+	@$(if $(UPDATE),SIDEGATE_BLESS=1) $(CARGO) test -q --locked -p sidegate --test manifests
 
 lint: setup-wasm ## formatting, clippy on host and wasm32, file sizes, shell scripts
 	$(CARGO) fmt --all --check

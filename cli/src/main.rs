@@ -13,8 +13,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand};
 
 use commands::{
-    build, check, completions, eval, explain, graph, import, init, inspect, man, plan, publish, replay,
-    status, suggest, test, verify,
+    build, check, completions, eval, explain, graph, import, init, inspect, man, plan, publish, render,
+    replay, status, suggest, test, verify,
 };
 use output::{Answer, Failure};
 
@@ -44,6 +44,7 @@ enum Command {
     Import(import::Args),
     Test(test::Args),
     Publish(Box<publish::Args>),
+    Render(render::Args),
     Status(status::Args),
     Suggest(Box<suggest::Args>),
     Completions(completions::Args),
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         Command::Import(args) => import::run(&args, &mut out),
         Command::Test(args) => test::run(&args, &mut out),
         Command::Publish(args) => publish::run(&args, &mut out),
+        Command::Render(args) => render::run(&args, &mut out),
         Command::Status(args) => status::run(&args, &mut out),
         Command::Suggest(args) => suggest::run(&args, &mut out),
         Command::Completions(args) => completions::run(&args, Cli::command(), &mut out),

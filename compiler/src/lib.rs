@@ -18,6 +18,7 @@ pub mod publish;
 mod recompile;
 pub mod reference;
 mod rego;
+pub mod render;
 pub mod replay;
 pub mod signing;
 mod slice;

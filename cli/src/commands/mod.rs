@@ -13,6 +13,7 @@ pub(crate) mod logs;
 pub(crate) mod man;
 pub(crate) mod plan;
 pub(crate) mod publish;
+pub(crate) mod render;
 pub(crate) mod replay;
 pub(crate) mod sarif;
 pub(crate) mod status;

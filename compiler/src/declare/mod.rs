@@ -13,7 +13,7 @@ mod display;
 mod document;
 mod document_headers;
 mod explain;
-mod fields;
+pub(crate) mod fields;
 pub(crate) mod judge;
 pub(crate) mod library;
 mod library_users;
@@ -34,7 +34,7 @@ pub(crate) mod table;
 mod variants;
 pub(crate) mod words;
 pub(crate) mod written;
-mod yaml;
+pub(crate) mod yaml;
 
 pub use ask::policy_of;
 pub use base::{Base, Widen};
@@ -44,6 +44,7 @@ pub use changes::{
     plan,
 };
 pub use explain::{Addition, Explanation, Reason, caller_words, explain, name_words};
+pub(crate) use fields::{Checker, Fields, Text};
 pub use judge::{Answer, Effect, Judged, OddPath, Part as RulePart, Request, Verdict, judge};
 pub(crate) use library_users::names_library;
 pub use mesh::Mesh;
