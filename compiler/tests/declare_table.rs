@@ -161,7 +161,7 @@ fn a_slice_with_a_table_compiles_to_itself() {
         let built = build(&whole(&sources(&declaration)), &options).unwrap_or_else(|error| panic!("{error}"));
         recompile(&built.bundle, &built.image, &Limits::default()).unwrap();
         // About requests, and about connections.
-        let [entry, _] = built.entries.as_slice() else { panic!("{:?}", built.entries) };
+        let [entry, ..] = built.entries.as_slice() else { panic!("{:?}", built.entries) };
         assert_eq!(entry.form == Form::Table, entry.plan_because.is_none(), "{entry:?}");
         with_table += u32::from(built.image.table(0).is_some());
     }

@@ -11,7 +11,7 @@ use sidegate_engine::decide::Verdict;
 use sidegate_engine::eval::Context;
 use sidegate_engine::log::{Buffer, DecisionId, Event, Outcome, mask, trace};
 use sidegate_engine::needs::{Group, Needs};
-use sidegate_engine::policy::LogPolicies;
+use sidegate_engine::policy::{LogPolicies, Policy};
 
 use crate::attributes;
 use crate::chance;
@@ -106,9 +106,10 @@ impl Logger {
         let now = if self.wants(is_whole, outcome) { self.admit() } else { None };
         let is_told = outcome != Outcome::Allowed && self.config.id_header.is_some();
         let id = (now.is_some() || is_told).then(chance::id);
-        if let (Some(now), Some(id)) = (now, id) {
-            self.log_made(made, outcome, now, id);
-        }
+        let rule = match (now, id) {
+            (Some(now), Some(id)) => self.log_made(made, outcome, now, id),
+            _ => Value::Undefined,
+        };
         let is_plain = outcome == Outcome::Allowed && mode == Mode::Enforce && verdict.waived.is_none();
         // That nothing is written says that it was allowed: as a rule it is, and to write so takes a microsecond.
         match (attributes.phase, id) {
@@ -121,7 +122,7 @@ impl Logger {
                 };
                 let lowered = mode != Mode::Enforce || verdict.waived.is_some();
                 let mode = if lowered { Mode::Shadow } else { mode };
-                set_state(&state(outcome, reason, mode, Some(gates.revision_json()), id));
+                set_state(&state(outcome, reason, mode, &rule, Some(gates.revision_json()), id));
             }
         }
         id
@@ -164,7 +165,7 @@ impl Logger {
             self.write(event, gates.map_or(&none, Gates::log), &attributes.context);
         }
         let revision = gates.map(Gates::revision_json);
-        set_state(&state(Outcome::Error, refusal.code, mode, revision, id));
+        set_state(&state(Outcome::Error, refusal.code, mode, &Value::Undefined, revision, id));
         Refusal { id, ..refusal }
     }
 
@@ -194,10 +195,11 @@ impl Logger {
         Some(now)
     }
 
-    fn log_made(&self, made: &Made<'_>, outcome: Outcome, now: i64, id: DecisionId) {
+    /// Logs a decision; gives the rule that decided, if that is known.
+    fn log_made(&self, made: &Made<'_>, outcome: Outcome, now: i64, id: DecisionId) -> Value {
         let Made { mode, gates, verdict, attributes, is_whole, is_body_unknown, took } = *made;
         let phase = attributes.phase;
-        let Some(gate) = gates.of(phase) else { return };
+        let Some(gate) = gates.of(phase) else { return Value::Undefined };
         let fetched = match phase {
             Phase::Request if !is_whole => attributes::fetch(&self.whole).ok(),
             Phase::Connection => attributes::fetch_of_connection(&self.whole).ok(),
@@ -224,16 +226,25 @@ impl Logger {
             Actions::Deny { status, .. } => Some(*status),
             Actions::Allow { .. } => None,
         };
+        let input = gate.document(&needs, shown).unwrap_or(Value::Undefined);
+        let rule = match &gates.log().rule {
+            Some(policy) if phase == Phase::Request && outcome != Outcome::Error => {
+                rule(policy, &input, &attributes.context)
+            }
+            _ => Value::Undefined,
+        };
         let event = Event {
-            input: gate.document(&needs, shown).unwrap_or(Value::Undefined),
+            input,
             result: gate.result(verdict, attributes),
             error: verdict.error.as_ref().map(|error| (error.code(), error.to_string())),
             waived: verdict.waived,
             status,
             took,
+            rule: rule.clone(),
             ..self.event(id, now, shown, Some(gates), mode, outcome)
         };
         self.write(event, gates.log(), &attributes.context);
+        rule
     }
 
     fn event<'a>(
@@ -269,11 +280,13 @@ impl Logger {
             mode,
             waived: None,
             status: None,
+            rule: Value::Undefined,
         }
     }
 
     /// Writes an event, unless the policy drops it. What cannot be masked is not written.
-    fn write(&self, event: Event<'_>, LogPolicies { drop, mask: masks }: &LogPolicies, context: &Context) {
+    fn write(&self, event: Event<'_>, policies: &LogPolicies, context: &Context) {
+        let LogPolicies { drop, mask: masks, rule: _ } = policies;
         let event = event.into_value();
         if let Some(drop) = drop {
             match drop.evaluate(&event, context) {
@@ -318,6 +331,17 @@ fn failed(code: &'static str) {
     host::log(Level::Warn, &format!("sidegate: a decision was not logged [{code}]"));
 }
 
+/// The rule that decided, as the policy has it: advice, which there may be none of.
+fn rule(policy: &Policy, input: &Value, context: &Context) -> Value {
+    match policy.evaluate(input, context) {
+        Ok(rule @ (Value::String(_) | Value::Undefined)) => rule,
+        Ok(_) | Err(_) => {
+            metrics::count_named("log.", "no_rule");
+            Value::Undefined
+        }
+    }
+}
+
 fn outcome(verdict: &Verdict) -> Outcome {
     match (&verdict.error, &verdict.actions) {
         (Some(_), _) => Outcome::Error,
@@ -326,18 +350,24 @@ fn outcome(verdict: &Verdict) -> Outcome {
     }
 }
 
-/// The text of the filter state. `revision` is JSON already; reasons and modes are words of this program.
+/// The text of the filter state. `revision` is JSON already; reasons and modes are words of this program, a rule those
+/// of the policy.
 fn state(
     outcome: Outcome,
     reason: &str,
     mode: Mode,
+    rule: &Value,
     revision: Option<&str>,
     id: Option<DecisionId>,
 ) -> String {
+    let rule = match rule {
+        Value::Undefined => String::new(),
+        rule => format!(r#","rule":{rule}"#),
+    };
     let revision = revision.map(|revision| format!(r#","revision":{revision}"#)).unwrap_or_default();
     let id = id.map(|id| format!(r#","decision_id":"{id}""#)).unwrap_or_default();
     format!(
-        r#"{{"outcome":"{}","reason":"{reason}","mode":"{}"{revision}{id}}}"#,
+        r#"{{"outcome":"{}","reason":"{reason}","mode":"{}"{rule}{revision}{id}}}"#,
         outcome.name(),
         mode.as_str()
     )

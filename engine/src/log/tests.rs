@@ -112,6 +112,7 @@ fn what_is_too_large_is_left_out() {
         mode: Mode::Shadow,
         waived: None,
         status: None,
+        rule: Value::Undefined,
     };
     // A hundred pairs of pairs: nothing to keep, and more to write than there is room for.
     let shared = (0..100).fold(Value::from(1_u64), |value, _| Value::from(vec![value.clone(), value]));
