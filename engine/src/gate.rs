@@ -83,16 +83,18 @@ impl Gate {
         self.builder.build(needs, attributes).ok()
     }
 
-    /// The policy's answer; undefined where it has none. Table and cache have none to show: there the plan is asked, which
-    /// has the same.
+    /// The policy's answer; undefined where it has none. Where table or cache have none to show the plan is asked, which has
+    /// the same.
     pub fn result(&self, verdict: &Verdict, attributes: &Attributes) -> Value {
-        match &verdict.basis {
-            Basis::Plan { result } => result.clone(),
-            Basis::Table | Basis::Cache => match self.decide_by_plan(attributes).basis {
-                Basis::Plan { result } => result,
-                Basis::Table | Basis::Cache => Value::Undefined,
-            },
-        }
+        let known = match &verdict.basis {
+            Basis::Plan { result } => Some(result.clone()),
+            Basis::Table(marks) => self.policy.table_result(verdict.actions.is_allow(), *marks),
+            Basis::Cache => None,
+        };
+        known.unwrap_or_else(|| match self.decide_by_plan(attributes).basis {
+            Basis::Plan { result } => result,
+            Basis::Table(_) | Basis::Cache => Value::Undefined,
+        })
     }
 
     /// Whether decisions are kept.
@@ -145,7 +147,12 @@ impl Gate {
         let answer = self.policy.table()?.decide(&self.needs, attributes, &self.settings.limits);
         let (decision, marks) = answer?;
         let actions = Actions::new(decision, self.phase, attributes.header(b":path")).ok()?;
-        Some(Verdict { actions, waived: self.settings.waived(marks), error: None, basis: Basis::Table })
+        Some(Verdict {
+            actions,
+            waived: self.settings.waived(marks),
+            error: None,
+            basis: Basis::Table(marks),
+        })
     }
 
     /// A verdict, and whether it depends on the path in ways that the policy does not see.

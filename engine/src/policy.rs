@@ -7,6 +7,7 @@ use regorus::Value;
 use crate::bundle::{BundleError, VerifiedBundle};
 use crate::cache::{self, Uncached};
 use crate::config::Entrypoints;
+use crate::decision::Marks;
 use crate::eval::{Asked, Context, EvalError, Machine};
 use crate::grpc::Messages;
 use crate::input::Request;
@@ -123,6 +124,13 @@ impl Policy {
     /// The table that answers for the entry point, where it has one.
     pub fn table(&self) -> Option<&Table> {
         self.loaded.as_ref().and_then(|loaded| loaded.image.table(loaded.entry))
+    }
+
+    /// What the plan answers where the table has decided so; `None` where that is the plan's to say. Bundles of before the
+    /// library had a `rule` are not known to answer in these words.
+    pub(crate) fn table_result(&self, is_allowed: bool, marks: Marks) -> Option<Value> {
+        let is_known = self.loaded.as_ref()?.image.entry(log::RULE).is_some();
+        if is_known { self.table()?.result(is_allowed, marks) } else { None }
     }
 
     /// The gRPC messages that requests may have, for the input's builder.

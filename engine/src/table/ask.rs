@@ -14,7 +14,7 @@ use crate::input::uri;
 use crate::limits::Limits;
 use crate::needs::{Group, Needs};
 
-const FORBIDDEN: u16 = 403;
+pub(super) const FORBIDDEN: u16 = 403;
 
 /// What is asked of a clause: that it matches for certain, or that it may.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -26,7 +26,10 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use regorus::Value;
+
 use crate::attributes::Attributes;
+use crate::collections;
 use crate::decision::{Decision, Marks};
 use crate::limits::Limits;
 use crate::needs::{Group, KeyNeeds, Needs};
@@ -125,6 +128,21 @@ impl Table {
     /// plan's, and must be such that the table [`serves`](Self::serves) them.
     pub fn decide(&self, needs: &Needs, attributes: &Attributes, limits: &Limits) -> Option<Answer> {
         self.measure(needs, attributes, limits).0
+    }
+
+    /// The library's answer where this was decided: of a few forms, unless headers are changed, which is `None`.
+    pub(crate) fn result(&self, is_allowed: bool, marks: Marks) -> Option<Value> {
+        if is_allowed && self.parts.changes.is_some() {
+            return None;
+        }
+        let Marks { is_shadow, is_undeclared } = marks;
+        let fields = [
+            Some(("allowed", Value::Bool(is_allowed))),
+            (!is_allowed).then(|| ("http_status", Value::from(u64::from(ask::FORBIDDEN)))),
+            is_shadow.then(|| ("mode", Value::from("shadow"))),
+            is_undeclared.then_some(("undeclared", Value::Bool(true))),
+        ];
+        Some(collections::object(fields.into_iter().flatten().map(|(key, value)| (key.into(), value))))
     }
 
     /// The same, with the work it took: entries, words of sets, headers and clauses that were looked at.

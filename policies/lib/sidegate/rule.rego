@@ -9,47 +9,30 @@ first(side, ids) := side.clauses[min(ids)].rule
 
 of_service(words) := concat("", [workload.namespace, "/", service_name, " ", words])
 
-deny_ids(side) := {id |
+# Clauses of this path.
+clauses_of(side, whole, parts) := [id |
 	some ids in [
 		side.any,
-		[id | some id in side.exact[folded_path]],
-		[id |
-			some shape in side.lengths[count(folded_segments)]
-			some id in shape.paths[path_key(shape.mask, folded_segments)]
-		],
+		[id | some id in side.exact[whole]],
+		[id | some shape in side.lengths[count(parts)]; some id in shape.paths[path_key(shape.mask, parts)]],
 		[id |
 			some shape in side.open
-			count(folded_segments) >= shape.least
-			some id in shape.paths[path_key(shape.mask, folded_segments)]
+			count(parts) >= shape.least
+			some id in shape.paths[path_key(shape.mask, parts)]
 		],
 	]
 	some id in ids
-	deny_clause(side, id)
-}
+]
+
+deny_ids(side) := [id | some id in clauses_of(side, folded_path, folded_segments); deny_clause(side, id)]
 
 base_deny_ids := deny_ids(data.sidegate.base.deny) if folded_path
 
-base_deny_ids := {id | some id, _ in data.sidegate.base.deny.clauses; deny_clause(data.sidegate.base.deny, id)} if {
+base_deny_ids := [id | some id, _ in data.sidegate.base.deny.clauses; deny_clause(data.sidegate.base.deny, id)] if {
 	not folded_path
 }
 
-allow_ids := {id |
-	some ids in [
-		service.allow.any,
-		[id | some id in service.allow.exact[path]],
-		[id |
-			some shape in service.allow.lengths[count(segments)]
-			some id in shape.paths[path_key(shape.mask, segments)]
-		],
-		[id |
-			some shape in service.allow.open
-			count(segments) >= shape.least
-			some id in shape.paths[path_key(shape.mask, segments)]
-		],
-	]
-	some id in ids
-	allow_clause(id)
-}
+allow_ids := [id | some id in clauses_of(service.allow, path, segments); allow_clause(id)]
 
 # All that decided, or would have if nothing before it did.
 deciding contains [1, of_service("odd path")] if not path_is_plain
