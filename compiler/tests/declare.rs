@@ -54,7 +54,7 @@ fn differences(
         // A slice costs three compilations; every tenth shows that it is the same.
         let policy = if seed % 10 == 0 { slice(&sources, &declaration) } else { plan(&sources) };
         let mut reference = Reference::new(&sources).unwrap();
-        for _ in 0..REQUESTS {
+        for at in 0..REQUESTS {
             let request = requests::request(&mut random, &declaration);
             let (wanted, input) = (decide(&declaration, &request), request.input());
             let value = Value::from(input.clone());
@@ -66,19 +66,22 @@ fn differences(
             }
             let judged = sides::judge(&mesh, &request);
             let is_judged = sides::agrees(&declaration, &judged, &wanted);
-            let ruled = [
-                policy.rule().unwrap().evaluate(&value, &Context::default()).map_err(|e| e.to_string()),
-                reference.evaluate(RULE, &value).map_err(|error| error.to_string()),
-            ];
-            let ruled = ruled.map(|rule| rule.map(|rule| json_of(&rule)));
-            let rule = sides::rule(&declaration, &judged).map(Json::from);
-            counts.ruled += u64::from(rule.is_some());
-            // Of Rego they do not know which decided, but that both forms of the library say the same.
-            if ruled[0] != ruled[1] || rule.is_some_and(|rule| ruled[0] != Ok(rule)) {
-                failures.push(format!(
-                    "--- seed {seed}\n{}\n{input}\nrules {ruled:?}\njudge {judged:?}",
-                    declaration.shown()
-                ));
+            // What takes as long as the decision is asked about some.
+            if at % 4 == 0 {
+                let ruled = [
+                    policy.rule().unwrap().evaluate(&value, &Context::default()).map_err(|e| e.to_string()),
+                    reference.evaluate(RULE, &value).map_err(|error| error.to_string()),
+                ];
+                let ruled = ruled.map(|rule| rule.map(|rule| json_of(&rule)));
+                let rule = sides::rule(&declaration, &judged).map(Json::from);
+                counts.ruled += u64::from(rule.is_some());
+                // Of Rego they do not know which decided, but that both forms of the library say the same.
+                if ruled[0] != ruled[1] || rule.is_some_and(|rule| ruled[0] != Ok(rule)) {
+                    failures.push(format!(
+                        "--- seed {seed}\n{}\n{input}\nrules {ruled:?}\njudge {judged:?}",
+                        declaration.shown()
+                    ));
+                }
             }
             if planned.as_ref() != Ok(&wanted) || interpreted.as_ref() != Ok(&wanted) || !is_judged {
                 failures.push(format!(
@@ -110,7 +113,7 @@ fn the_library_decides_as_the_model_does() {
     let shown: Vec<&str> = failures.iter().take(5).map(|failure| failure.as_str()).collect();
     assert!(failures.is_empty(), "{} differ\n{}", failures.len(), shown.join("\n"));
     assert!(counts.allowed * 10 > counts.denied, "both answers must be tried: {counts:?}");
-    assert!(counts.ruled * 4 > counts.allowed + counts.denied, "rules must be tried: {counts:?}");
+    assert!(counts.ruled * 16 > counts.allowed + counts.denied, "rules must be tried: {counts:?}");
 }
 
 /// A comparison that cannot fail shows nothing: a model that is wrong in one point is found out.

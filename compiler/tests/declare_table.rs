@@ -21,6 +21,7 @@ use sidegate_engine::attributes::{Attributes, Workload};
 use sidegate_engine::decide::{Basis, DecideError, Settings, Verdict, Waived};
 use sidegate_engine::gate::{Gate, Seed};
 use sidegate_engine::limits::Limits;
+use sidegate_engine::needs::Needs;
 use sidegate_engine::policy::Policy;
 
 use declare::beside::Module;
@@ -64,6 +65,15 @@ fn is_by_table(verdict: &Verdict) -> bool {
 /// Whether the log shows what the plan has answered, wherever the verdict is from.
 fn shows_the_same(gate: &Gate, one: &Verdict, by_plan: &Verdict, attributes: &Attributes) -> bool {
     matches!(&by_plan.basis, Basis::Plan { result } if gate.result(one, attributes) == *result)
+}
+
+/// What is wrong with the rule that the log names: it must be the one that the library names, whatever the gate has named
+/// before.
+fn wrong_rule(gate: &Gate, one: &Verdict, attributes: &Attributes) -> Option<String> {
+    let input = gate.document(&Needs::all(), attributes)?;
+    let rule = gate.policy().rule().unwrap().evaluate(&input, &attributes.context).unwrap();
+    let named = gate.rule(one, &input, attributes).unwrap();
+    (named != rule).then(|| format!("{rule}, got {named}"))
 }
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -119,8 +129,14 @@ fn differences(seeds: std::ops::Range<u64>) -> (Counts, Vec<String>) {
                     declaration.shown()
                 ));
             }
+            let mut rules: Vec<String> = wrong_rule(&gate, &one, &attributes).into_iter().collect();
             wire::spoil(&mut random, &mut attributes);
             let (one, by_plan) = both(&gate, &attributes);
+            rules.extend(wrong_rule(&gate, &one, &attributes));
+            for wrong in rules {
+                failures
+                    .push(format!("--- seed {seed}\n{}\n{attributes:?}\nrule {wrong}", declaration.shown()));
+            }
             counts.spoilt += 1;
             counts.spoilt_by_table += u64::from(is_by_table(&one));
             if of(&one) != of(&by_plan) || !shows_the_same(&gate, &one, &by_plan, &attributes) {

@@ -7,7 +7,6 @@ use regorus::Value;
 use crate::bundle::{BundleError, VerifiedBundle};
 use crate::cache::{self, Uncached};
 use crate::config::Entrypoints;
-use crate::decision::Marks;
 use crate::eval::{Asked, Context, EvalError, Machine};
 use crate::grpc::Messages;
 use crate::input::Request;
@@ -37,15 +36,13 @@ pub struct Policies {
     pub log: LogPolicies,
 }
 
-/// What a bundle says about the log of its decisions.
+/// What a bundle says about the log of its decisions. Both are asked about the event, which is then `input`.
 #[derive(Debug, Default)]
 pub struct LogPolicies {
-    /// `data.system.log.drop`: whether the event, which is its `input`, is not logged at all.
+    /// `data.system.log.drop`: whether the event is not logged at all.
     pub drop: Option<Policy>,
     /// `data.system.log.mask`: what of it is not.
     pub mask: Option<Policy>,
-    /// Asked about requests, as declarations are: which of their rules decided, for people.
-    pub rule: Option<Policy>,
 }
 
 #[derive(Clone, Debug)]
@@ -126,13 +123,6 @@ impl Policy {
         self.loaded.as_ref().and_then(|loaded| loaded.image.table(loaded.entry))
     }
 
-    /// What the plan answers where the table has decided so; `None` where that is the plan's to say. Bundles of before the
-    /// library had a `rule` are not known to answer in these words.
-    pub(crate) fn table_result(&self, is_allowed: bool, marks: Marks) -> Option<Value> {
-        let is_known = self.loaded.as_ref()?.image.entry(log::RULE).is_some();
-        if is_known { self.table()?.result(is_allowed, marks) } else { None }
-    }
-
     /// The gRPC messages that requests may have, for the input's builder.
     pub fn messages(&self) -> Arc<Messages> {
         self.loaded.as_ref().map(|loaded| Arc::clone(loaded.image.messages())).unwrap_or_default()
@@ -201,7 +191,7 @@ impl Policies {
         let at = |path: &Option<String>| path.as_deref().map(|path| request.at(path)).transpose();
         let (response, connection) = (at(response)?, at(connection)?);
         let [drop, mask] = [log::DROP, log::MASK].map(|path| request.beside(path));
-        let log = LogPolicies { drop, mask, rule: request.rule() };
+        let log = LogPolicies { drop, mask };
         Ok(Self { request, response, connection, log })
     }
 }

@@ -9,9 +9,10 @@ use sidegate_engine::attributes::{Attributes, Phase};
 use sidegate_engine::config::{DecisionLog, Entrypoints, LogLevel, LogSink, Mode};
 use sidegate_engine::decide::Verdict;
 use sidegate_engine::eval::Context;
+use sidegate_engine::gate::Gate;
 use sidegate_engine::log::{Buffer, DecisionId, Event, Outcome, mask, trace};
 use sidegate_engine::needs::{Group, Needs};
-use sidegate_engine::policy::{LogPolicies, Policy};
+use sidegate_engine::policy::LogPolicies;
 
 use crate::attributes;
 use crate::chance;
@@ -227,12 +228,8 @@ impl Logger {
             Actions::Allow { .. } => None,
         };
         let input = gate.document(&needs, shown).unwrap_or(Value::Undefined);
-        let rule = match &gates.log().rule {
-            Some(policy) if phase == Phase::Request && outcome != Outcome::Error => {
-                rule(policy, &input, &attributes.context)
-            }
-            _ => Value::Undefined,
-        };
+        let is_ruled = phase == Phase::Request && is_whole && outcome != Outcome::Error;
+        let rule = if is_ruled { rule(gate, verdict, &input, attributes) } else { Value::Undefined };
         let event = Event {
             input,
             result: gate.result(verdict, attributes),
@@ -285,8 +282,7 @@ impl Logger {
     }
 
     /// Writes an event, unless the policy drops it. What cannot be masked is not written.
-    fn write(&self, event: Event<'_>, policies: &LogPolicies, context: &Context) {
-        let LogPolicies { drop, mask: masks, rule: _ } = policies;
+    fn write(&self, event: Event<'_>, LogPolicies { drop, mask: masks }: &LogPolicies, context: &Context) {
         let event = event.into_value();
         if let Some(drop) = drop {
             match drop.evaluate(&event, context) {
@@ -331,9 +327,9 @@ fn failed(code: &'static str) {
     host::log(Level::Warn, &format!("sidegate: a decision was not logged [{code}]"));
 }
 
-/// The rule that decided, as the policy has it: advice, which there may be none of.
-fn rule(policy: &Policy, input: &Value, context: &Context) -> Value {
-    match policy.evaluate(input, context) {
+/// The rule that decided: advice, which there may be none of.
+fn rule(gate: &Gate, verdict: &Verdict, input: &Value, attributes: &Attributes) -> Value {
+    match gate.rule(verdict, input, attributes) {
         Ok(rule @ (Value::String(_) | Value::Undefined)) => rule,
         Ok(_) | Err(_) => {
             metrics::count_named("log.", "no_rule");

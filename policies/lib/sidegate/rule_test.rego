@@ -93,7 +93,8 @@ test_rego_beside_it if {
 	rego := {"allow": side, "rego": {"deny": true}}
 	ruled(rego, get) == "data.services.pay.charges.deny" with data.services.pay.charges as {"deny": ["no"]}
 	ruled(rego, get) == "pay/charges allow[1]" with data.services.pay.charges as {"deny": []}
-	ruled(object.union(rego, {"deny": side}), get) == "pay/charges deny[1]" with data.services.pay.charges as {"deny": true}
+	both := object.union(rego, {"deny": side})
+	ruled(both, get) == "pay/charges deny[1]" with data.services.pay.charges as {"deny": true}
 }
 
 test_rego_that_narrows if {
