@@ -177,8 +177,8 @@ pub(crate) fn entrypoints(modules: &Modules, options: &BuildOptions) -> Vec<Stri
     if entrypoints.is_empty() {
         entrypoints.push(DEFAULT_ENTRYPOINT.to_owned());
     }
-    // What OPA asks about each event, whatever the policy is asked for.
-    for path in log::ENTRYPOINTS.map(str::to_owned) {
+    // What is asked for the log of decisions, whatever the policy is asked for.
+    for path in [log::DROP, log::MASK, log::RULE].map(str::to_owned) {
         if modules.defines(&path) && !entrypoints.contains(&path) {
             entrypoints.push(path);
         }

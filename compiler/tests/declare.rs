@@ -24,6 +24,9 @@ use declare::model::{self, Declaration, Request};
 use declare::requests;
 use declare::sides::{self, ENTRYPOINT, json_of, plan, slice, sources};
 
+/// Where the library says which rule decided.
+const RULE: &str = "sidegate/authz/rule";
+
 const REQUESTS: usize = 100;
 
 fn setting(name: &str, default: u64) -> u64 {
@@ -34,6 +37,7 @@ fn setting(name: &str, default: u64) -> u64 {
 struct Counts {
     allowed: u64,
     denied: u64,
+    ruled: u64,
 }
 
 /// Every difference between the model and the library, of the declarations of these seeds.
@@ -50,7 +54,7 @@ fn differences(
         // A slice costs three compilations; every tenth shows that it is the same.
         let policy = if seed % 10 == 0 { slice(&sources, &declaration) } else { plan(&sources) };
         let mut reference = Reference::new(&sources).unwrap();
-        for _ in 0..REQUESTS {
+        for at in 0..REQUESTS {
             let request = requests::request(&mut random, &declaration);
             let (wanted, input) = (decide(&declaration, &request), request.input());
             let value = Value::from(input.clone());
@@ -62,6 +66,23 @@ fn differences(
             }
             let judged = sides::judge(&mesh, &request);
             let is_judged = sides::agrees(&declaration, &judged, &wanted);
+            // What takes as long as the decision is asked about some.
+            if at % 4 == 0 {
+                let ruled = [
+                    policy.rule().unwrap().evaluate(&value, &Context::default()).map_err(|e| e.to_string()),
+                    reference.evaluate(RULE, &value).map_err(|error| error.to_string()),
+                ];
+                let ruled = ruled.map(|rule| rule.map(|rule| json_of(&rule)));
+                let rule = sides::rule(&declaration, &judged).map(Json::from);
+                counts.ruled += u64::from(rule.is_some());
+                // Of Rego they do not know which decided, but that both forms of the library say the same.
+                if ruled[0] != ruled[1] || rule.is_some_and(|rule| ruled[0] != Ok(rule)) {
+                    failures.push(format!(
+                        "--- seed {seed}\n{}\n{input}\nrules {ruled:?}\njudge {judged:?}",
+                        declaration.shown()
+                    ));
+                }
+            }
             if planned.as_ref() != Ok(&wanted) || interpreted.as_ref() != Ok(&wanted) || !is_judged {
                 failures.push(format!(
                     "--- seed {seed}\n{}\n{input}\nwanted {wanted}\nplan {planned:?}\ninterpreter {interpreted:?}\njudge {judged:?}",
@@ -85,12 +106,14 @@ fn the_library_decides_as_the_model_does() {
     let counts = halves.iter().fold(Counts::default(), |all, (one, _)| Counts {
         allowed: all.allowed + one.allowed,
         denied: all.denied + one.denied,
+        ruled: all.ruled + one.ruled,
     });
     println!("{counts:?}");
     let failures: Vec<&String> = halves.iter().flat_map(|(_, failures)| failures).collect();
     let shown: Vec<&str> = failures.iter().take(5).map(|failure| failure.as_str()).collect();
     assert!(failures.is_empty(), "{} differ\n{}", failures.len(), shown.join("\n"));
     assert!(counts.allowed * 10 > counts.denied, "both answers must be tried: {counts:?}");
+    assert!(counts.ruled * 16 > counts.allowed + counts.denied, "rules must be tried: {counts:?}");
 }
 
 /// A comparison that cannot fail shows nothing: a model that is wrong in one point is found out.

@@ -21,6 +21,7 @@ use sidegate_engine::attributes::{Attributes, Workload};
 use sidegate_engine::decide::{Basis, DecideError, Settings, Verdict, Waived};
 use sidegate_engine::gate::{Gate, Seed};
 use sidegate_engine::limits::Limits;
+use sidegate_engine::needs::Needs;
 use sidegate_engine::policy::Policy;
 
 use declare::beside::Module;
@@ -57,6 +58,24 @@ fn of(verdict: &Verdict) -> (&Actions, Option<Waived>, Option<&DecideError>) {
     (&verdict.actions, verdict.waived, verdict.error.as_ref())
 }
 
+fn is_by_table(verdict: &Verdict) -> bool {
+    matches!(verdict.basis, Basis::Table(_))
+}
+
+/// Whether the log shows what the plan has answered, wherever the verdict is from.
+fn shows_the_same(gate: &Gate, one: &Verdict, by_plan: &Verdict, attributes: &Attributes) -> bool {
+    matches!(&by_plan.basis, Basis::Plan { result } if gate.result(one, attributes) == *result)
+}
+
+/// What is wrong with the rule that the log names: it must be the one that the library names, whatever the gate has named
+/// before.
+fn wrong_rule(gate: &Gate, one: &Verdict, attributes: &Attributes) -> Option<String> {
+    let input = gate.document(&Needs::all(), attributes)?;
+    let rule = gate.policy().rule().unwrap().evaluate(&input, &attributes.context).unwrap();
+    let named = gate.rule(one, &input, attributes).unwrap();
+    (named != rule).then(|| format!("{rule}, got {named}"))
+}
+
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap())
 }
@@ -89,7 +108,7 @@ fn differences(seeds: std::ops::Range<u64>) -> (Counts, Vec<String>) {
             let (mut attributes, seen) = wire::attributes(&request);
             let (one, by_plan) = both(&gate, &attributes);
             counts.asked += 1;
-            counts.by_table += u64::from(one.basis == Basis::Table);
+            counts.by_table += u64::from(is_by_table(&one));
             counts.allowed += u64::from(one.actions.is_allow());
             // What OPA's plugin answers with 400, and an address that is no connection's, has no decision.
             let wanted = match &by_plan.error {
@@ -101,18 +120,26 @@ fn differences(seeds: std::ops::Range<u64>) -> (Counts, Vec<String>) {
                 None => wire::outcome(&model::decide(&declaration, &seen), &attributes, &settings()),
             };
             counts.waived += u64::from(one.waived.is_some());
-            let is_same = of(&one) == of(&by_plan) && (&one.actions, one.waived) == (&wanted.0, wanted.1);
+            let is_same = of(&one) == of(&by_plan)
+                && (&one.actions, one.waived) == (&wanted.0, wanted.1)
+                && shows_the_same(&gate, &one, &by_plan, &attributes);
             if !is_same {
                 failures.push(format!(
                     "--- seed {seed}\n{}\n{attributes:?}\nwanted {wanted:?}\ngot {one:?}\nplan {by_plan:?}",
                     declaration.shown()
                 ));
             }
+            let mut rules: Vec<String> = wrong_rule(&gate, &one, &attributes).into_iter().collect();
             wire::spoil(&mut random, &mut attributes);
             let (one, by_plan) = both(&gate, &attributes);
+            rules.extend(wrong_rule(&gate, &one, &attributes));
+            for wrong in rules {
+                failures
+                    .push(format!("--- seed {seed}\n{}\n{attributes:?}\nrule {wrong}", declaration.shown()));
+            }
             counts.spoilt += 1;
-            counts.spoilt_by_table += u64::from(one.basis == Basis::Table);
-            if of(&one) != of(&by_plan) {
+            counts.spoilt_by_table += u64::from(is_by_table(&one));
+            if of(&one) != of(&by_plan) || !shows_the_same(&gate, &one, &by_plan, &attributes) {
                 failures.push(format!(
                     "--- seed {seed}, spoilt\n{}\n{attributes:?}\ngot {one:?}\nplan {by_plan:?}",
                     declaration.shown()
@@ -161,7 +188,7 @@ fn a_slice_with_a_table_compiles_to_itself() {
         let built = build(&whole(&sources(&declaration)), &options).unwrap_or_else(|error| panic!("{error}"));
         recompile(&built.bundle, &built.image, &Limits::default()).unwrap();
         // About requests, and about connections.
-        let [entry, _] = built.entries.as_slice() else { panic!("{:?}", built.entries) };
+        let [entry, ..] = built.entries.as_slice() else { panic!("{:?}", built.entries) };
         assert_eq!(entry.form == Form::Table, entry.plan_because.is_none(), "{entry:?}");
         with_table += u32::from(built.image.table(0).is_some());
     }

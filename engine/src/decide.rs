@@ -46,8 +46,8 @@ pub struct Verdict {
 /// What a decision was made by.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Basis {
-    /// A table, straight from the attributes.
-    Table,
+    /// A table, straight from the attributes; what the decision says of itself.
+    Table(Marks),
     /// The decision about a request before, which said the same.
     Cache,
     /// The plan.
@@ -183,7 +183,8 @@ mod tests {
 
     #[test]
     fn verdicts_are_compared_by_what_they_do() {
-        let of = |actions, error| Verdict { actions, waived: None, error, basis: Basis::Table };
+        let of =
+            |actions, error| Verdict { actions, waived: None, error, basis: Basis::Table(Marks::default()) };
         let allow = |headers: &[&str]| {
             let request_headers = headers.iter().map(|name| HeaderOp::Remove((*name).to_owned())).collect();
             let response_headers = Vec::new();

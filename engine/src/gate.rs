@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use regorus::Value;
+use regorus::value::Object;
 
 use crate::actions::Actions;
 use crate::attributes::{Attributes, Phase, Workload};
@@ -10,6 +11,7 @@ pub use crate::cache::Seed;
 use crate::cache::{Cache, Kept, Looked, Uncached};
 use crate::decide::{Basis, DecideError, Settings, Verdict};
 use crate::decision::Decision;
+use crate::eval::EvalError;
 use crate::input::{InputBuilder, Request};
 use crate::needs::{Group, Needs};
 use crate::policy::Policy;
@@ -23,6 +25,10 @@ pub struct Gate {
     settings: Settings,
     phase: Phase,
     cache: Result<RefCell<Cache>, NotKept>,
+    /// What says which rule of a declaration decided.
+    rule: Option<Policy>,
+    /// What it said of what the table decided by, by the number of that.
+    rules: RefCell<Object>,
 }
 
 /// Why no decisions are kept.
@@ -44,7 +50,17 @@ impl Gate {
         let needs = Needs::from_paths(policy.reads().iter().map(Vec::as_slice));
         let builder = InputBuilder::new(workload).with_messages(policy.messages());
         let cache = cache(&policy, &needs, settings.limits.cache_entries, seed).map(RefCell::new);
-        Self { policy, needs, builder, settings, phase: Phase::Request, cache }
+        let rule = policy.rule();
+        Self {
+            policy,
+            needs,
+            builder,
+            settings,
+            phase: Phase::Request,
+            cache,
+            rule,
+            rules: RefCell::default(),
+        }
     }
 
     /// The same, asked about responses or connections.
@@ -83,16 +99,51 @@ impl Gate {
         self.builder.build(needs, attributes).ok()
     }
 
-    /// The policy's answer; undefined where it has none. Table and cache have none to show: there the plan is asked, which
+    /// The policy's answer; undefined where it has none. Where table or cache have none to show the plan is asked, which
     /// has the same.
     pub fn result(&self, verdict: &Verdict, attributes: &Attributes) -> Value {
-        match &verdict.basis {
-            Basis::Plan { result } => result.clone(),
-            Basis::Table | Basis::Cache => match self.decide_by_plan(attributes).basis {
-                Basis::Plan { result } => result,
-                Basis::Table | Basis::Cache => Value::Undefined,
-            },
+        let known = match &verdict.basis {
+            Basis::Plan { result } => Some(result.clone()),
+            // Bundles of before the library had a `rule` are not known to answer in these words.
+            Basis::Table(marks) if self.rule.is_some() => {
+                self.policy.table().and_then(|table| table.result(verdict.actions.is_allow(), *marks))
+            }
+            Basis::Table(_) | Basis::Cache => None,
+        };
+        known.unwrap_or_else(|| match self.decide_by_plan(attributes).basis {
+            Basis::Plan { result } => result,
+            Basis::Table(_) | Basis::Cache => Value::Undefined,
+        })
+    }
+
+    /// Which rule of a declaration decided, in words for people; undefined where nobody says so. `input` is the document
+    /// of the request. Where the table decided, the words depend on its ground alone, and are kept.
+    pub fn rule(
+        &self,
+        verdict: &Verdict,
+        input: &Value,
+        attributes: &Attributes,
+    ) -> Result<Value, EvalError> {
+        let Some(policy) = self.rule.as_ref().filter(|_| *input != Value::Undefined) else {
+            return Ok(Value::Undefined);
+        };
+        let ground = match &verdict.basis {
+            Basis::Table(_) => self.policy.table().and_then(|table| {
+                let ground = table.ground(&self.needs, attributes, &self.settings.limits)?;
+                Some((Value::from(ground.number()), self.rules.try_borrow_mut().ok()?))
+            }),
+            Basis::Plan { .. } | Basis::Cache => None,
+        };
+        if let Some((ground, rules)) = &ground
+            && let Some(rule) = rules.get(ground)
+        {
+            return Ok(rule.clone());
         }
+        let rule = policy.evaluate(input, &attributes.context)?;
+        if let Some((ground, mut rules)) = ground {
+            rules.insert(ground, rule.clone());
+        }
+        Ok(rule)
     }
 
     /// Whether decisions are kept.
@@ -145,7 +196,12 @@ impl Gate {
         let answer = self.policy.table()?.decide(&self.needs, attributes, &self.settings.limits);
         let (decision, marks) = answer?;
         let actions = Actions::new(decision, self.phase, attributes.header(b":path")).ok()?;
-        Some(Verdict { actions, waived: self.settings.waived(marks), error: None, basis: Basis::Table })
+        Some(Verdict {
+            actions,
+            waived: self.settings.waived(marks),
+            error: None,
+            basis: Basis::Table(marks),
+        })
     }
 
     /// A verdict, and whether it depends on the path in ways that the policy does not see.

@@ -96,9 +96,15 @@ impl Policy {
         image.entries().get(*entry).map_or("", |entry| entry.path.as_str())
     }
 
-    /// Whether its bundle has this entry point.
-    fn has(&self, entrypoint: &str) -> bool {
-        self.loaded.as_ref().is_some_and(|loaded| find(&loaded.image, entrypoint).is_ok())
+    /// The policy at another entry point of the same bundle, if it has that.
+    fn beside(&self, entrypoint: &str) -> Option<Self> {
+        self.at(entrypoint).ok().filter(|other| other.entrypoint() == entrypoint)
+    }
+
+    /// What says of a request which rule of a declaration decided about it, in words for people: where this is the policy
+    /// that declarations become.
+    pub fn rule(&self) -> Option<Self> {
+        if self.entrypoint() == log::DECLARATIONS { self.beside(log::RULE) } else { None }
     }
 
     /// Paths below `input` that an evaluation may read; an empty path is all of it.
@@ -184,9 +190,8 @@ impl Policies {
         let request = Policy::load(bundle, request, limits)?;
         let at = |path: &Option<String>| path.as_deref().map(|path| request.at(path)).transpose();
         let (response, connection) = (at(response)?, at(connection)?);
-        let [drop, mask] =
-            log::ENTRYPOINTS.map(|path| request.has(path).then(|| request.at(path)).transpose());
-        let log = LogPolicies { drop: drop?, mask: mask? };
+        let [drop, mask] = [log::DROP, log::MASK].map(|path| request.beside(path));
+        let log = LogPolicies { drop, mask };
         Ok(Self { request, response, connection, log })
     }
 }

@@ -228,7 +228,7 @@ impl Asked {
         match verdict.basis {
             Basis::Cache => metrics::count_named("cache.", "hits"),
             Basis::Plan { .. } if gate.has_cache() => metrics::count_named("cache.", "misses"),
-            Basis::Plan { .. } | Basis::Table => {}
+            Basis::Plan { .. } | Basis::Table(_) => {}
         }
         (verdict, took)
     }

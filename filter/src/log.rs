@@ -9,6 +9,7 @@ use sidegate_engine::attributes::{Attributes, Phase};
 use sidegate_engine::config::{DecisionLog, Entrypoints, LogLevel, LogSink, Mode};
 use sidegate_engine::decide::Verdict;
 use sidegate_engine::eval::Context;
+use sidegate_engine::gate::Gate;
 use sidegate_engine::log::{Buffer, DecisionId, Event, Outcome, mask, trace};
 use sidegate_engine::needs::{Group, Needs};
 use sidegate_engine::policy::LogPolicies;
@@ -106,9 +107,10 @@ impl Logger {
         let now = if self.wants(is_whole, outcome) { self.admit() } else { None };
         let is_told = outcome != Outcome::Allowed && self.config.id_header.is_some();
         let id = (now.is_some() || is_told).then(chance::id);
-        if let (Some(now), Some(id)) = (now, id) {
-            self.log_made(made, outcome, now, id);
-        }
+        let rule = match (now, id) {
+            (Some(now), Some(id)) => self.log_made(made, outcome, now, id),
+            _ => Value::Undefined,
+        };
         let is_plain = outcome == Outcome::Allowed && mode == Mode::Enforce && verdict.waived.is_none();
         // That nothing is written says that it was allowed: as a rule it is, and to write so takes a microsecond.
         match (attributes.phase, id) {
@@ -121,7 +123,7 @@ impl Logger {
                 };
                 let lowered = mode != Mode::Enforce || verdict.waived.is_some();
                 let mode = if lowered { Mode::Shadow } else { mode };
-                set_state(&state(outcome, reason, mode, Some(gates.revision_json()), id));
+                set_state(&state(outcome, reason, mode, &rule, Some(gates.revision_json()), id));
             }
         }
         id
@@ -164,7 +166,7 @@ impl Logger {
             self.write(event, gates.map_or(&none, Gates::log), &attributes.context);
         }
         let revision = gates.map(Gates::revision_json);
-        set_state(&state(Outcome::Error, refusal.code, mode, revision, id));
+        set_state(&state(Outcome::Error, refusal.code, mode, &Value::Undefined, revision, id));
         Refusal { id, ..refusal }
     }
 
@@ -194,10 +196,11 @@ impl Logger {
         Some(now)
     }
 
-    fn log_made(&self, made: &Made<'_>, outcome: Outcome, now: i64, id: DecisionId) {
+    /// Logs a decision; gives the rule that decided, if that is known.
+    fn log_made(&self, made: &Made<'_>, outcome: Outcome, now: i64, id: DecisionId) -> Value {
         let Made { mode, gates, verdict, attributes, is_whole, is_body_unknown, took } = *made;
         let phase = attributes.phase;
-        let Some(gate) = gates.of(phase) else { return };
+        let Some(gate) = gates.of(phase) else { return Value::Undefined };
         let fetched = match phase {
             Phase::Request if !is_whole => attributes::fetch(&self.whole).ok(),
             Phase::Connection => attributes::fetch_of_connection(&self.whole).ok(),
@@ -224,16 +227,21 @@ impl Logger {
             Actions::Deny { status, .. } => Some(*status),
             Actions::Allow { .. } => None,
         };
+        let input = gate.document(&needs, shown).unwrap_or(Value::Undefined);
+        let is_ruled = phase == Phase::Request && is_whole && outcome != Outcome::Error;
+        let rule = if is_ruled { rule(gate, verdict, &input, attributes) } else { Value::Undefined };
         let event = Event {
-            input: gate.document(&needs, shown).unwrap_or(Value::Undefined),
+            input,
             result: gate.result(verdict, attributes),
             error: verdict.error.as_ref().map(|error| (error.code(), error.to_string())),
             waived: verdict.waived,
             status,
             took,
+            rule: rule.clone(),
             ..self.event(id, now, shown, Some(gates), mode, outcome)
         };
         self.write(event, gates.log(), &attributes.context);
+        rule
     }
 
     fn event<'a>(
@@ -269,6 +277,7 @@ impl Logger {
             mode,
             waived: None,
             status: None,
+            rule: Value::Undefined,
         }
     }
 
@@ -318,6 +327,17 @@ fn failed(code: &'static str) {
     host::log(Level::Warn, &format!("sidegate: a decision was not logged [{code}]"));
 }
 
+/// The rule that decided: advice, which there may be none of.
+fn rule(gate: &Gate, verdict: &Verdict, input: &Value, attributes: &Attributes) -> Value {
+    match gate.rule(verdict, input, attributes) {
+        Ok(rule @ (Value::String(_) | Value::Undefined)) => rule,
+        Ok(_) | Err(_) => {
+            metrics::count_named("log.", "no_rule");
+            Value::Undefined
+        }
+    }
+}
+
 fn outcome(verdict: &Verdict) -> Outcome {
     match (&verdict.error, &verdict.actions) {
         (Some(_), _) => Outcome::Error,
@@ -326,18 +346,24 @@ fn outcome(verdict: &Verdict) -> Outcome {
     }
 }
 
-/// The text of the filter state. `revision` is JSON already; reasons and modes are words of this program.
+/// The text of the filter state. `revision` is JSON already; reasons and modes are words of this program, a rule those
+/// of the policy.
 fn state(
     outcome: Outcome,
     reason: &str,
     mode: Mode,
+    rule: &Value,
     revision: Option<&str>,
     id: Option<DecisionId>,
 ) -> String {
+    let rule = match rule {
+        Value::Undefined => String::new(),
+        rule => format!(r#","rule":{rule}"#),
+    };
     let revision = revision.map(|revision| format!(r#","revision":{revision}"#)).unwrap_or_default();
     let id = id.map(|id| format!(r#","decision_id":"{id}""#)).unwrap_or_default();
     format!(
-        r#"{{"outcome":"{}","reason":"{reason}","mode":"{}"{revision}{id}}}"#,
+        r#"{{"outcome":"{}","reason":"{reason}","mode":"{}"{rule}{revision}{id}}}"#,
         outcome.name(),
         mode.as_str()
     )

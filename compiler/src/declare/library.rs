@@ -43,6 +43,7 @@ files! {
     PATH = "path.rego", true, |_| true, &[];
     PORTS = "ports.rego", false, |asked| asked.targets(|target| !target.ports.is_empty()),
         &["port_holds", "port_fails"];
+    RULE = "rule.rego", true, |_| true, &[];
     SHADOW = "shadow.rego", false, |asked| asked.services.iter().any(|policy| policy.mode == Mode::Shadow), &[];
     TESTS = "tests.rego", true, |_| true, &[];
     TRANSPORT = "transport.rego", true, |_| true, &[];

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use regorus::Value;
 use serde::de::DeserializeOwned;
+use sidegate_engine::log;
 use sidegate_engine::table::{self, Caller, Paths, Spec, Status, Test};
 
 use super::document::{BaseDocument, Callers, Check, Document, Effect, Rules, Shape, Side, Tree};
@@ -13,15 +14,12 @@ use super::document_headers::{Changes, Headers, Piece};
 use super::model::Variable;
 use super::{library, words};
 
-/// The entry point that the library answers at.
-pub(crate) const ENTRYPOINT: &str = "sidegate/authz/decision";
-
 /// What answers with a table, or why it is the plan.
 pub(crate) type Made<T> = Result<T, String>;
 
 /// The table of the entry point at `path`, for sources of these modules (path, text and package) and these data.
 pub(crate) fn make(path: &str, modules: &[(&str, &str, &[String])], data: &Value) -> Made<Vec<u8>> {
-    if path != ENTRYPOINT {
+    if path != log::DECLARATIONS {
         return Err("it is Rego of its own".to_owned());
     }
     let own = |name: &str| Value::from(name);

@@ -56,6 +56,8 @@ struct Custom<'a> {
 struct Sidegate<'a> {
     #[serde(borrow)]
     phase: Text<'a>,
+    #[serde(borrow)]
+    rule: Text<'a>,
 }
 
 /// A recorded decision.
@@ -77,6 +79,8 @@ pub(crate) struct Event<'a> {
     /// What was taken out of the event, or changed in it.
     pub(crate) hidden: Vec<Pointer>,
     pub(crate) timestamp: Text<'a>,
+    /// Which rule of a declaration decided, where that is known.
+    pub(crate) rule: Text<'a>,
 }
 
 /// Why a record is no decision that can be decided anew.
@@ -116,7 +120,8 @@ impl<'a> Event<'a> {
             let refused = if is_decision { Refused::NoInput } else { Refused::NotAnEvent };
             return Err((refused, decision_id.unwrap_or_default().into_owned()));
         };
-        let phase = custom.and_then(|custom| custom.sidegate).and_then(|own| own.phase);
+        let own = custom.and_then(|custom| custom.sidegate);
+        let (phase, rule) = own.map_or((None, None), |Sidegate { phase, rule }| (phase, rule));
         let phase = phase.as_deref().or_else(|| text(&input, &["sidegate", "phase"]));
         let phase = match phase {
             None | Some("request") => Phase::Request,
@@ -148,6 +153,7 @@ impl<'a> Event<'a> {
             input,
             result,
             timestamp,
+            rule,
         })
     }
 

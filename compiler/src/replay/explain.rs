@@ -4,6 +4,7 @@ use std::io;
 
 use serde::Serialize;
 use sidegate_engine::Value;
+use sidegate_engine::attributes::Phase;
 use sidegate_engine::policy::Policy;
 
 use super::Options;
@@ -42,6 +43,9 @@ pub struct Asked {
     pub workload: Option<Workload>,
     /// What was decided: `None` where that is not in the event.
     pub recorded: Option<&'static str>,
+    /// By which rule of a declaration, where the event has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded_rule: Option<String>,
     /// What was erased or masked, with dots.
     pub erased: Vec<String>,
     /// The entry point that was asked now.
@@ -56,6 +60,9 @@ pub struct Asked {
     pub error: Option<String>,
     /// Whether the request goes on.
     pub allowed: bool,
+    /// Which rule of a declaration says so now, in the words of events.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
     /// How it differs from what was recorded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
@@ -147,6 +154,8 @@ fn asked(
         Outcome::Decided(actions, _) if actions.is_allow() => "allowed",
         Outcome::Decided(..) => "denied",
     };
+    let rule = policy.rule().filter(|_| event.phase == Phase::Request);
+    let rule = rule.and_then(|rule| ask(&rule, event).ok());
     let reads = policy.reads().iter().map(|path| match path.is_empty() {
         true => "input".to_owned(),
         false => format!("input.{}", path.join(".")),
@@ -158,6 +167,7 @@ fn asked(
         phase: event.phase.name(),
         workload,
         recorded: before.as_ref().map(word),
+        recorded_rule: event.rule.as_ref().map(ToString::to_string),
         erased: event.hidden.iter().map(super::hidden::Pointer::shown).collect(),
         entrypoint,
         reads: reads.collect(),
@@ -167,6 +177,7 @@ fn asked(
             Outcome::Decided(..) => None,
         },
         allowed: outcome.is_allow(),
+        rule: rule.and_then(|(_, rule)| Some(rule.as_string().ok()?.to_string())),
         change,
         what,
         lacks,

@@ -127,6 +127,7 @@ pub const FAMILIES: &[Family] = &[
             ("dropped_buffer", "dropped: buffers were full, the collector is too slow or away"),
             ("dropped_policy", "dropped by `data.system.log.drop`, as the policy wants it"),
             ("failed", "could not be made, or were in a batch that could not be sent"),
+            ("no_rule", "written without the rule that decided: the policy could not say which"),
             ("posted", "batches that the collector took"),
             ("retried", "batches that it did not take, and that are sent again"),
         ]),

@@ -53,6 +53,27 @@ pub(crate) fn judge(mesh: &Mesh, request: &model::Request) -> declare::Verdict {
     declare::judge(mesh, &mesh.services[0], &asked(request))
 }
 
+/// The rule that decided, in the words of the decision log, as those who explain decisions say; `None` where Rego has a
+/// say, or nobody has declared the workload.
+#[allow(dead_code, reason = "not every test looks at rules")]
+pub(crate) fn rule(declaration: &Declaration, verdict: &declare::Verdict) -> Option<String> {
+    let Declaration { name, is_undeclared, rego, has_base_rego, .. } = declaration;
+    let decided = verdict.decided().into_iter().next();
+    let of_rule = |judged: &declare::Judged| {
+        let effect = if judged.effect == declare::Effect::Allow { "allow" } else { "deny" };
+        let side = if judged.is_base { "mesh".to_owned() } else { format!("pay/{name}") };
+        format!("{side} {effect}[{}]", judged.rule)
+    };
+    if *is_undeclared || rego.is_some() || *has_base_rego {
+        return None;
+    }
+    Some(match (&verdict.odd, decided) {
+        (Some(_), _) => format!("pay/{name} odd path"),
+        (None, Some(judged)) => of_rule(judged),
+        (None, None) => format!("pay/{name} no rule"),
+    })
+}
+
 /// What a folder with this one declaration is built from, for the workload that it is about.
 pub(crate) fn sources(declaration: &Declaration) -> Sources {
     let dir = TempDir::new().unwrap();

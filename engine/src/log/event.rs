@@ -67,6 +67,8 @@ pub struct Event<'a> {
     pub waived: Option<Waived>,
     /// The status of a deny.
     pub status: Option<u16>,
+    /// Which rule of a declaration decided; undefined where that is not known.
+    pub rule: Value,
 }
 
 /// The fields of an object under construction. Not inlined: there are many of them.
@@ -116,7 +118,7 @@ impl Event<'_> {
     /// The event as OPA writes it; what is undefined or empty is left out.
     pub fn into_value(self) -> Value {
         let Self { labels, id, trace, revision, path, input, result, error, .. } = self;
-        let Self { requested_by, now, took, outcome, phase, mode, waived, status, .. } = self;
+        let Self { requested_by, now, took, outcome, phase, mode, waived, status, rule, .. } = self;
         let mut event = Fields::default();
         event.put("labels", labels.clone());
         event.text("decision_id", &id.to_string());
@@ -162,6 +164,7 @@ impl Event<'_> {
                 own.text("mode", mode.as_str());
                 own.text("waived", waived.map_or("", Waived::name));
                 own.put("status", status.map_or(Value::Undefined, |status| u64::from(status).into()));
+                own.put("rule", rule);
             });
         });
         event.into_value()

@@ -17,6 +17,11 @@ pub use mask::{MaskError, Masked, mask};
 pub use sender::{Batch, Sender, Sent};
 pub use trace::{Trace, trace};
 
-/// Where a policy says what is not logged at all, and what of an event is not: `data.system.log.drop` and
-/// `data.system.log.mask`, as in OPA.
-pub const ENTRYPOINTS: [&str; 2] = ["system/log/drop", "system/log/mask"];
+/// Where a policy says which events are not logged at all: `data.system.log.drop`, as in OPA.
+pub const DROP: &str = "system/log/drop";
+/// Where it says what of an event is not: `data.system.log.mask`, as in OPA.
+pub const MASK: &str = "system/log/mask";
+/// Where declarations say which of their rules decided.
+pub const RULE: &str = "sidegate/authz/rule";
+/// Where they decide.
+pub const DECLARATIONS: &str = "sidegate/authz/decision";

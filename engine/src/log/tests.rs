@@ -60,12 +60,14 @@ fn an_event_is_opas() {
         mode: Mode::Enforce,
         waived: None,
         status: Some(403),
+        rule: Value::from("pay/payments deny[0]"),
     };
     assert_eq!(
         mask(event.into_value(), &Value::Undefined).unwrap().line().unwrap(),
         concat!(
             r#"{"bundles":{"sidegate":{"revision":"r1"}},"#,
-            r#""custom":{"sidegate":{"mode":"enforce","outcome":"denied","phase":"request","status":403}},"#,
+            r#""custom":{"sidegate":{"mode":"enforce","outcome":"denied","phase":"request","#,
+            r#""rule":"pay/payments deny[0]","status":403}},"#,
             r#""decision_id":"abababab-abab-4bab-abab-abababababab","input":{"a":1},"#,
             r#""labels":{"id":"sidecar~1","namespace":"pay","version":"1.0"},"#,
             r#""metrics":{"timer_rego_query_eval_ns":2100},"path":"envoy/authz/allow","#,
@@ -112,6 +114,7 @@ fn what_is_too_large_is_left_out() {
         mode: Mode::Shadow,
         waived: None,
         status: None,
+        rule: Value::Undefined,
     };
     // A hundred pairs of pairs: nothing to keep, and more to write than there is room for.
     let shared = (0..100).fold(Value::from(1_u64), |value, _| Value::from(vec![value.clone(), value]));

@@ -1,12 +1,14 @@
 //! The decision about a request.
 
+use std::cell::Cell;
+
 use super::caller::{Caller, Clauses};
-use super::parts::{Clause, Shape, Side};
+use super::parts::{Clause, Parts, Shape, Side};
 use super::path::{Path, Segments, hash_of};
 use super::request::Request;
 use super::sets::{SetAt, any_common};
 use super::spec::Status;
-use super::{Answer, Mine, NotMine, Table, Work, changes};
+use super::{Answer, Ground, Mine, NotMine, Table, Work, changes};
 use crate::attributes::Attributes;
 use crate::decision::{Allow, Decision, Deny, Marks};
 use crate::input::metadata::filter_metadata;
@@ -14,7 +16,7 @@ use crate::input::uri;
 use crate::limits::Limits;
 use crate::needs::{Group, Needs};
 
-const FORBIDDEN: u16 = 403;
+pub(super) const FORBIDDEN: u16 = 403;
 
 /// What is asked of a clause: that it matches for certain, or that it may.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,9 @@ struct Asked<'a> {
 
 /// One question to one side.
 struct Question<'a> {
+    /// A clause that is met: the first where that is asked for, else any.
+    met: Cell<Option<u32>>,
+    seeks_first: bool,
     side: &'a Side,
     effect: Effect,
     request: &'a Request<'a>,
@@ -44,11 +49,13 @@ struct Question<'a> {
     has_method: bool,
 }
 
+/// The answer; or, where that is asked for, on what ground it is given, and no answer.
 pub(super) fn decide(
     table: &Table,
     needs: &Needs,
     attributes: &Attributes,
     limits: &Limits,
+    ground: Option<&mut Ground>,
     work: &mut Work,
 ) -> Mine<Answer> {
     if !table.serves(needs) {
@@ -79,6 +86,10 @@ pub(super) fn decide(
     let caller = Caller::of(attributes, own_names, work)?;
     let request = Request { attributes, arena, metadata };
     let asked = Asked { table, request: &request, caller: &caller, path };
+    if let Some(ground) = ground {
+        *ground = asked.ground(work)?;
+        return Ok((forbidden(), Marks::default()));
+    }
     match table.parts.status {
         Status::Enforced => {
             let is_allowed = asked.is_allowed(work)? && !asked.denies(table.parts.base.as_ref(), work)?;
@@ -104,27 +115,56 @@ fn forbidden() -> Decision {
 impl Asked<'_> {
     /// Whether something allows it and nothing of the same declaration denies it.
     fn is_allowed(&self, work: &mut Work) -> Mine<bool> {
-        let (Some(allow), Some(path)) = (&self.table.parts.allow, &self.path) else { return Ok(false) };
-        let callers = allow.callers.allowed(self.caller, self.request.arena, work)?;
-        if callers.is_empty() {
-            return Ok(false);
-        }
-        let question = Question::new(allow, Effect::Allow, self.request, callers, work)?;
-        Ok(question.matches(path.text(), work)? && !self.denies(self.table.parts.deny.as_ref(), work)?)
+        let Parts { allow, deny, .. } = &self.table.parts;
+        Ok(self.met(allow.as_ref(), Effect::Allow, false, work)?.is_some()
+            && !self.denies(deny.as_ref(), work)?)
     }
 
-    /// Whether these denies do; of a path that could mean more than it says all of them are asked.
+    /// Whether these denies do.
     fn denies(&self, deny: Option<&Side>, work: &mut Work) -> Mine<bool> {
-        let Some(deny) = deny else { return Ok(false) };
-        let callers = deny.callers.denied(self.caller, self.request.arena, work)?;
+        Ok(self.met(deny, Effect::Deny, false, work)?.is_some())
+    }
+
+    /// The first clause that decides, as the library's `rule` has it.
+    fn ground(&self, work: &mut Work) -> Mine<Ground> {
+        let Parts { allow, deny, base, status, .. } = &self.table.parts;
+        if self.path.is_none() && *status != Status::Undeclared {
+            return Ok(Ground::ODD_PATH);
+        }
+        let sides = [(base, Effect::Deny), (deny, Effect::Deny), (allow, Effect::Allow)];
+        for (number, (side, effect)) in (1..).zip(sides) {
+            if let Some(clause) = self.met(side.as_ref(), effect, true, work)? {
+                return Ok(Ground::clause(number, clause));
+            }
+        }
+        Ok(Ground::NOTHING)
+    }
+
+    /// A clause of this side that is met, the first if that is asked for. Of a path that could mean more than it says
+    /// none allows, and all that deny are asked.
+    fn met(
+        &self,
+        side: Option<&Side>,
+        effect: Effect,
+        seeks_first: bool,
+        work: &mut Work,
+    ) -> Mine<Option<u32>> {
+        let Some(side) = side else { return Ok(None) };
+        let callers = match (effect, &self.path) {
+            (Effect::Allow, None) => return Ok(None),
+            (Effect::Allow, Some(_)) => side.callers.allowed(self.caller, self.request.arena, work)?,
+            (Effect::Deny, _) => side.callers.denied(self.caller, self.request.arena, work)?,
+        };
         if callers.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
-        let question = Question::new(deny, Effect::Deny, self.request, callers, work)?;
-        match &self.path {
-            Some(path) => question.matches(&path.folded(), work),
-            None => question.matches_anywhere(work),
-        }
+        let question = Question::new(side, (effect, seeks_first), self.request, callers, work)?;
+        match (&self.path, effect) {
+            (Some(path), Effect::Allow) => question.matches(path.text(), work)?,
+            (Some(path), Effect::Deny) => question.matches(&path.folded(), work)?,
+            (None, _) => question.matches_anywhere(work)?,
+        };
+        Ok(question.met.get())
     }
 
     fn decision(&self, is_allowed: bool, limits: &Limits, work: &mut Work) -> Mine<Decision> {
@@ -139,7 +179,7 @@ impl Asked<'_> {
 impl<'a> Question<'a> {
     fn new(
         side: &'a Side,
-        effect: Effect,
+        (effect, seeks_first): (Effect, bool),
         request: &'a Request<'a>,
         callers: Clauses<'a>,
         work: &mut Work,
@@ -152,7 +192,8 @@ impl<'a> Question<'a> {
             Some(method) => side.methods.find(request.arena, method.as_bytes(), work)?,
             None => None,
         };
-        Ok(Self { side, effect, request, callers, method: number, has_method: method.is_some() })
+        let (met, has_method) = (Cell::new(None), method.is_some());
+        Ok(Self { met, seeks_first, side, effect, request, callers, method: number, has_method })
     }
 
     /// Whether any clause matches that caller and path lead to.
@@ -222,8 +263,17 @@ impl<'a> Question<'a> {
         Ok(false)
     }
 
-    /// Whether method and conditions of a clause are met.
+    /// Whether a clause is met, and no other is to be looked at.
     fn is_met(&self, clause: u32, work: &mut Work) -> Mine<bool> {
+        if !self.is_clause_met(clause, work)? {
+            return Ok(false);
+        }
+        self.met.set(Some(self.met.get().map_or(clause, |first| first.min(clause))));
+        Ok(!self.seeks_first)
+    }
+
+    /// Whether method and conditions of a clause are met.
+    fn is_clause_met(&self, clause: u32, work: &mut Work) -> Mine<bool> {
         work.take(1)?;
         let clause = usize::try_from(clause).ok().and_then(|clause| self.side.clauses.get(clause));
         let Clause { methods, tests } = clause.ok_or(NotMine)?;

@@ -26,7 +26,10 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use regorus::Value;
+
 use crate::attributes::Attributes;
+use crate::collections;
 use crate::decision::{Decision, Marks};
 use crate::limits::Limits;
 use crate::needs::{Group, KeyNeeds, Needs};
@@ -71,6 +74,11 @@ struct Reads {
 /// What a table answers: a decision, and what it says of itself.
 pub type Answer = (Decision, Marks);
 
+/// What decided, and the number of the clause: all that the library's `rule` depends on. A number, for a map of these
+/// would be the only one of its kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ground(u64);
+
 /// Says that a question is the plan's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct NotMine;
@@ -100,6 +108,23 @@ const KNOWN: [Group; 9] = [
     Group::Metadata,
 ];
 
+impl Ground {
+    /// Nothing that was said.
+    const NOTHING: Self = Self(0);
+    /// The path may mean more than it says.
+    const ODD_PATH: Self = Self(1);
+
+    /// A clause of one of the sides, which are counted from 1.
+    fn clause(side: u64, clause: u32) -> Self {
+        Self((side << 32) | u64::from(clause))
+    }
+
+    /// The number.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 impl Table {
     /// The table in `bytes`, checked: nothing in it points outside of it.
     ///
@@ -127,10 +152,33 @@ impl Table {
         self.measure(needs, attributes, limits).0
     }
 
+    /// The library's answer where this was decided: of a few forms, unless headers are changed, which is `None`.
+    pub(crate) fn result(&self, is_allowed: bool, marks: Marks) -> Option<Value> {
+        if is_allowed && self.parts.changes.is_some() {
+            return None;
+        }
+        let Marks { is_shadow, is_undeclared } = marks;
+        let fields = [
+            Some(("allowed", Value::Bool(is_allowed))),
+            (!is_allowed).then(|| ("http_status", Value::from(u64::from(ask::FORBIDDEN)))),
+            is_shadow.then(|| ("mode", Value::from("shadow"))),
+            is_undeclared.then_some(("undeclared", Value::Bool(true))),
+        ];
+        Some(collections::object(fields.into_iter().flatten().map(|(key, value)| (key.into(), value))))
+    }
+
     /// The same, with the work it took: entries, words of sets, headers and clauses that were looked at.
     pub fn measure(&self, needs: &Needs, attributes: &Attributes, limits: &Limits) -> (Option<Answer>, u64) {
         let mut work = Work(limits.steps);
-        let answer = ask::decide(self, needs, attributes, limits, &mut work).ok();
+        let answer = ask::decide(self, needs, attributes, limits, None, &mut work).ok();
         (answer, limits.steps.saturating_sub(work.0))
+    }
+
+    /// On what ground the decision is made, for the log; `None` where it is the plan's to say.
+    pub fn ground(&self, needs: &Needs, attributes: &Attributes, limits: &Limits) -> Option<Ground> {
+        let mut ground = Ground::default();
+        let mut work = Work(limits.steps);
+        ask::decide(self, needs, attributes, limits, Some(&mut ground), &mut work).ok()?;
+        Some(ground)
     }
 }

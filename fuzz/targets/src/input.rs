@@ -228,6 +228,7 @@ fn logged(gate: &Gate, verdict: &Verdict, attributes: &Attributes) {
         mode: Mode::Enforce,
         waived: verdict.waived,
         status: None,
+        rule: Value::Undefined,
     };
     let line = mask(event.into_value(), &Value::Undefined).unwrap().line().unwrap();
     assert!(!line.contains('\n'));

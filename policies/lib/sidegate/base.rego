@@ -20,3 +20,8 @@ base_denies if {
 	data.sidegate.base.rego.deny
 	counts(data.mesh.deny)
 }
+
+deciding contains [4, "data.mesh.deny"] if {
+	data.sidegate.base.rego.deny
+	counts(data.mesh.deny)
+}

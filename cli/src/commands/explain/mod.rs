@@ -29,6 +29,9 @@ struct Report<'a> {
     path: &'a str,
     /// What the policy answers.
     result: &'a Value,
+    /// Which rule decided, in the words of the decision log; of a recorded decision `decision` says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<String>,
     /// Whether a file declares the workload.
     declared: bool,
     /// The rules that decided.
@@ -62,6 +65,7 @@ impl<'a> Report<'a> {
             method: "",
             path: "",
             result: &Value::Undefined,
+            rule: None,
             declared: explained.is_some(),
             decided_by: if is_declared_so { field(|explained| &explained.decided) } else { &[] },
             nearest: field(|explained| &explained.nearest),
@@ -94,6 +98,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
         .evaluate(&input, &super::context(None))
         .map_err(|error| Failure::other(format!("the policy has no answer: {error} [{}]", error.code())))?;
     let allowed = is_allowed(&result);
+    let rule = policy.rule().and_then(|rule| rule.evaluate(&input, &super::context(None)).ok());
     let explained = match (&mesh, service) {
         (Some(mesh), Some(service)) => Some(declare::explain(mesh, service, &asked.request)),
         _ => None,
@@ -110,6 +115,7 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Result<Answer, Failure> {
         method,
         path,
         result: &result,
+        rule: rule.and_then(|rule| Some(rule.as_string().ok()?.to_string())),
         declared: service.is_some(),
         rego: &rego,
         ..of

@@ -149,7 +149,11 @@ fn history(asked: &Asked, place: &str) -> String {
         (Some(Change::Changed), _) => "otherwise now",
     };
     let what = if what.is_empty() { String::new() } else { format!(" ({what})") };
-    format!("Recorded{time}{revision}: {word}; {now}{what}. Decision {} ({place}).", asked.decision_id)
+    let by = |rule: Option<&String>| rule.map(|rule| format!(" ({rule})")).unwrap_or_default();
+    let recorded_by = by(asked.recorded_rule.as_ref());
+    let now_by = by(asked.rule.as_ref().filter(|_| asked.rule != asked.recorded_rule));
+    let id = &asked.decision_id;
+    format!("Recorded{time}{revision}: {word}{recorded_by}; {now}{now_by}{what}. Decision {id} ({place}).")
 }
 
 /// What the policy's Rego says, which has no reasons.
