@@ -147,7 +147,8 @@ impl Cluster {
         self.apply(&list.to_string()).map(|_| ())
     }
 
-    fn command(&self) -> Command {
+    /// kubectl, to be told what to do.
+    pub fn command(&self) -> Command {
         let mut command = Command::new(&self.kubectl);
         command.arg("--kubeconfig").arg(&self.config).arg("--cache-dir").arg(&self.cache);
         command

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::json;
 
 use super::Version;
-use super::child::{Child, run};
+use super::child::Child;
 use super::cluster::Cluster;
 use super::space::HUB;
 
@@ -71,12 +71,4 @@ pub(super) fn root_certificate(cluster: &Cluster, namespace: &str) -> Result<Str
     const PATH: &str = r"jsonpath={.data.root-cert\.pem}";
     let text = cluster.kubectl(&["get", "configmap", "-n", namespace, "istio-ca-root-cert", "-o", PATH])?;
     if text.is_empty() { Err("expected a certificate, found none".to_owned()) } else { Ok(text) }
-}
-
-/// Runs istioctl on what is written down, without a cluster.
-///
-/// # Errors
-/// It objects.
-pub fn istioctl(version: &Version, arguments: &[&str]) -> Result<String, String> {
-    run(Command::new(version.file("istioctl")?).args(arguments))
 }

@@ -14,7 +14,7 @@ pub use child::Child;
 pub use cluster::Cluster;
 pub use control::Control;
 pub use pod::{Pod, PodSpec, Role};
-pub use space::{HUB, Space, enter};
+pub use space::{HUB, Space, enter, is_inside};
 pub use story::{stay, tell};
 
 use std::path::PathBuf;

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::Command;
 
 use super::child::{Child, run};
 
@@ -20,16 +20,23 @@ pub struct Space {
     holder: Child,
 }
 
-/// Runs this program again in namespaces of its own (network, mounts, processes), where it may do as it likes and
-/// leaves nothing behind. Gives its exit code where this is the outer one.
+/// Whether this process is in namespaces of its own, which are then ready for pods.
+///
+/// # Errors
+/// `ip` fails.
+pub fn is_inside() -> Result<bool, String> {
+    if std::env::var_os(INSIDE).is_none() {
+        return Ok(false);
+    }
+    build_hub().map(|()| true)
+}
+
+/// Runs this program again, with these arguments, in namespaces of its own (network, mounts, processes), where it may do
+/// as it likes and leaves nothing behind. Gives its exit code.
 ///
 /// # Errors
 /// Not root, or a tool is missing.
-pub fn enter() -> Result<Option<ExitCode>, String> {
-    if std::env::var_os(INSIDE).is_some() {
-        build_hub()?;
-        return Ok(None);
-    }
+pub fn enter(arguments: &[&str]) -> Result<u8, String> {
     let uid = fs::metadata("/proc/self").map(|own| std::os::unix::fs::MetadataExt::uid(&own));
     if !matches!(uid, Ok(0)) {
         return Err(
@@ -40,12 +47,12 @@ pub fn enter() -> Result<Option<ExitCode>, String> {
     let status = Command::new("unshare")
         .args(["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "--"])
         .arg(program)
-        .args(std::env::args_os().skip(1))
+        .args(arguments)
         .env(INSIDE, "1")
         .status()
         .map_err(|e| format!("could not run unshare: {e}; run: scripts/setup.sh istio"))?;
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(2);
-    Ok(Some(ExitCode::from(u8::try_from(code).unwrap_or(2))))
+    Ok(u8::try_from(code).unwrap_or(2))
 }
 
 fn build_hub() -> Result<(), String> {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Story;
-use crate::places;
+use crate::{manifests, places};
 
 /// The module in the network team's folder.
 const MODULE: &str = "sidegate.wasm";
@@ -64,4 +64,22 @@ pub(super) fn render_with(story: &mut Story, what: &Render, module: &str) -> Res
     let values = values(story, change)?;
     story.scene.desk.write(&format!("{file}.values.yaml"), &format!("{values:#}"))?;
     story.sidegate(&format!("render {kind} {file}.values.yaml --wasm {module} -o {file}.yaml"))
+}
+
+/// What is shipped in envoy-config/istio: the same by kustomize and by render, taken by the API server with this
+/// version's CRDs and by istiod's webhook's rules, and nothing that istioctl would warn of.
+pub(super) fn shipped(story: &mut Story) -> Result<(), String> {
+    story.heading("The manifests of envoy-config/istio");
+    let count = manifests::ALL.len();
+    manifests::check_kustomizations(&places::kubernetes_binary("kubectl")?)?;
+    story.shown(format!(
+        "`kubectl kustomize` makes of all {count} what `sidegate render` makes of their values"
+    ));
+    manifests::check_with_server(|| story.scene.cluster().command())?;
+    story.shown("`kubectl apply --dry-run=server --validate=strict -k` takes all of them");
+    manifests::check_with_istioctl(&story.scene.version.file("istioctl")?)?;
+    story.shown(
+        "`istioctl validate` and `istioctl analyze` have nothing to say but that EnvoyFilters are internal",
+    );
+    Ok(())
 }

@@ -36,7 +36,7 @@ const LATE: PodSpec = sidecar("pay", "refunds", 14, true);
 const GATEWAY: PodSpec = PodSpec { role: Role::Gateway, ..sidecar("edge", "gateway", 15, false) };
 
 /// What has happened so far.
-pub struct Story {
+pub(super) struct Story {
     scene: Scene,
     lines: Vec<String>,
     passed: usize,

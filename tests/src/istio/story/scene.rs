@@ -101,6 +101,11 @@ impl Scene {
         }
     }
 
+    /// The API server.
+    pub(super) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
     /// The address of the module.
     pub(super) fn module(&self) -> String {
         format!("http://{HUB}:{MODULES}/sidegate.wasm")

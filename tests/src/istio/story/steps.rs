@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::manifest::{Render, render, render_with};
+use super::manifest::{Render, render, render_with, shipped};
 use super::place::{ours, placed, pushes, without};
 use super::{PATIENCE, Story, Who, elsewhere, wrong};
 use crate::places;
 
 pub(super) fn all(story: &mut Story) -> Result<(), String> {
     before(story)?;
+    shipped(story)?;
     shadow(story)?;
     enforce(story)?;
     bundle(story)?;
