@@ -14,20 +14,27 @@ pub(super) struct Chain {
 
 /// All of them, from `/config_dump`.
 pub(super) fn chains(dump: &Value) -> Vec<Chain> {
+    chains_of(dump, |listener| &listener["active_state"]["listener"])
+        .into_iter()
+        .map(|(_, chain)| chain)
+        .collect()
+}
+
+/// The same of listeners in another state, with their names.
+pub(super) fn chains_of(dump: &Value, state: impl Fn(&Value) -> &Value) -> Vec<(String, Chain)> {
     let mut found = Vec::new();
     for listener in items(dump, "ListenersConfigDump", "dynamic_listeners") {
-        let listener = &listener["active_state"]["listener"];
+        let listener = state(listener);
+        let of = listener["name"].as_str().unwrap_or("?");
         let is_inbound = listener["traffic_direction"] == "INBOUND";
         let default = listener["default_filter_chain"].as_object().map(|_| &listener["default_filter_chain"]);
         for chain in listener["filter_chains"].as_array().into_iter().flatten().chain(default) {
             for filter in chain["filters"].as_array().into_iter().flatten() {
                 if let Some(http) = filter["typed_config"]["http_filters"].as_array() {
                     let names = http.iter().filter_map(|filter| filter["name"].as_str());
-                    found.push(Chain {
-                        is_inbound,
-                        name: chain["name"].as_str().unwrap_or("?").to_owned(),
-                        filters: names.map(str::to_owned).collect(),
-                    });
+                    let filters = names.map(str::to_owned).collect();
+                    let name = chain["name"].as_str().unwrap_or("?").to_owned();
+                    found.push((of.to_owned(), Chain { is_inbound, name, filters }));
                 }
             }
         }

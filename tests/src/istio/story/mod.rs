@@ -6,6 +6,7 @@ mod manifest;
 mod place;
 mod scene;
 mod steps;
+mod waypoint;
 mod wrong;
 
 use std::path::Path;

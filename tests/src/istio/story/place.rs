@@ -9,7 +9,7 @@ use super::{PATIENCE, Story};
 use crate::istio::Pod;
 
 /// The HTTP filter that requests are sent on by, the last of every chain.
-const ROUTER: &str = "envoy.filters.http.router";
+pub(super) const ROUTER: &str = "envoy.filters.http.router";
 
 const WASM: &str = "http.wasm.v3.Wasm";
 

@@ -101,6 +101,11 @@ impl Scene {
         }
     }
 
+    /// Where files of the story go.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The API server.
     pub(super) fn cluster(&self) -> &Cluster {
         &self.cluster

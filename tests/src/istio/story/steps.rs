@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::manifest::{Render, render, render_with, shipped};
 use super::place::{ours, placed, pushes, without};
+use super::waypoint::waypoint;
 use super::{PATIENCE, Story, Who, elsewhere, wrong};
 use crate::places;
 
@@ -23,6 +24,7 @@ pub(super) fn all(story: &mut Story) -> Result<(), String> {
     wrong::bad_config(story)?;
     wrong::bad_module(story)?;
     elsewhere::gateway(story)?;
+    waypoint(story)?;
     elsewhere::one_namespace(story)?;
     elsewhere::plugins(story)?;
     removed(story)
