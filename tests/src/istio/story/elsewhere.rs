@@ -133,3 +133,24 @@ pub(super) fn bytes(story: &mut Story) -> Result<(), String> {
     story.expect(Who::Web, "/v1/charges/7", 200, "HTTP again")?;
     Ok(())
 }
+
+/// `sidegate status` on what a sidecar's admin page says, saved as people save it.
+pub(super) fn status(story: &mut Story, is_there: bool) -> Result<(), String> {
+    for (name, path) in [("stats", "/stats?format=json"), ("config_dump", "/config_dump")] {
+        let text = story.scene.payments.admin(path)?;
+        story.say(format!(
+            "$ kubectl exec -n pay payments-1 -c istio-proxy -- pilot-agent request GET {} > payments.{name}.json",
+            path.trim_start_matches('/')
+        ));
+        story.scene.desk.write(&format!("payments.{name}.json"), &text)?;
+    }
+    let line = "status payments.stats.json --tree tree";
+    if is_there {
+        story.sidegate(line)?;
+        story.shown("`sidegate status` finds the filter in every inbound chain, and nothing amiss");
+    } else {
+        story.refused(line)?;
+        story.shown("`sidegate status` says that inbound chains lack the filter");
+    }
+    Ok(())
+}

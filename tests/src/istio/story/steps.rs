@@ -16,6 +16,7 @@ pub(super) fn all(story: &mut Story) -> Result<(), String> {
     shadow(story)?;
     enforce(story)?;
     bundle(story)?;
+    elsewhere::status(story, true)?;
     config(story)?;
     upgrade(story)?;
     wrong::late(story)?;
@@ -165,6 +166,7 @@ fn removed(story: &mut Story) -> Result<(), String> {
     without(&mut story.scene.web)?;
     without(&mut story.scene.payments)?;
     story.shown("no sidecar has the filter");
+    elsewhere::status(story, false)?;
     Ok(())
 }
 
