@@ -70,6 +70,9 @@ impl Tally {
     }
 }
 
+/// Where tests are that run on Envoys.
+const FOLDERS: [&str; 2] = ["tests/tests", "cli/tests"];
+
 /// What asks for an Envoy of every version: the names of test programs, and of the tests in them; none for the cases, which
 /// are no functions.
 pub type Chosen = BTreeMap<String, Vec<String>>;
@@ -80,7 +83,7 @@ pub type Chosen = BTreeMap<String, Vec<String>>;
 /// A folder cannot be read.
 pub fn chosen() -> Result<Chosen, String> {
     let mut chosen = Chosen::new();
-    for folder in ["tests/tests", "cli/tests"] {
+    for folder in FOLDERS {
         for path in sources(&places::root().join(folder))? {
             let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
             let asks = |part: &&str| part.contains("places::envoys()");
@@ -137,6 +140,10 @@ pub fn build(chosen: &Chosen, crates: &[String]) -> Result<Vec<Program>, String>
         // Programs that are tested are built, too, and may have the name of a test.
         if let Some(tests) = chosen.get(&target.name).filter(|_| target.kind == ["test"]) {
             let folder = manifest.parent().unwrap_or(&manifest).to_owned();
+            // Another crate may have a test of the same name.
+            if !FOLDERS.iter().any(|tests| places::root().join(tests).parent() == Some(&folder)) {
+                continue;
+            }
             let program = Program { name: target.name.clone(), tests: tests.clone(), path, folder };
             programs.insert(target.name, program);
         }
