@@ -141,7 +141,7 @@ pub fn build(chosen: &Chosen, crates: &[String]) -> Result<Vec<Program>, String>
         if let Some(tests) = chosen.get(&target.name).filter(|_| target.kind == ["test"]) {
             let folder = manifest.parent().unwrap_or(&manifest).to_owned();
             // Another crate may have a test of the same name.
-            if !FOLDERS.iter().any(|tests| places::root().join(tests).parent() == Some(&folder)) {
+            if !FOLDERS.iter().any(|tests| places::root().join(tests).parent() == Some(folder.as_path())) {
                 continue;
             }
             let program = Program { name: target.name.clone(), tests: tests.clone(), path, folder };
