@@ -5,7 +5,7 @@ use super::tree::{Tree, map};
 use super::values::{Bundles, Values};
 
 /// A web server that needs no root, listens on 8080 and serves a folder.
-const IMAGE: &str = "docker.io/nginxinc/nginx-unprivileged:1.28-alpine";
+const IMAGE: &str = "nginxinc/nginx-unprivileged:1.28-alpine";
 /// The folder that it serves.
 const ROOT: &str = "/usr/share/nginx/html";
 /// The port that it listens on.
