@@ -28,8 +28,6 @@ pub struct Version {
     pub istio: String,
     /// Envoy's, of the sidecars.
     pub envoy: String,
-    /// The folder with istiod, the agent, istioctl, the CRDs and the sidecar's bootstrap.
-    dir: PathBuf,
 }
 
 impl Version {
@@ -42,10 +40,9 @@ impl Version {
     }
 
     fn new(istio: String, envoy: String) -> Result<Self, String> {
-        let stamp = places::istio_file(&istio, "done")?;
-        let dir = stamp.parent().map(PathBuf::from).ok_or("expected a folder")?;
+        places::istio_file(&istio, "done")?;
         places::envoy_binary(&envoy)?;
-        Ok(Self { istio, envoy, dir })
+        Ok(Self { istio, envoy })
     }
 
     /// A program or file of this version.
@@ -54,10 +51,5 @@ impl Version {
     /// It is not there.
     pub fn file(&self, name: &str) -> Result<PathBuf, String> {
         places::istio_file(&self.istio, name)
-    }
-
-    /// The folder of programs.
-    pub fn dir(&self) -> &PathBuf {
-        &self.dir
     }
 }

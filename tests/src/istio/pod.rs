@@ -326,6 +326,11 @@ impl Pod {
         Ok(text.lines().find_map(|line| line.split_once(": ")?.1.trim().parse().ok()).unwrap_or(0))
     }
 
+    /// `message` with the end of what agent and Envoy have printed below it.
+    pub fn with_log(&self, message: &str) -> String {
+        self.agent.with_log(message)
+    }
+
     /// What agent and Envoy have printed.
     pub fn log(&self) -> String {
         self.agent.log()

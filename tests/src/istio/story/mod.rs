@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::Version;
 use super::pod::{Pod, PodSpec, Role};
 use super::workload::{Answer, Question};
+use crate::desk::Ran;
 use scene::Scene;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -94,20 +95,22 @@ impl Story {
         self.say(format!("  ok: {}", what.into()));
     }
 
-    /// Runs `sidegate` in the network team's folder.
-    fn sidegate(&mut self, line: &str) -> Result<(), String> {
+    /// Runs `sidegate` in the network team's folder, and shows what it says.
+    fn ran(&mut self, line: &str) -> Result<Ran, String> {
         self.say(format!("$ sidegate {line}"));
         let ran = self.scene.desk.sidegate(line)?;
         ran.text.lines().for_each(|line| self.say(format!("  {line}")));
-        if ran.is_success { Ok(()) } else { Err(format!("`sidegate {line}` failed")) }
+        Ok(ran)
     }
 
-    /// Runs `sidegate`, which is to refuse.
+    /// The same, where it is to succeed.
+    fn sidegate(&mut self, line: &str) -> Result<(), String> {
+        if self.ran(line)?.is_success { Ok(()) } else { Err(format!("`sidegate {line}` failed")) }
+    }
+
+    /// The same, where it is to refuse.
     fn refused(&mut self, line: &str) -> Result<(), String> {
-        self.say(format!("$ sidegate {line}"));
-        let ran = self.scene.desk.sidegate(line)?;
-        ran.text.lines().for_each(|line| self.say(format!("  {line}")));
-        if ran.is_success { Err(format!("expected `sidegate {line}` to refuse")) } else { Ok(()) }
+        if self.ran(line)?.is_success { Err(format!("expected `sidegate {line}` to refuse")) } else { Ok(()) }
     }
 
     /// Runs kubectl in the network team's folder.
@@ -143,13 +146,8 @@ impl Story {
                 return Ok(begin.elapsed());
             }
             if begin.elapsed() > PATIENCE {
-                let log = self.scene.payments.log();
-                let end: Vec<&str> = log.lines().rev().take(20).collect();
-                let end = end.into_iter().rev().collect::<Vec<_>>().join("\n");
-                return Err(format!(
-                    "expected {status} for {path} from {}, got {answer:?}\n--- the sidecar's log ---\n{end}",
-                    who.name()
-                ));
+                let what = format!("expected {status} for {path} from {}, got {answer:?}", who.name());
+                return Err(self.scene.payments.with_log(&what));
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -186,17 +184,8 @@ impl Story {
         what: &str,
         mut is_so: impl FnMut(&mut Pod) -> Result<bool, String>,
     ) -> Result<(), String> {
-        let deadline = Instant::now() + PATIENCE;
-        while !is_so(&mut self.scene.payments)? {
-            if Instant::now() > deadline {
-                let log = self.scene.payments.log();
-                let end: Vec<&str> = log.lines().rev().take(20).collect();
-                let end = end.into_iter().rev().collect::<Vec<_>>().join("\n");
-                return Err(format!("expected {what} within {PATIENCE:?}\n--- the sidecar's log ---\n{end}"));
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Ok(())
+        let found = until(what, || is_so(&mut self.scene.payments));
+        found.map_err(|e| self.scene.payments.with_log(&e))
     }
 
     /// What the payments' sidecar is configured with.
@@ -217,6 +206,18 @@ impl Who {
             Self::Crawler => "crawler",
         }
     }
+}
+
+/// Waits until `is_so`.
+fn until(what: &str, mut is_so: impl FnMut() -> Result<bool, String>) -> Result<(), String> {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so()? {
+        if Instant::now() > deadline {
+            return Err(format!("expected {what} within {PATIENCE:?}"));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
 }
 
 fn question(path: &str) -> Question {

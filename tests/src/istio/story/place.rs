@@ -1,11 +1,9 @@
 //! Where the filter is in a sidecar, and what has come from istiod.
 
-use std::time::{Duration, Instant};
-
 use serde_json::Value;
 
 use super::look::{chains, extensions, mentions};
-use super::{PATIENCE, Story};
+use super::{Story, until};
 use crate::istio::Pod;
 
 /// The HTTP filter that requests are sent on by, the last of every chain.
@@ -59,23 +57,22 @@ pub(super) fn ours(dump: &Value) -> Result<String, String> {
 
 /// Listener updates and reloads of the filter so far.
 pub(super) fn pushes(story: &mut Story) -> Result<(u64, u64), String> {
-    let name = ours(&story.dump()?)?;
+    let reloads = stat_of_ours(story, "config_reload")?;
     let pod = &mut story.scene.payments;
-    let reloads = format!("extension_config_discovery.http_filter.{}.config_reload", name.replace('/', "_"));
     Ok((pod.stat("listener_manager.lds.update_success")?, pod.stat(&reloads)?))
+}
+
+/// The name of a stat about the filter's coming by ECDS.
+pub(super) fn stat_of_ours(story: &mut Story, what: &str) -> Result<String, String> {
+    let name = ours(&story.dump()?)?.replace('/', "_");
+    Ok(format!("extension_config_discovery.http_filter.{name}.{what}"))
 }
 
 /// Waits until a sidecar has the filter no more, not even in what it drains.
 pub(super) fn without(pod: &mut Pod) -> Result<(), String> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    let what = format!("no filter in the sidecar of {}", pod.spec().workload);
+    until(&what, || {
         let dump: Value = serde_json::from_str(&pod.admin("/config_dump")?).map_err(|e| e.to_string())?;
-        if !mentions(&dump, WASM) {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            return Err(format!("expected no filter in the sidecar of {}", pod.spec().workload));
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
+        Ok(!mentions(&dump, WASM))
+    })
 }

@@ -1,13 +1,11 @@
 //! The steps: installed, enforced, changed, removed.
 
-use std::time::{Duration, Instant};
-
 use serde_json::json;
 
 use super::manifest::{Render, render, render_with, shipped};
-use super::place::{ours, placed, pushes, without};
+use super::place::{placed, pushes, without};
 use super::waypoint::waypoint;
-use super::{PATIENCE, Story, Who, elsewhere, wrong};
+use super::{Story, Who, elsewhere, until, wrong};
 use crate::places;
 
 pub(super) fn all(story: &mut Story) -> Result<(), String> {
@@ -153,9 +151,7 @@ fn config(story: &mut Story) -> Result<(), String> {
     let (_, reloads) = pushes(story)?;
     story.under_load(|story| {
         story.kubectl("apply -f mesh.yaml")?;
-        let name = ours(&story.dump()?)?;
-        let stat = format!("extension_config_discovery.http_filter.{}.config_reload", name.replace('/', "_"));
-        story.wait("a reload", |pod| Ok(pod.stat(&stat)? > reloads))
+        until("a reload", || Ok(pushes(story)?.1 > reloads))
     })?;
     story.expect(Who::Crawler, "/v1/charges/7", 403, "decided as before").map(|_| ())
 }
@@ -184,14 +180,7 @@ fn upgrade(story: &mut Story) -> Result<(), String> {
     render_with(story, &Render { kind: "envoyfilter", file: "mesh", values: change }, name)?;
     story.under_load(|story| {
         story.kubectl("apply -f mesh.yaml")?;
-        let deadline = Instant::now() + PATIENCE;
-        while pushes(story)?.1 <= before {
-            if Instant::now() > deadline {
-                return Err("expected the sidecar to take it".to_owned());
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        Ok(())
+        until("the sidecar to take it", || Ok(pushes(story)?.1 > before))
     })?;
     story.expect(Who::Web, "/v1/charges/7", 200, "decided by the new module")?;
     story.expect(Who::Crawler, "/v1/charges/7", 403, "decided by the new module")?;

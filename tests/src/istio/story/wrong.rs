@@ -1,12 +1,12 @@
 //! What goes wrong: no server of bundles, a wrong configuration, a wrong module.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::json;
 
 use super::manifest::values;
-use super::place::ours;
-use super::{LATE, PATIENCE, Story, Who};
+use super::place::stat_of_ours;
+use super::{LATE, Story, Who, until};
 use crate::istio::workload::Question;
 
 pub(super) fn late(story: &mut Story) -> Result<(), String> {
@@ -26,13 +26,9 @@ pub(super) fn late(story: &mut Story) -> Result<(), String> {
     story.shown("web GET /v1/refunds/1: 503, held for a policy and then refused; payments decides on");
     story.expect(Who::Web, "/v1/charges/7", 200, "by the policy that it has")?;
     story.scene.set_bundles_down(false);
-    let deadline = Instant::now() + PATIENCE;
-    while story.scene.web.client().ask(&question)?.status != 403 {
-        if Instant::now() > deadline {
-            return Err("expected a decision once the server is back".to_owned());
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    until("a decision once the server is back", || {
+        Ok(story.scene.web.client().ask(&question)?.status == 403)
+    })?;
     story.shown("web GET /v1/refunds/1: 403 once the server is back, for nobody declared it");
     drop(late);
     Ok(())
@@ -52,8 +48,7 @@ pub(super) fn bad_config(story: &mut Story) -> Result<(), String> {
         return Err("expected the mode in mesh.yaml".to_owned());
     }
     story.scene.desk.write("wrong.yaml", &wrong)?;
-    let name = ours(&story.dump()?)?;
-    let stat = format!("extension_config_discovery.http_filter.{}.config_fail", name.replace('/', "_"));
+    let stat = stat_of_ours(story, "config_fail")?;
     let so_far = story.scene.payments.stat(&stat)?;
     story.under_load(|story| {
         story.kubectl("apply -f wrong.yaml")?;
