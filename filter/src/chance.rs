@@ -16,7 +16,13 @@ use crate::host;
 thread_local! {
     static POOL: Cell<[u8; 32]> = const { Cell::new([0; 32]) };
     static REQUESTS: Cell<u64> = const { Cell::new(0) };
+    static VM: Cell<Option<u64>> = const { Cell::new(None) };
 }
+
+/// Where the VMs of one `vm_id` count themselves.
+const VMS: &str = "sidegate.vms";
+/// How often that is tried while others do the same.
+const TRIES: usize = 16;
 
 /// What policies may ask of clock and chance; what they never ask for is not fetched.
 pub(crate) fn context(uses_clock: bool, uses_randomness: bool) -> Result<Context, Failure> {
@@ -32,6 +38,27 @@ pub(crate) fn key() -> [u8; 16] {
     let seed = stir(host::current_time_ns().unwrap_or_default());
     let (key, _) = seed.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
     *key
+}
+
+/// The number of this VM, which none of those has that share data with it. Workers are configured together, often in the
+/// same microsecond, and the clock has no more: it does not tell them apart.
+pub(crate) fn vm() -> u64 {
+    VM.get().unwrap_or_else(|| {
+        let number = (0..TRIES).find_map(|_| take_number());
+        let number = number.unwrap_or_else(|| host::current_time_ns().unwrap_or_default().cast_unsigned());
+        VM.set(Some(number));
+        number
+    })
+}
+
+/// The next number, unless another VM takes it in this moment.
+fn take_number() -> Option<u64> {
+    let (last, change) = match host::shared_data(VMS).ok()? {
+        Some((bytes, change)) => (u64::from_le_bytes(bytes.try_into().unwrap_or_default()), change),
+        None => (0, 0),
+    };
+    let number = last.wrapping_add(1);
+    host::set_shared_data(VMS, &number.to_le_bytes(), change).ok().map(|()| number)
 }
 
 /// An id for a decision. The pool was stirred when the policy was loaded; the time and a number make the difference.
@@ -52,6 +79,7 @@ fn stir(now: i64) -> [u8; 32] {
         &POOL.get(),
         &now.to_le_bytes(),
         &request.to_le_bytes(),
+        &vm().to_le_bytes(),
         &known(b"connection\0id"),
         &known(b"request\0id"),
         &known(b"source\0address"),

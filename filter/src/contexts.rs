@@ -76,7 +76,11 @@ pub(crate) fn create(context: u32, parent: u32) {
 pub(crate) fn delete(context: u32) -> Option<(Progress, u32)> {
     match with(|contexts| contexts.remove(&context)).flatten() {
         Some(Context::Stream(stream)) => Some((stream.progress, stream.root)),
-        _ => None,
+        Some(Context::Root(root)) => {
+            root.post.iter().for_each(|post| post.end());
+            None
+        }
+        None => None,
     }
 }
 

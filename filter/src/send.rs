@@ -7,6 +7,7 @@ use sidegate_engine::config::{DecisionLog, LogSink};
 use sidegate_engine::log::{Batch, Buffer, Sender, Sent, array, gzip};
 use sidegate_engine::refresh::prefix;
 
+use crate::chance;
 use crate::contexts;
 use crate::host::{self, Map};
 use crate::metrics;
@@ -37,8 +38,7 @@ impl Post {
     pub(crate) fn new(config: &DecisionLog, whose: &str, buffer: &Rc<RefCell<Buffer>>) -> Option<Self> {
         let LogSink::Http { cluster, path } = &config.sink else { return None };
         let prefix = prefix(&["log", whose, &format!("{config:?}")]);
-        let me = host::current_time_ns().map_or(0, seed);
-        let sender = Sender::new(&prefix, me, &mut HostData);
+        let sender = Sender::new(&prefix, chance::vm(), &mut HostData);
         Some(Self {
             sender,
             buffer: Rc::clone(buffer),
@@ -46,6 +46,13 @@ impl Post {
             path: path.clone(),
             token: None,
         })
+    }
+
+    /// The root context ends: what waits here is left to the other workers.
+    pub(crate) fn end(&self) {
+        if let Ok(mut buffer) = self.buffer.try_borrow_mut() {
+            self.sender.hand_on(&mut buffer, &mut HostData);
+        }
     }
 
     fn send(&mut self, batch: Option<Batch>, now: i64) {

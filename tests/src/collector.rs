@@ -1,6 +1,6 @@
 //! What decision logs are posted to: takes OPA's batches, and says what is wrong with them.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -13,7 +13,11 @@ use crate::upstream::{Echo, Upstream};
 pub struct Collector {
     server: Upstream,
     events: Vec<Value>,
+    /// The place of each among the events, by its id.
+    known: BTreeMap<String, usize>,
     posts: usize,
+    /// Events that came once more.
+    again: usize,
 }
 
 /// One post as it came.
@@ -22,7 +26,7 @@ struct Post(Vec<Value>);
 impl Collector {
     /// Starts it.
     pub fn start() -> Self {
-        Self { server: Upstream::keeping(), events: Vec::new(), posts: 0 }
+        Self { server: Upstream::keeping(), events: Vec::new(), known: BTreeMap::new(), posts: 0, again: 0 }
     }
 
     /// Where it listens.
@@ -43,15 +47,26 @@ impl Collector {
     /// All events so far, each once; a batch whose answer got lost comes again.
     ///
     /// # Errors
-    /// A post that is none of OPA's.
+    /// A post that is none of OPA's, or two decisions under one id.
     pub fn events(&mut self) -> Result<&[Value], String> {
         for echo in self.server.take() {
             let Post(events) = Post::read(&echo)?;
             self.posts += 1;
-            let known: BTreeSet<&str> = self.events.iter().filter_map(id).collect();
-            let new: Vec<Value> =
-                events.into_iter().filter(|event| id(event).is_none_or(|id| !known.contains(id))).collect();
-            self.events.extend(new);
+            for event in events {
+                let id = event["decision_id"].as_str().unwrap_or_default();
+                match self.known.get(id).and_then(|at| self.events.get(*at)) {
+                    None => {
+                        self.known.insert(id.to_owned(), self.events.len());
+                        self.events.push(event);
+                    }
+                    Some(known) if *known == event => self.again += 1,
+                    Some(known) => {
+                        return Err(format!(
+                            "expected an id for each decision, got {id} for two:\n{known}\n{event}"
+                        ));
+                    }
+                }
+            }
         }
         Ok(&self.events)
     }
@@ -68,15 +83,14 @@ impl Collector {
                 return Ok(&self.events);
             }
             if Instant::now() > until {
-                return Err(format!("expected {count} events within {patience:?}, got {found}"));
+                let Self { posts, again, .. } = self;
+                return Err(format!(
+                    "expected {count} events within {patience:?}, got {found} in {posts} posts, {again} of them once more"
+                ));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
     }
-}
-
-fn id(event: &Value) -> Option<&str> {
-    event["decision_id"].as_str()
 }
 
 impl Post {

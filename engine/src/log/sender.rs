@@ -16,8 +16,8 @@ pub struct Sender {
     me: u64,
     lease: String,
     spool: String,
-    /// Posted, and not yet answered.
-    posted: Option<Vec<u8>>,
+    /// Posted, and not yet answered; and until when an answer is waited for.
+    posted: Option<(Vec<u8>, i64)>,
     failures: u32,
     /// When to try again after failures.
     retry_at: i64,
@@ -78,7 +78,7 @@ impl Sender {
         seed: u64,
         shared: &mut dyn Shared,
     ) -> (Sent, Option<Batch>) {
-        let Some(lines) = self.posted.take() else { return (Sent::Later, None) };
+        let Some((lines, _)) = self.posted.take() else { return (Sent::Later, None) };
         let sent = match status {
             Some(200..=299) => Sent::Taken(count(&lines)),
             // Not what it can read, or too much of it: no other time is better.
@@ -95,7 +95,8 @@ impl Sender {
     }
 
     fn next(&mut self, now: i64, shared: &mut dyn Shared) -> Option<Batch> {
-        if self.posted.is_some() || (self.failures > 0 && !is_due(now, self.retry_at, 20 * SECOND)) {
+        let is_awaited = self.posted.as_ref().is_some_and(|(_, until)| !is_due(now, *until, LEASE));
+        if is_awaited || (self.failures > 0 && !is_due(now, self.retry_at, 20 * SECOND)) {
             return None;
         }
         let (waiting, _) = shared.get(&self.spool)?;
@@ -105,12 +106,12 @@ impl Sender {
         // A whole number of events, and at least one.
         let whole = end(most).or_else(|| lines.iter().position(|byte| *byte == b'\n'))?;
         let lines = lines.get(..=whole)?.to_vec();
-        self.posted = Some(lines.clone());
+        self.posted = Some((lines.clone(), now.saturating_add(LEASE)));
         Some(Batch { lines })
     }
 
     /// Appends what is in the buffer to what is shared, if there is room and nobody is in the way; else it stays.
-    fn hand_on(&self, buffer: &mut Buffer, shared: &mut dyn Shared) {
+    pub fn hand_on(&self, buffer: &mut Buffer, shared: &mut dyn Shared) {
         if buffer.lines().is_empty() {
             return;
         }

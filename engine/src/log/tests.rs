@@ -246,6 +246,20 @@ fn who_posts_and_is_gone_is_followed_by_another_that_posts_the_same() {
 }
 
 #[test]
+fn a_post_that_nobody_answers_is_made_again() {
+    let mut data = Data::default();
+    let (mut sender, mut buffer) = (Sender::new("p", 1, &mut data), Buffer::default());
+    buffer.push("{}");
+    assert_eq!(sender.tick(&mut buffer, 0, &mut data), None);
+    let batch = sender.tick(&mut buffer, SECOND, &mut data).unwrap();
+    // It may still come.
+    assert_eq!(sender.tick(&mut buffer, 10 * SECOND, &mut data), None);
+    assert_eq!(sender.tick(&mut buffer, 11 * SECOND, &mut data), Some(batch));
+    assert_eq!(sender.answered(Some(200), 12 * SECOND, 0, &mut data), (Sent::Taken(1), None));
+    assert_eq!(sender.tick(&mut buffer, 30 * SECOND, &mut data), None, "nothing is left");
+}
+
+#[test]
 fn what_does_not_fit_is_dropped_and_counted() {
     let mut data = Data::default();
     let mut sender = Sender::new("p", 1, &mut data);

@@ -316,6 +316,15 @@ impl Vm {
         Ok(())
     }
 
+    /// Ends a plugin.
+    ///
+    /// # Errors
+    /// The filter traps.
+    pub fn end(&mut self, plugin: Plugin) -> Result<(), String> {
+        let _: Option<()> = self.call(plugin.0, "proxy_on_delete", plugin.0)?;
+        Ok(())
+    }
+
     /// What the filter has logged so far, oldest first.
     pub fn logs(&self) -> &[Log] {
         &self.store.data().logs
