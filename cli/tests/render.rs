@@ -186,7 +186,7 @@ fn settings_get_where_they_belong() {
     let run = changed("envoyfilter", &network);
     assert_eq!(run.err, "");
     let filter = object(&run);
-    let [_, _, config, insert] = &filter["spec"]["configPatches"].as_array().unwrap()[..] else {
+    let [_, _, _, config, insert, guard] = &filter["spec"]["configPatches"].as_array().unwrap()[..] else {
         panic!("{filter}")
     };
     let kind = config["patch"]["value"]["typed_config"]["@type"].as_str().unwrap();
@@ -196,6 +196,9 @@ fn settings_get_where_they_belong() {
         insert["match"]["listener"]["filterChain"]["filter"]["name"],
         "envoy.filters.network.tcp_proxy"
     );
+
+    assert_eq!(guard["applyTo"], insert["applyTo"]);
+    assert_eq!(guard["match"], insert["match"]);
 
     // A waypoint has no cluster that no route leads to, unless it is told.
     let waypoint = [
@@ -223,7 +226,53 @@ fn json_and_files() {
     assert_eq!(list["kind"], "List");
     let text = render_in(dir.path(), "wasmplugin", &[], &[]);
     let json = render_in(dir.path(), "wasmplugin", &[], &["--format", "json"]);
-    assert_eq!(object(&text), serde_json::from_str::<Value>(&json.out).unwrap());
+    let list: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(Value::from(parse(&text.out).unwrap()), list["items"]);
+}
+
+/// What stands behind the filter denies where the filter does, counts in shadow, and is not there where nobody decides.
+#[test]
+fn a_guard_stands_behind_the_filter() {
+    let guard_of = |run: &Run| {
+        let all = parse(&run.out).unwrap();
+        let patches = all.last().unwrap()["spec"]["configPatches"].as_array().cloned().unwrap_or_default();
+        let guards = patches.iter().filter(|patch| {
+            let name = patch["patch"]["value"]["name"].as_str().unwrap();
+            name == "pay.sidegate.guard" && patch["patch"]["operation"] == "INSERT_BEFORE"
+        });
+        guards.map(|patch| patch["patch"]["value"]["typed_config"].clone()).collect::<Vec<_>>()
+    };
+    let mode =
+        |mode: &str| changed("envoyfilter", &[("  version: 1", &format!("  version: 1\n  mode: {mode}"))]);
+    let [enforce, shadow, off] = ["enforce", "shadow", "off"].map(mode);
+    for (run, is_marked) in [(&enforce, true), (&shadow, true), (&off, false)] {
+        assert_eq!(run.out.contains("\"guard\": true"), is_marked, "{}", run.out);
+    }
+    let rules = &guard_of(&enforce)[0]["rules"];
+    assert_eq!(rules["action"], "ALLOW");
+    assert!(rules.to_string().contains("wasm.sidegate_seen"), "{rules}");
+    let counts = &guard_of(&shadow)[0];
+    assert_eq!((&counts["shadow_rules"], &counts["rules"]), (rules, &Value::Null));
+    assert_eq!(counts["shadow_rules_stat_prefix"], "sidegate_guard");
+    assert_eq!(guard_of(&off), Vec::<Value>::new());
+
+    // A plugin of Istio's own is marked by itself, and has it from an EnvoyFilter for the same proxies.
+    let plugin = changed("wasmplugin", &[]);
+    let all = parse(&plugin.out).unwrap();
+    assert_eq!(all[0]["spec"]["pluginConfig"]["guard"], true);
+    assert_eq!(all[1]["metadata"]["name"], "sidegate-guard");
+    assert_eq!(all[1]["spec"]["workloadSelector"]["labels"], all[0]["spec"]["selector"]["matchLabels"]);
+    assert_eq!(&guard_of(&plugin)[0]["rules"], rules);
+
+    let without = changed("wasmplugin", &[("bodies: false", "guard: false")]);
+    let plugin = object(&without);
+    assert_eq!(plugin["spec"]["pluginConfig"]["guard"], Value::Null);
+    // Marks without a guard are how one begins.
+    let marks = changed(
+        "envoyfilter",
+        &[("bodies: false", "guard: false"), ("  version: 1", "  version: 1\n  guard: true")],
+    );
+    assert_eq!((guard_of(&marks).len(), marks.out.contains("\"guard\": true")), (0, true));
 }
 
 /// A bundle that reads this of its input.

@@ -14,6 +14,7 @@ fn answer(json: &[u8]) -> String {
             on_error_status,
             limits,
             allow_lowering,
+            is_guarded,
             waives_undeclared,
             trust_domain_aliases,
             trust,
@@ -32,6 +33,7 @@ fn answer(json: &[u8]) -> String {
             }
             let inline = inline.map_or(0, |inline| inline.len());
             let lowering = if allow_lowering { ", may be lowered" } else { "" };
+            let guard = if is_guarded { ", marks what it sees" } else { "" };
             let undeclared = if waives_undeclared { ", what is undeclared passes" } else { "" };
             let http = http.map(|http| format!("{http:?}\n")).unwrap_or_default();
             let logs = if decision_log == DecisionLog::default() {
@@ -40,7 +42,7 @@ fn answer(json: &[u8]) -> String {
                 format!("{decision_log:?}\n")
             };
             format!(
-                "{mode} {asked}, {on_error_status} on error, {inline} bytes of bundle{lowering}{undeclared}\n{limits:?}\n{trust:?}\n{http}{logs}"
+                "{mode} {asked}, {on_error_status} on error, {inline} bytes of bundle{lowering}{guard}{undeclared}\n{limits:?}\n{trust:?}\n{http}{logs}"
             )
         }
         Err(error) => format!("{error} [{}]\n", error.code()),

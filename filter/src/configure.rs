@@ -76,6 +76,7 @@ fn load(buffer: Rc<RefCell<Buffer>>) -> Result<Accepted, Refused> {
         on_error_status,
         limits,
         allow_lowering,
+        is_guarded,
         waives_undeclared,
         trust_domain_aliases,
         trust,
@@ -98,6 +99,7 @@ fn load(buffer: Rc<RefCell<Buffer>>) -> Result<Accepted, Refused> {
     let logged = describe(&decision_log);
     let fixed = Fixed {
         mode,
+        is_guarded,
         settings,
         workload: opener.workload.clone(),
         aliases: trust_domain_aliases,

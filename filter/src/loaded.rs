@@ -27,6 +27,8 @@ use crate::refuse::Refusal;
 pub(crate) struct Fixed {
     /// What is done with decisions: the most that is.
     pub(crate) mode: Mode,
+    /// Whether what is seen is marked, for the guard behind.
+    pub(crate) is_guarded: bool,
     /// How policies are asked.
     pub(crate) settings: Settings,
     /// Whom this proxy stands in front of.

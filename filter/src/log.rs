@@ -17,12 +17,16 @@ use sidegate_engine::policy::LogPolicies;
 use crate::attributes;
 use crate::chance;
 use crate::host::{self, Level};
+use crate::loaded::Loaded;
 use crate::metrics;
 use crate::policy::Gates;
 use crate::refuse::Refusal;
 
 /// The key of the filter state, which access logs know as `wasm.sidegate`.
 const STATE_KEY: &str = "sidegate";
+
+/// The key of what a guard behind the filter looks for, which knows it as `wasm.sidegate_seen`.
+const SEEN_KEY: &str = "sidegate_seen";
 
 /// One in so many of the decisions that allow is logged where the level is `sampled`.
 const SAMPLE: u32 = 100;
@@ -310,7 +314,7 @@ impl Logger {
             // What is asked for is to be seen: proxies log warnings by default, Istio's nothing below them.
             LogSink::Log => host::log(Level::Warn, line),
             LogSink::Http { .. } => {
-                let Ok(mut buffer) = self.buffer.try_borrow_mut() else { return };
+                let Ok(mut buffer) = self.buffer.try_borrow_mut() else { return failed("internal") };
                 buffer.push(line);
                 if buffer.take_dropped() > 0 {
                     return metrics::count_named("log.", "dropped_buffer");
@@ -367,6 +371,15 @@ fn state(
         outcome.name(),
         mode.as_str()
     )
+}
+
+/// Marks that this filter is there, and looks at the request or connection. A proxy whose VM could not be made or
+/// configured in one worker leaves the filter out there and lets everything pass: behind it stands a guard that lets
+/// nothing pass which has no mark. Where the mark cannot be made, the guard denies.
+pub(crate) fn mark_seen(loaded: &Loaded) {
+    if loaded.fixed.is_guarded && host::set_filter_state(SEEN_KEY, b"1").is_err() {
+        metrics::count_error("host_filter_state");
+    }
 }
 
 /// Writes the filter state. Nothing depends on it but what people read.

@@ -18,6 +18,7 @@ use crate::body::Progress;
 use crate::contexts;
 use crate::host::{self, Action, Level, Side};
 use crate::loaded::{Asked, Decided, Loaded};
+use crate::log;
 use crate::metrics;
 use crate::refuse::{self, NO_POLICY_STATUS, Refusal};
 
@@ -29,6 +30,7 @@ pub(crate) fn on_new_connection(stream: u32) -> Action {
     let Some(loaded) = contexts::loaded(stream) else {
         return close(Refusal::no_policy());
     };
+    log::mark_seen(&loaded);
     if loaded.fixed.mode == Mode::Off {
         return pass(stream);
     }

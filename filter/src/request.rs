@@ -12,6 +12,7 @@ use crate::body::{Held, Progress, Waiting};
 use crate::contexts;
 use crate::host::{self, Action, Level, Map, Side, Status};
 use crate::loaded::{Asked, Loaded};
+use crate::log;
 use crate::metrics;
 use crate::network;
 use crate::refuse::{self, Refusal};
@@ -25,6 +26,7 @@ pub(crate) fn on_request_headers(stream: u32, is_end: bool) -> Action {
     let Some(loaded) = contexts::loaded(stream) else {
         return refuse::send(Refusal::no_policy());
     };
+    log::mark_seen(&loaded);
     if loaded.fixed.mode == Mode::Off {
         return pass(stream, is_end);
     }

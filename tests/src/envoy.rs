@@ -39,6 +39,8 @@ pub struct Launch {
     pub arguments: Vec<String>,
     /// Variables of its environment besides.
     pub environment: Vec<(String, String)>,
+    /// Bytes of address space that it may have, if that is limited.
+    pub address_space: Option<u64>,
 }
 
 /// What `envoy --mode validate` said.
@@ -69,6 +71,7 @@ impl Envoy {
             name: "envoy".to_owned(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            address_space: None,
         };
         Self::launch(&launch, config, dir)
     }
@@ -78,14 +81,14 @@ impl Envoy {
     /// # Errors
     /// As [`Envoy::start`].
     pub fn launch(launch: &Launch, config: &Value, dir: &Path) -> Result<Self, String> {
-        let Launch { version, workers, name, arguments, environment } = launch;
+        let Launch { version, workers, name, arguments, environment, address_space } = launch;
         let binary = places::envoy_binary(version)?;
         fs::create_dir_all(dir).map_err(|e| format!("could not make {}: {e}", dir.display()))?;
         let config_path = write_config(config, dir)?;
         let admin_path = dir.join(format!("{name}.admin.txt"));
         let _ = fs::remove_file(&admin_path);
         let log = dir.join(format!("{name}.log"));
-        let mut command = command(&binary, &config_path, &log)?;
+        let mut command = command(&binary, *address_space, &config_path, &log)?;
         if !arguments.iter().any(|argument| argument == "--restart-epoch") {
             command.arg("--disable-hot-restart");
         }
@@ -273,7 +276,7 @@ pub fn validate(version: &str, config: &Value, dir: &Path) -> Result<Validation,
     let binary = places::envoy_binary(version)?;
     let config_path = write_config(config, dir)?;
     let log = dir.join("envoy.log");
-    let mut child = command(&binary, &config_path, &log)?
+    let mut child = command(&binary, None, &config_path, &log)?
         .args(["--disable-hot-restart", "--mode", "validate"])
         .spawn()
         .map_err(|e| format!("could not run {}: {e}", binary.display()))?;
@@ -301,9 +304,16 @@ fn write_config(config: &Value, dir: &Path) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-fn command(binary: &Path, config: &Path, log: &Path) -> Result<Command, String> {
+fn command(binary: &Path, address_space: Option<u64>, config: &Path, log: &Path) -> Result<Command, String> {
     let to = File::create(log).map_err(|e| format!("could not write {}: {e}", log.display()))?;
-    let mut command = Command::new(binary);
+    let mut command = match address_space {
+        None => Command::new(binary),
+        Some(bytes) => {
+            let mut limited = Command::new("prlimit");
+            limited.arg(format!("--as={bytes}")).arg(binary);
+            limited
+        }
+    };
     command
         .arg("-c")
         .arg(config)

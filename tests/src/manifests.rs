@@ -185,3 +185,26 @@ fn texts(output: &Output) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(&output.stdout), text(&output.stderr))
 }
+
+/// The guards as they are shipped, for a filter in this mode: behind the filter for HTTP, and behind that for the rest.
+///
+/// # Errors
+/// They are not rendered.
+pub fn guards(mode: &str) -> Result<(Value, Value), String> {
+    let base = ALL[0];
+    let (file, path) = (base.values_file(), places::root().join(base.values_file()));
+    let shipped = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let text = shipped.replace("  version: 1\n", &format!("  version: 1\n  mode: {mode}\n"));
+    let asked = Asked { kind: base.kind, file: &file, text: &text, wasm: None, bundle: None };
+    let rendered = render(&asked).map_err(|findings| findings.to_string())?;
+    let object: Value = serde_json::from_str(&rendered.json()).map_err(|e| e.to_string())?;
+    let named = |end: &str| {
+        let mut patches = object["spec"]["configPatches"].as_array().into_iter().flatten();
+        let value = patches.find_map(|patch| {
+            let value = &patch["patch"]["value"];
+            value["name"].as_str().is_some_and(|name| name.ends_with(end)).then_some(value)
+        });
+        value.cloned().ok_or_else(|| format!("expected a filter `…{end}` in {file}"))
+    };
+    Ok((named(".sidegate.guard")?, named(".network.guard")?))
+}

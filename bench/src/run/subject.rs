@@ -9,6 +9,7 @@ use sidegate_tests::envoy::Envoy;
 use sidegate_tests::envoy_config::{
     Listener, address, bootstrap, cluster, ext_authz, grpc_cluster, wasm_filter,
 };
+use sidegate_tests::manifests::guards;
 use sidegate_tests::process;
 use sidegate_tests::upstream::Upstream;
 
@@ -44,13 +45,15 @@ pub(crate) enum Subject {
     Sidegate(Kind),
     /// With it, and every request after the first is one that it knows.
     Cached(Kind),
+    /// Declarations for ten callers, and the guard behind it.
+    Guarded,
     /// Declarations for ten callers, and the decisions of this level posted to a collector.
     Logged(&'static str),
     /// OPA behind `ext_authz`, with the same bundle.
     Opa(Kind),
 }
 
-/// What decisions are logged about.
+/// What is guarded, and what decisions are logged about.
 const LOGGED: Kind = Kind::Callers(10);
 
 impl Subject {
@@ -65,6 +68,7 @@ impl Subject {
             Self::Rbac(n, Place::Last) => format!("native RBAC, {} policies, last", thousands(n)),
             Self::Sidegate(kind) => format!("Sidegate, {}", kind.name()),
             Self::Cached(kind) => format!("Sidegate, {}, cache answers", kind.name()),
+            Self::Guarded => format!("Sidegate, {}, with the guard", LOGGED.name()),
             Self::Logged(level) => format!("Sidegate, {}, logs {level}", LOGGED.name()),
             Self::Opa(kind) => format!("OPA ext_authz, {}", kind.name()),
         }
@@ -75,7 +79,7 @@ impl Subject {
         let name = self.name();
         let dir = bench.dir(&name);
         let (mut opa, mut collector) = (None, None);
-        let mut clusters = Vec::new();
+        let (mut clusters, mut guard) = (Vec::new(), None);
         let wasm = |code, text: &str| Some(wasm_filter("bench", code, text));
         let filter = match self {
             Self::None => None,
@@ -88,6 +92,11 @@ impl Subject {
             }
             Self::Sidegate(kind) => wasm(&bench.sidegate, &configuration(&kind.build()?, bench, false)),
             Self::Cached(kind) => wasm(&bench.sidegate, &configuration(&kind.build()?, bench, true)),
+            Self::Guarded => {
+                guard = Some(guards("enforce")?.0);
+                let configuration = with(&LOGGED.build()?, bench, false, &[("guard", json!(true))]);
+                wasm(&bench.sidegate, &configuration)
+            }
             Self::Logged(level) => {
                 let to = Upstream::start();
                 clusters.push(cluster("logs", to.address()));
@@ -108,7 +117,7 @@ impl Subject {
             name: LISTENER,
             identity: &bench.own,
             plaintext: false,
-            filters: filter.into_iter().collect(),
+            filters: filter.into_iter().chain(guard).collect(),
             route_metadata: None,
             access_log: None,
             cluster: None,

@@ -28,6 +28,7 @@ pub(crate) fn measure(bench: &Bench) -> Result<Value, String> {
         [Kind::Rbac, Kind::CallersByData, Kind::AllowRules(1000), Kind::Members(10_000), Kind::Storefront]
             .map(Subject::Sidegate),
     );
+    subjects.push(Subject::Guarded);
     subjects.extend(LEVELS.map(Subject::Logged));
     if bench.has_cache {
         subjects.push(Subject::Cached(Kind::Storefront));

@@ -11,7 +11,7 @@ use crate::diagnostics::Diagnostic;
 /// Bytes that a file may have.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
 /// How deep maps and lists may nest.
-const MAX_DEPTH: usize = 16;
+const MAX_DEPTH: usize = 32;
 /// Maps, lists and scalars that a file may have.
 const MAX_NODES: usize = 100_000;
 

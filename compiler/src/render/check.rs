@@ -136,6 +136,8 @@ fn reference(
         "Istio attaches an EnvoyFilter to waypoints by `Gateway` or `GatewayClass` alone"
     } else if is_service && (values.bundles.is_some() || !hosts(&values.config.value).is_empty()) {
         "a waypoint has no cluster to fetch bundles from unless it is told, which takes `Gateway` or `GatewayClass`"
+    } else if is_service && values.guard.value {
+        "the guard is an EnvoyFilter, which Istio attaches to waypoints by `Gateway` or `GatewayClass` alone (or write `guard: false`)"
     } else if target.kind == "GatewayClass" && target.name != "istio-waypoint" {
         "of classes Istio attaches by `istio-waypoint` alone, in its root namespace"
     } else {

@@ -8,6 +8,7 @@ use sidegate_engine::config::{Config, LogSink};
 use sidegate_engine::needs::{Group, Needs};
 use sidegate_engine::policy::{Policies, Policy};
 
+use super::guard::Guard;
 use super::tree::Tree;
 use super::values::{Module, Placed, Proxies, Values};
 use super::{Given, Kind, check};
@@ -27,6 +28,8 @@ pub(super) struct Ready {
     pub(super) config: Tree,
     /// The cluster that bundles are fetched from.
     pub(super) cluster: String,
+    /// What stands behind the filter.
+    pub(super) guard: Guard,
     pub(super) warnings: Vec<Diagnostic>,
 }
 
@@ -111,6 +114,7 @@ pub(super) fn prepare(
     if values.bundles.is_some() {
         fetch(check, values, kind, &mut config)?;
     }
+    guarded(check, values, &mut config)?;
     let read = match Config::parse(config.json().as_bytes()) {
         Ok(read) => read,
         Err(error) => return check.wrong(place, error.code(), format!("`config`: {error}")),
@@ -159,7 +163,25 @@ pub(super) fn prepare(
         let name = bundle.map_or("`config.bundle.inline`".to_owned(), |given| format!("`{}`", given.name));
         bodies(check, values, kind, &name, inline, &read)?;
     }
-    Some(Ready { config, cluster, warnings })
+    let guard = Guard::of(values.guard.value, read.mode);
+    Some(Ready { config, cluster, guard, warnings })
+}
+
+/// A guard lets nothing pass that has no mark: the filter has to make it.
+fn guarded(check: &mut Checker<'_>, values: &Values, config: &mut Tree) -> Option<()> {
+    let Placed { place, value: is_wanted } = values.guard;
+    let is_off = config.get("mode").and_then(Tree::text) == Some("off");
+    match config.get("guard") {
+        None if is_wanted && !is_off => config.set("guard", true.into()),
+        Some(given) if is_wanted && *given != true.into() => {
+            let message =
+                "`config.guard`: expected `true`, for the guard lets nothing pass that is not marked";
+            let help = "write `guard: false` beside `config` for none";
+            return check.wrong_so(place, CONFLICT, message, help);
+        }
+        _ => {}
+    }
+    Some(())
 }
 
 /// Hosts of the clusters that the filter asks, as far as they are Istio's: `outbound|PORT|SUBSET|HOST`.

@@ -1,6 +1,7 @@
 //! An EnvoyFilter: all that the plugin can be set to, at the cost of depending on how Istio builds listeners.
 
-use super::config::hosts;
+use super::config::{Ready, hosts};
+use super::guard::Guard;
 use super::plugin::{Layer, filter};
 use super::tree::{Tree, map};
 use super::values::{Delivery, Proxies, Values};
@@ -14,24 +15,39 @@ const REFERENCED: &str = "envoyfilter.istio.io/referenced-services";
 const WAYPOINT_LISTENER: &str = "main_internal";
 
 /// The EnvoyFilter.
-pub(super) fn render(values: &Values, config: &Tree) -> Result<Vec<Tree>, Diagnostic> {
-    let mut patches = patches(values, config, Layer::Http)?;
+pub(super) fn render(values: &Values, ready: &Ready) -> Result<Vec<Tree>, Diagnostic> {
+    let Ready { config, guard, .. } = ready;
+    let mut patches = patches(values, config, *guard, Layer::Http)?;
+    patches.extend(guard_patch(values, *guard, Layer::Http)?);
     if config.get("network_entrypoint").is_some_and(|entry| *entry != Tree::Null) {
-        patches.extend(self::patches(values, config, Layer::Network)?);
+        patches.extend(self::patches(values, config, *guard, Layer::Network)?);
+        patches.extend(guard_patch(values, *guard, Layer::Network)?);
     }
-    let mut spec = selection(values);
-    spec.push(("configPatches".to_owned(), Tree::List(patches)));
-    Ok(vec![object(values, config, &values.name, spec)])
+    Ok(vec![object(values, config, &values.name, patches)])
+}
+
+/// What goes with a plugin that Istio sets up by a resource of its own: the guard behind it, which has to be put there, and
+/// the clusters that the filter asks, which the proxies have to have.
+pub(super) fn companion(values: &Values, ready: &Ready) -> Result<Option<Tree>, Diagnostic> {
+    let Ready { config, guard, .. } = ready;
+    Ok(match guard_patch(values, *guard, Layer::Http)? {
+        Some(patch) => Some(object(values, config, &format!("{}-guard", values.name), vec![patch])),
+        None => reference(values, config),
+    })
 }
 
 /// One that changes nothing, and makes the proxies have the clusters that the filter asks: for plugins that are set up by
 /// something which cannot say so.
-pub(super) fn reference(values: &Values, config: &Tree) -> Option<Tree> {
+fn reference(values: &Values, config: &Tree) -> Option<Tree> {
     let is_needed = values.proxies != Proxies::Sidecar && !hosts(config).is_empty();
-    is_needed.then(|| object(values, config, &format!("{}-clusters", values.name), selection(values)))
+    is_needed.then(|| object(values, config, &format!("{}-clusters", values.name), Vec::new()))
 }
 
-fn object(values: &Values, config: &Tree, name: &str, spec: Vec<(String, Tree)>) -> Tree {
+fn object(values: &Values, config: &Tree, name: &str, patches: Vec<Tree>) -> Tree {
+    let mut spec = selection(values);
+    if !patches.is_empty() {
+        spec.push(("configPatches".to_owned(), Tree::List(patches)));
+    }
     let mut metadata = metadata(name, &values.namespace.value);
     let hosts = hosts(config);
     if values.proxies != Proxies::Sidecar && !hosts.is_empty() {
@@ -45,23 +61,44 @@ fn object(values: &Values, config: &Tree, name: &str, spec: Vec<(String, Tree)>)
     ])
 }
 
-fn patches(values: &Values, config: &Tree, layer: Layer) -> Result<Vec<Tree>, Diagnostic> {
-    let context = match values.proxies {
+fn context(values: &Values) -> &'static str {
+    match values.proxies {
         Proxies::Gateway => "GATEWAY",
         // The context WAYPOINT is in Istio's API, and istiod (1.30, 1.31) applies nothing by it: an open door. What is for
         // the inbound listeners of sidecars it applies to those of waypoints.
         Proxies::Sidecar | Proxies::Waypoint => "SIDECAR_INBOUND",
-    };
-    let plugin = filter(values, config, layer)?;
-    // Its own: of two resources of one name, from two EnvoyFilters, a proxy would have one.
+    }
+}
+
+fn patch(to: &str, at: Tree, operation: &str, value: Tree) -> Tree {
+    let patch = map([("operation", operation.into()), ("value", value)]);
+    map([("applyTo", to.into()), ("match", at), ("patch", patch)])
+}
+
+/// Behind the filter: what is put before the same anchor later stands nearer to it.
+fn guard_patch(values: &Values, guard: Guard, layer: Layer) -> Result<Option<Tree>, Diagnostic> {
+    let Some(body) = guard.filter(layer)? else { return Ok(None) };
     let name = match layer {
-        Layer::Http => format!("{}.{}", values.namespace.value, values.name),
-        Layer::Network => format!("{}.{}.network", values.namespace.value, values.name),
+        Layer::Http => format!("{}.{}.guard", values.namespace.value, values.name),
+        Layer::Network => format!("{}.{}.network.guard", values.namespace.value, values.name),
     };
-    let patch = |to: &str, at: Tree, operation: &str, value: Tree| {
-        let patch = map([("operation", operation.into()), ("value", value)]);
-        map([("applyTo", to.into()), ("match", at), ("patch", patch)])
-    };
+    let (to, at) = place(values, context(values), layer);
+    Ok(Some(patch(to, at, "INSERT_BEFORE", map([("name", name.into()), ("typed_config", body)]))))
+}
+
+fn patches(values: &Values, config: &Tree, guard: Guard, layer: Layer) -> Result<Vec<Tree>, Diagnostic> {
+    let context = context(values);
+    let plugin = filter(values, config, layer)?;
+    // Its own: of two resources of one name, from two EnvoyFilters, a proxy would have one. A guard comes by the listener,
+    // the plugin by ECDS: under another name it is another resource, which the listener waits for, so that no request
+    // meets the guard that was not marked.
+    let mut name = format!("{}.{}", values.namespace.value, values.name);
+    if layer == Layer::Network {
+        name.push_str(".network");
+    }
+    if guard != Guard::Absent {
+        name.push_str(".guarded");
+    }
     let (to, at) = place(values, context, layer);
     let body = ("typed_config", plugin);
     Ok(match values.delivery.value {

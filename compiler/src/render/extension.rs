@@ -1,12 +1,14 @@
 //! WasmPlugin and TrafficExtension: Istio's own resources for filters, which put them in the right place by themselves and
 //! leave a few settings out.
 
+use super::config::Ready;
 use super::tree::{Tree, map};
 use super::values::{Failure, Placed, Proxies, Values};
 use super::{Kind, envoyfilter, metadata, selection};
+use crate::diagnostics::Diagnostic;
 
-/// The resource of this kind; with it, where proxies need it, what makes them have the bundles' cluster.
-pub(super) fn render(kind: Kind, values: &Values, config: &Tree) -> Vec<Tree> {
+/// The resource of this kind; with it the guard, and where proxies need it, what makes them have the bundles' cluster.
+pub(super) fn render(kind: Kind, values: &Values, ready: &Ready) -> Result<Vec<Tree>, Diagnostic> {
     let Values { module, failure, proxies, .. } = values;
     let mut wasm = Vec::new();
     if let Some(module) = module {
@@ -21,7 +23,7 @@ pub(super) fn render(kind: Kind, values: &Values, config: &Tree) -> Vec<Tree> {
     };
     wasm.push(("pluginName".to_owned(), "sidegate".into()));
     wasm.push(("failStrategy".to_owned(), strategy.into()));
-    wasm.push(("pluginConfig".to_owned(), config.clone()));
+    wasm.push(("pluginConfig".to_owned(), ready.config.clone()));
     let mut spec = selection(values)
         .into_iter()
         .map(|(key, value)| match key.as_str() {
@@ -51,7 +53,7 @@ pub(super) fn render(kind: Kind, values: &Values, config: &Tree) -> Vec<Tree> {
         ("metadata", metadata(&values.name, &values.namespace.value)),
         ("spec", Tree::Map(spec)),
     ]);
-    std::iter::once(object).chain(envoyfilter::reference(values, config)).collect()
+    Ok(std::iter::once(object).chain(envoyfilter::companion(values, ready)?).collect())
 }
 
 fn matching(labels: Tree) -> Tree {

@@ -9,6 +9,7 @@ mod check;
 mod config;
 mod envoyfilter;
 mod extension;
+mod guard;
 mod plugin;
 mod standalone;
 mod tree;
@@ -139,14 +140,11 @@ fn make(check: &mut Checker<'_>, asked: &Asked<'_>, mut values: Values) -> Optio
         return None;
     }
     let objects = match kind {
-        Kind::EnvoyFilter => envoyfilter::render(&values, &ready.config),
-        Kind::WasmPlugin | Kind::TrafficExtension | Kind::Bundles => {
-            Ok(extension::render(kind, &values, &ready.config))
-        }
+        Kind::EnvoyFilter => envoyfilter::render(&values, &ready),
+        Kind::WasmPlugin | Kind::TrafficExtension | Kind::Bundles => extension::render(kind, &values, &ready),
         Kind::Envoy => {
             let (standalone, module) = (values.standalone.as_ref()?, values.module.as_ref()?);
-            standalone::render(&values, standalone, module, &ready.config, &ready.cluster)
-                .map(|envoy| vec![envoy])
+            standalone::render(&values, standalone, module, &ready).map(|envoy| vec![envoy])
         }
     };
     let objects = objects.map_err(|finding| check.findings.push(finding)).ok()?;

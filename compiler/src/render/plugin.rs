@@ -14,6 +14,8 @@ pub(super) const MANAGER: [&str; 8] =
     ["static_resources", "listeners", "0", "filter_chains", "0", "filters", "0", "typed_config"];
 /// Where the plugin's part is in that.
 pub(super) const PLUGIN: [&str; 3] = ["http_filters", "0", "typed_config"];
+/// Where the guard's part is.
+pub(super) const GUARD: [&str; 3] = ["http_filters", "1", "typed_config"];
 
 /// What the plugin is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

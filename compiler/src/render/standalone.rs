@@ -1,6 +1,7 @@
 //! A whole configuration for an Envoy that no control plane looks after: the shipped one, its places filled.
 
-use super::plugin::{MANAGER, PLUGIN, fill, lacking, shipped};
+use super::config::Ready;
+use super::plugin::{GUARD, Layer, MANAGER, PLUGIN, fill, lacking, shipped};
 use super::tree::{Tree, map};
 use super::values::{Bundles, Module, Standalone, Values};
 use crate::diagnostics::Diagnostic;
@@ -8,13 +9,12 @@ use crate::diagnostics::Diagnostic;
 /// Where the only listener is.
 const LISTENER: [&str; 3] = ["static_resources", "listeners", "0"];
 
-/// The configuration; `cluster` is the name by which the filter knows who serves bundles.
+/// The configuration.
 pub(super) fn render(
     values: &Values,
     standalone: &Standalone,
     module: &Module,
-    config: &Tree,
-    cluster: &str,
+    ready: &Ready,
 ) -> Result<Tree, Diagnostic> {
     let Standalone { cert, key, ca, listen, upstream, namespace, workload } = standalone;
     let mut envoy = shipped()?;
@@ -44,12 +44,16 @@ pub(super) fn render(
     route.set("cluster", workload.as_str().into());
     let plugin = manager.at(&PLUGIN).and_then(|filter| filter.at(&["config"])).ok_or_else(lacking)?;
     plugin.at(&["vm_config", "code"]).ok_or_else(lacking)?.set("local", file(path));
-    fill(plugin, values.failure, config)?;
+    fill(plugin, values.failure, &ready.config)?;
+    match ready.guard.filter(Layer::Http)? {
+        Some(guard) => *manager.at(&GUARD).ok_or_else(lacking)? = guard,
+        None => manager.at(&["http_filters"]).ok_or_else(lacking)?.remove(GUARD[1]),
+    }
 
     let mut clusters = vec![upstream_cluster(workload, upstream)];
     if let Some(bundles) = &values.bundles {
         let (Bundles::Service { host, port, .. } | Bundles::Host { host, port, .. }) = &bundles.value;
-        let mut served = upstream_cluster(cluster, &(host.clone(), *port));
+        let mut served = upstream_cluster(&ready.cluster, &(host.clone(), *port));
         if matches!(bundles.value, Bundles::Host { tls: true, .. }) {
             served.set("transport_socket", tls(host));
         }

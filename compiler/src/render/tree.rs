@@ -108,10 +108,16 @@ impl Tree {
         }
     }
 
-    /// Takes a key away.
+    /// Takes away what is at a key, or at a place in a list.
     pub(super) fn remove(&mut self, key: &str) {
-        if let Self::Map(entries) = self {
-            entries.retain(|(name, _)| name != key);
+        match self {
+            Self::Map(entries) => entries.retain(|(name, _)| name != key),
+            Self::List(items) => {
+                if let Some(place) = key.parse::<usize>().ok().filter(|place| *place < items.len()) {
+                    items.remove(place);
+                }
+            }
+            _ => {}
         }
     }
 

@@ -17,6 +17,7 @@ pub(super) struct Values {
     pub(super) delivery: Placed<Delivery>,
     pub(super) bodies: Placed<bool>,
     pub(super) failure: Failure,
+    pub(super) guard: Placed<bool>,
     pub(super) bundles: Option<Placed<Bundles>>,
     pub(super) config: Placed<Tree>,
     pub(super) standalone: Option<Standalone>,
@@ -124,6 +125,7 @@ pub(super) fn read(check: &mut Checker<'_>, node: Node) -> Option<Values> {
         "delivery",
         "bodies",
         "failure",
+        "guard",
         "bundles",
         "config",
         "standalone",
@@ -140,6 +142,7 @@ pub(super) fn read(check: &mut Checker<'_>, node: Node) -> Option<Values> {
         word(check, &mut top, "delivery", &[("ecds", Delivery::Ecds), ("inline", Delivery::Inline)]);
     let bodies = word(check, &mut top, "bodies", &[("false", false), ("true", true)]);
     let failure = word(check, &mut top, "failure", &[("reload", Failure::Reload), ("close", Failure::Close)]);
+    let guard = word(check, &mut top, "guard", &[("true", true), ("false", false)]);
     let bundles = top.take("bundles").map(|node| placed(node.place, bundles(check, node)));
     let standalone = top.take("standalone").map(|node| standalone(check, node));
     // Who makes a server of bundles alone needs none.
@@ -158,6 +161,7 @@ pub(super) fn read(check: &mut Checker<'_>, node: Node) -> Option<Values> {
         delivery: delivery?,
         bodies: bodies?,
         failure: failure?.value,
+        guard: guard?,
         bundles: bundles.map_or(Some(None), |bundles| bundles.map(Some))?,
         config: config?,
         standalone: standalone.map_or(Some(None), |standalone| standalone.map(Some))?,

@@ -66,6 +66,9 @@ pub struct Config {
     pub limits: Limits,
     /// Whether a signed pointer, or a decision for itself, may lower `mode`.
     pub allow_lowering: bool,
+    /// `guard`: whether whatever this filter sees is marked, for a filter of the proxy's own behind it that lets nothing
+    /// else pass.
+    pub is_guarded: bool,
     /// Whether decisions about what nobody has declared are only counted: `undeclared: shadow`.
     pub waives_undeclared: bool,
     /// Other names of the trust domain that this proxy is in.
@@ -110,6 +113,7 @@ impl Config {
                 "network_entrypoint",
                 "mode",
                 "allow_lowering",
+                "guard",
                 "undeclared",
                 "verify",
                 "trust_domain_aliases",
@@ -134,6 +138,7 @@ impl Config {
         let limits = limits(&mut top)?;
         let trust = verify::verify(&mut top)?;
         let allow_lowering = top.boolean("allow_lowering", false)?;
+        let is_guarded = top.boolean("guard", false)?;
         let waives_undeclared =
             top.word("undeclared", &[("deny", false), ("shadow", true)])?.unwrap_or(false);
         let decision_log = log::decision_log(&mut top)?;
@@ -145,6 +150,7 @@ impl Config {
             on_error_status,
             limits,
             allow_lowering,
+            is_guarded,
             waives_undeclared,
             trust_domain_aliases,
             trust,

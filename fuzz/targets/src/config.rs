@@ -7,7 +7,7 @@ use sidegate_engine::config::{Config, DecisionLog, Entrypoints, Form, HttpSource
 use crate::packed::{is_line, workload};
 
 /// The keys of the contract.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "version",
     "bundle",
     "entrypoint",
@@ -15,6 +15,7 @@ const KEYS: [&str; 14] = [
     "network_entrypoint",
     "mode",
     "allow_lowering",
+    "guard",
     "undeclared",
     "verify",
     "trust_domain_aliases",
@@ -61,6 +62,7 @@ fn taken(data: &[u8], config: &Config) {
         assert_eq!(json["verify"]["required"], false, "signatures are waived, and nobody said so");
     }
     assert_eq!(config.allow_lowering, json["allow_lowering"] == true);
+    assert_eq!(config.is_guarded, json["guard"] == true);
     assert_eq!(config.waives_undeclared, json["undeclared"] == "shadow");
     assert_eq!(config.mode.as_str(), json.get("mode").and_then(Json::as_str).unwrap_or("enforce"));
     assert!(bundle.inline.is_some() || bundle.http.is_some());

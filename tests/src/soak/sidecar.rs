@@ -279,6 +279,7 @@ impl Sidecar {
             name: format!("envoy-{}", self.epoch),
             arguments,
             environment: self.options.environment.clone(),
+            address_space: None,
         };
         Envoy::launch(&launch, &config, &self.dir)
     }

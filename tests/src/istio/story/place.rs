@@ -7,11 +7,12 @@ use super::{Story, until};
 use crate::istio::Pod;
 
 /// The HTTP filter that requests are sent on by, the last of every chain.
-pub(super) const ROUTER: &str = "envoy.filters.http.router";
+const ROUTER: &str = "envoy.filters.http.router";
 
 const WASM: &str = "http.wasm.v3.Wasm";
 
-/// The filter is once in every inbound chain, after what `before` lists and right before the router, and in no other.
+/// The filter is once in every inbound chain, after what `before` lists, its guard behind it and right before the router;
+/// and in no other.
 pub(super) fn placed(story: &mut Story, before: &[&str]) -> Result<(), String> {
     let dump = story.dump()?;
     let ours = ours(&dump)?;
@@ -25,8 +26,10 @@ pub(super) fn placed(story: &mut Story, before: &[&str]) -> Result<(), String> {
             (true, [at]) => {
                 let position = |name: &str| chain.filters.iter().position(|filter| filter == name);
                 let after = before.iter().all(|name| position(name).is_some_and(|other| other < *at));
-                if !after || position(ROUTER).is_none_or(|router| router < *at) {
-                    return Err(format!("expected {ours} after {before:?} and before the router in {shown}"));
+                if !after || !is_guarded(&chain.filters, *at) {
+                    return Err(format!(
+                        "expected {ours} after {before:?} and before its guard and the router in {shown}"
+                    ));
                 }
                 if inbound == 0 {
                     story.say(format!("  {}: {shown}", chain.name));
@@ -46,6 +49,12 @@ pub(super) fn placed(story: &mut Story, before: &[&str]) -> Result<(), String> {
     }
     story.shown(format!("in all {inbound} inbound chains, in no outbound one"));
     Ok(())
+}
+
+/// Whether the last but the router is the guard, and the filter is before it.
+pub(super) fn is_guarded(filters: &[String], at: usize) -> bool {
+    let [before @ .., guard, router] = filters else { return false };
+    at < before.len() && guard.ends_with(".guard") && router == ROUTER
 }
 
 /// The name of the filter, as istiod has it.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::look::chains_of;
 use super::manifest::{Render, render};
-use super::place::ROUTER;
+use super::place::is_guarded;
 use super::{PATIENCE, Story};
 use crate::istio::workload::Question;
 use crate::istio::{Child, HUB};
@@ -40,7 +40,7 @@ pub(super) fn waypoint(story: &mut Story) -> Result<(), String> {
 
     let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, ADMIN));
     let question = Question::get(admin, "admin", "/config_dump");
-    let ours = "shop.sidegate-waypoint";
+    let ours = "shop.sidegate-waypoint.guarded";
     let deadline = Instant::now() + PATIENCE;
     let found = loop {
         let dump = question.put().ok().and_then(|answer| serde_json::from_str::<Value>(&answer.body).ok());
@@ -56,11 +56,9 @@ pub(super) fn waypoint(story: &mut Story) -> Result<(), String> {
     };
     for (listener, chain) in &found {
         let count = chain.filters.iter().filter(|name| *name == ours).count();
-        let last_but_one = chain.filters.len().checked_sub(2).map(|at| chain.filters[at].as_str());
+        let at = chain.filters.iter().position(|name| name == ours);
         let is_right = if listener == REQUESTS {
-            count == 1
-                && last_but_one == Some(ours)
-                && chain.filters.last().is_some_and(|name| name == ROUTER)
+            count == 1 && at.is_some_and(|at| at + 3 == chain.filters.len() && is_guarded(&chain.filters, at))
         } else {
             count == 0
         };
@@ -70,7 +68,8 @@ pub(super) fn waypoint(story: &mut Story) -> Result<(), String> {
     }
     let first = found.iter().find(|(listener, _)| listener == REQUESTS).ok_or("expected main_internal")?;
     story.say(format!("  {REQUESTS}: {}", first.1.filters.join(" > ")));
-    story.shown("right before the router where the requests are, and not where the tunnel ends");
+    story
+        .shown("right before its guard and the router where the requests are, and not where the tunnel ends");
     drop(envoy);
     story.kubectl("delete -f waypoint.yaml")
 }
