@@ -260,7 +260,7 @@ fn nothing_that_comes_over_the_wire_or_from_other_plugins_ends_a_vm() {
     }
     // Whatever another plugin writes.
     let keys: Vec<Vec<u8>> = shared.lock().unwrap().keys().cloned().collect();
-    assert_eq!(keys.len(), 3, "a lease, a pointer, a blob");
+    assert_eq!(keys.len(), 4, "a lease, a pointer, a blob, how many VMs there were");
     let mut fresh = Worker::new(&filter, &shared);
     fresh.tick(ms);
     assert_eq!(fresh.ask(), "1");
