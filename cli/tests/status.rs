@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use assert_cmd::Command;
 use serde_json::{Value, json};
 use sidegate_tests::bundle_server::BundleServer;
+use sidegate_tests::manifests::guards;
 use sidegate_tests::observe::{Sidecar, SidecarOptions, rules};
 use sidegate_tests::places;
 use tempfile::TempDir;
@@ -71,7 +72,9 @@ fn saved_files_show_who_lags_refuses_errs_and_lacks_the_filter() {
     let dir = TempDir::new().unwrap();
     let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
     let router = json!({"name": "router"});
-    let whole = json!([wasm(json!({"name": "sidegate", "root_id": "sidegate"})), router]);
+    let guard =
+        json!({"name": "sidegate.guard", "typed_config": guards("enforce").unwrap().0["typed_config"]});
+    let whole = json!([wasm(json!({"name": "sidegate", "root_id": "sidegate"})), guard, router]);
     let good = [listener("virtualInbound", &whole), listener("virtualOutbound", &json!([router]))];
     let figures = [
         ("bundle.epoch", 0),
@@ -107,7 +110,7 @@ the filter is in 1 chain of inbound listeners
     let disabled = json!([{"name": "sidegate", "disabled": true, "typed_config": wasm(json!({"name": "x"}))["typed_config"]}]);
     let uncalled = json!({"name": "sidegate", "capability_restriction_config": {"allowed_capabilities": {"proxy_log": {}}}});
     let bad = [
-        listener("one", &json!([router])),
+        listener("one", &json!([guard, router])),
         listener("two", &disabled),
         listener("three", &json!([wasm(uncalled), router])),
         listener("four", &json!([{"name": "sidegate", "config_discovery": {}}, router])),
@@ -146,7 +149,9 @@ the filter is in 1 chain of inbound listeners
         "note: b: `request_query_separator`, 5 times",
         "b: candidate: looser 4",
         "c: a listener without the filter: two, chain 1: the filter is disabled [no_filter]",
+        "c: a listener without the filter: one, chain 1 [no_filter]",
         "c: a listener without the filter: three, chain 1: the filter is never called",
+        "note: 1 chain without the guard behind the filter",
         "c: a listener without the filter: five, chain 1: the filter's configuration has not arrived",
         "4 sidecars, 9 findings",
     ] {
@@ -225,7 +230,7 @@ fn a_real_sidecar_is_asked_by_its_admin_page() {
         assert_eq!((&seen["id"], &seen["workload"]), (&json!("cart-1"), &json!("shop/cart")));
         assert_eq!(seen["revision"], seen_revision(&dir.path().join("t")), "{report}");
         // One connection manager for mTLS, one for plaintext; the TCP listener has the filter, too.
-        assert_eq!(seen["chains"], json!({"with": 2, "without": [], "tcp_without": 0}));
+        assert_eq!(seen["chains"], json!({"with": 2, "without": [], "unguarded": 2, "tcp_without": 0}));
         assert_eq!(status(&["--filter", "other"]).0, 1, "another filter is nowhere");
 
         // What has happened since the proxy began, or in the last second.

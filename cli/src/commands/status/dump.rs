@@ -5,6 +5,8 @@ use serde_json::Value;
 
 /// The callback without which requests pass unseen.
 const CALLBACK: &str = "proxy_on_request_headers";
+/// The filter state by which the guard knows what the filter has seen.
+const SEEN: &str = "wasm.sidegate_seen";
 /// The listener that all of a sidecar's inbound traffic goes through, in Istio.
 const ISTIO_INBOUND: &str = "virtualInbound";
 
@@ -24,6 +26,8 @@ pub(super) struct Chains {
     pub(super) with: usize,
     /// Those that do not, and why it counts for nothing if it is there.
     pub(super) without: Vec<String>,
+    /// How many have the filter, and no guard behind it.
+    pub(super) unguarded: usize,
     /// How many pass on TCP without the network filter before it.
     pub(super) tcp_without: usize,
 }
@@ -70,22 +74,28 @@ pub(super) fn chains(dump: &Value, wanted: &str) -> Chains {
 }
 
 fn look(dump: &Value, chain: &Value, place: &str, wanted: &str, chains: &mut Chains) {
-    let mut is_guarded = false;
+    let mut is_decided = false;
     for filter in array(chain, "filters") {
         let kind = filter.pointer("/typed_config/@type").and_then(Value::as_str).unwrap_or_default();
         if kind.ends_with(".HttpConnectionManager") {
             let filters = filter.pointer("/typed_config/http_filters").and_then(Value::as_array);
             let own = filters.into_iter().flatten().filter(|filter| is_ours(dump, filter, wanted));
             let states: Vec<Option<&str>> = own.map(|filter| idle(dump, filter)).collect();
+            let behind = filters.into_iter().flatten().skip_while(|filter| !is_ours(dump, filter, wanted));
             match states.first() {
-                _ if states.contains(&None) => chains.with = chains.with.saturating_add(1),
+                _ if states.contains(&None) => {
+                    chains.with = chains.with.saturating_add(1);
+                    if !behind.into_iter().any(is_guard) {
+                        chains.unguarded = chains.unguarded.saturating_add(1);
+                    }
+                }
                 Some(Some(why)) => chains.without.push(format!("{place}: {why}")),
                 _ => chains.without.push(place.to_owned()),
             }
-        } else if kind.ends_with(".TcpProxy") && !is_guarded {
+        } else if kind.ends_with(".TcpProxy") && !is_decided {
             chains.tcp_without = chains.tcp_without.saturating_add(1);
         } else if is_ours(dump, filter, wanted) {
-            is_guarded = true;
+            is_decided = true;
         }
     }
 }
@@ -111,7 +121,17 @@ fn config<'a>(dump: &'a Value, filter: &'a Value) -> &'a Value {
     value.get("config").unwrap_or(&Value::Null)
 }
 
+/// Whether it is the guard that stands behind the filter, by what it looks for.
+fn is_guard(filter: &Value) -> bool {
+    let typed = filter.get("typed_config").unwrap_or(&Value::Null);
+    let rules = ["rules", "shadow_rules"].iter().find_map(|key| typed.get(*key));
+    rules.is_some_and(|rules| rules.to_string().contains(SEEN))
+}
+
 fn is_ours(dump: &Value, filter: &Value, wanted: &str) -> bool {
+    if is_guard(filter) {
+        return false;
+    }
     let config = config(dump, filter);
     let names = [filter.get("name"), config.get("name"), config.get("root_id")];
     names.into_iter().flatten().filter_map(Value::as_str).any(|name| name.contains(wanted))

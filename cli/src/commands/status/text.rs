@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use super::dump::Chains;
 use super::fleet::{Finding, Fleet, Sidecar};
 use crate::output::Failure;
 
@@ -29,10 +30,16 @@ pub(super) fn write(fleet: &Fleet, out: &mut dyn Write) -> Result<(), Failure> {
     for note in notes {
         writeln!(out, "note: {}", shown(note))?;
     }
-    let chains = sidecars.iter().filter_map(|sidecar| sidecar.chains.as_ref());
-    let (with, tcp) = chains.fold((0_usize, 0_usize), |(with, tcp), chains| {
-        (with.saturating_add(chains.with), tcp.saturating_add(chains.tcp_without))
-    });
+    let all = |of: fn(&Chains) -> usize| {
+        let chains = sidecars.iter().filter_map(|sidecar| sidecar.chains.as_ref());
+        chains.map(of).fold(0, usize::saturating_add)
+    };
+    let (with, tcp) = (all(|chains| chains.with), all(|chains| chains.tcp_without));
+    let unguarded = all(|chains| chains.unguarded);
+    if unguarded > 0 {
+        let chains = count(unguarded, "chain");
+        writeln!(out, "note: {chains} without the guard behind the filter (docs/install.md#what-to-know)")?;
+    }
     if tcp > 0 {
         writeln!(out, "note: {} of TCP without the filter (docs/network.md)", count(tcp, "chain"))?;
     }

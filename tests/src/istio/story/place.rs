@@ -57,6 +57,14 @@ pub(super) fn is_guarded(filters: &[String], at: usize) -> bool {
     at < before.len() && guard.ends_with(".guard") && router == ROUTER
 }
 
+/// Whether requests to a sidecar meet the guard.
+pub(super) fn has_guard(story: &mut Story) -> Result<bool, String> {
+    let chains = chains(&story.dump()?);
+    Ok(chains
+        .iter()
+        .any(|chain| chain.is_inbound && chain.filters.iter().any(|name| name.ends_with(".guard"))))
+}
+
 /// The name of the filter, as istiod has it.
 pub(super) fn ours(dump: &Value) -> Result<String, String> {
     let all = extensions(dump);

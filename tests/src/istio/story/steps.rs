@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::manifest::{Render, render, render_with, shipped};
-use super::place::{placed, pushes, without};
+use super::place::{has_guard, placed, pushes, without};
 use super::waypoint::waypoint;
 use super::{Story, Who, elsewhere, until, wrong};
 use crate::places;
@@ -186,5 +186,16 @@ fn upgrade(story: &mut Story) -> Result<(), String> {
     story.expect(Who::Crawler, "/v1/charges/7", 403, "decided by the new module")?;
     render(story, &Render { kind: "envoyfilter", file: "mesh", values: json!({}) })?;
     story.under_load(|story| story.kubectl("apply -f mesh.yaml"))?;
+
+    // The guard comes by the listener, the filter by ECDS: whichever is first, no request is denied for want of a mark.
+    story.heading("The guard, taken away and put back");
+    for (change, is_there) in [(json!({"guard": false}), false), (json!({}), true)] {
+        render(story, &Render { kind: "envoyfilter", file: "mesh", values: change })?;
+        story.under_load(|story| {
+            story.kubectl("apply -f mesh.yaml")?;
+            until("the sidecar to take it", || Ok(has_guard(story)? == is_there))
+        })?;
+        story.expect(Who::Crawler, "/v1/charges/7", 403, "decided as before")?;
+    }
     Ok(())
 }
