@@ -30,6 +30,7 @@ pub mod frames;
 pub mod grpc_upstream;
 pub mod hostile;
 pub mod istio;
+pub mod logged;
 pub mod manifests;
 pub mod matrix;
 pub mod mix;

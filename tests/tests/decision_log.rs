@@ -13,7 +13,7 @@ use sidegate_tests::collector::Collector;
 use sidegate_tests::envoy::Envoy;
 use sidegate_tests::envoy_config::{Listener, bootstrap, cluster, wasm_filter};
 use sidegate_tests::upstream::Upstream;
-use sidegate_tests::{paths, places};
+use sidegate_tests::{logged, paths, places};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -88,7 +88,7 @@ impl Site {
             plaintext: false,
             filters: vec![wasm_filter("sidegate", &wasm, &file.configuration(&bundle))],
             route_metadata: None,
-            access_log: Some((&access_log, "%REQ(:PATH)% %FILTER_STATE(wasm.sidegate:PLAIN)%")),
+            access_log: Some((&access_log, logged::LINE)),
             cluster: Some("upstream"),
         };
         let clusters = [cluster("upstream", upstream.address()), cluster("logs", collector.address())];
@@ -117,28 +117,12 @@ impl Site {
 
     /// The events in Envoy's own log.
     fn logged(&self) -> Vec<Json> {
-        let log = self.envoy.log();
-        let lines = log.lines().filter_map(|line| line.find("{\"").and_then(|at| line.get(at..)));
-        lines
-            .filter_map(|json| serde_json::from_str(json).ok())
-            .filter(|e: &Json| e["decision_id"].is_string())
-            .collect()
+        logged::events(&self.envoy.log())
     }
 
     /// The filter state of each request, by its path.
     fn states(&self, count: usize) -> BTreeMap<String, Json> {
-        for _ in 0..500 {
-            let text = std::fs::read_to_string(&self.access_log).unwrap_or_default();
-            if text.lines().count() >= count {
-                let of = |line: &str| {
-                    let (path, state) = line.split_once(' ')?;
-                    Some((path.to_owned(), serde_json::from_str(state).unwrap_or(Json::Null)))
-                };
-                return text.lines().filter_map(of).collect();
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("expected {count} lines in the access log")
+        logged::states(&self.access_log, count).map_err(|e| self.envoy.with_log(&e)).unwrap()
     }
 }
 

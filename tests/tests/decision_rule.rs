@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use sidegate_compiler::declare;
@@ -14,7 +13,7 @@ use sidegate_tests::certs::{Authority, Identity, spiffe};
 use sidegate_tests::client::Connection;
 use sidegate_tests::envoy::Envoy;
 use sidegate_tests::envoy_config::{Listener, bootstrap, wasm_filter};
-use sidegate_tests::places;
+use sidegate_tests::{logged, places};
 
 const MESH: &str = r#"apiVersion: sidegate.io/v1alpha1
 kind: MeshPolicy
@@ -88,7 +87,7 @@ impl Site {
             plaintext: false,
             filters: vec![wasm_filter("sidegate", &wasm, &configuration.to_string())],
             route_metadata: None,
-            access_log: Some((&access_log, "%REQ(:PATH)% %FILTER_STATE(wasm.sidegate:PLAIN)%")),
+            access_log: Some((&access_log, logged::LINE)),
             cluster: None,
         };
         let envoy = Envoy::start(version, &bootstrap(&[listener.to_json()], &[]), dir.path()).unwrap();
@@ -105,27 +104,13 @@ impl Site {
 
     /// The filter state of each request, by its path.
     fn states(&self, count: usize) -> BTreeMap<String, Json> {
-        for _ in 0..500 {
-            let text = std::fs::read_to_string(&self.access_log).unwrap_or_default();
-            if text.lines().count() >= count {
-                let of = |line: &str| {
-                    let (path, state) = line.split_once(' ')?;
-                    Some((path.to_owned(), serde_json::from_str(state).unwrap_or(Json::Null)))
-                };
-                return text.lines().filter_map(of).collect();
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("expected {count} lines in the access log")
+        logged::states(&self.access_log, count).map_err(|e| self.envoy.with_log(&e)).unwrap()
     }
 
     /// The events in Envoy's own log, by path.
     fn events(&self) -> BTreeMap<String, Json> {
-        let log = self.envoy.log();
-        let lines = log.lines().filter_map(|line| line.find("{\"").and_then(|at| line.get(at..)));
-        let events = lines.filter_map(|json| serde_json::from_str::<Json>(json).ok());
-        events
-            .filter(|event| event["decision_id"].is_string())
+        logged::events(&self.envoy.log())
+            .into_iter()
             .map(|event| {
                 let path = &event["input"]["attributes"]["request"]["http"]["path"];
                 (path.as_str().unwrap_or_default().to_owned(), event)
