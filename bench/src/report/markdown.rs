@@ -33,6 +33,7 @@ pub(crate) fn lines(results: &Results) -> String {
     let all = [
         (Subject::Noop, "a wasm filter that does nothing"),
         (Subject::Sidegate(Kind::Callers(10)), "**Sidegate**, declarations, 10 callers"),
+        (Subject::Guarded, "**Sidegate**, the same, with the guard that Istio's manifests have"),
         (Subject::Sidegate(Kind::Callers(10_000)), "**Sidegate**, declarations, 10,000 callers"),
         (Subject::Sidegate(Kind::Storefront), "**Sidegate**, Rego with a header object, no cache"),
         (Subject::Cached(Kind::Storefront), "**Sidegate**, the same, cache answers"),
