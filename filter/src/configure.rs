@@ -13,6 +13,7 @@ use sidegate_engine::policy::Policies;
 use sidegate_engine::refresh::Opener;
 
 use crate::attributes;
+use crate::chance;
 use crate::contexts;
 use crate::host::{self, Level};
 use crate::loaded::{Fixed, Loaded};
@@ -64,6 +65,9 @@ fn refused(why: &Refused) -> bool {
 }
 
 fn load(buffer: Rc<RefCell<Buffer>>) -> Result<Accepted, Refused> {
+    // Taken now, when the proxy's main thread tries a configuration before any worker has it: what is not there yet can
+    // be made by one alone.
+    chance::vm();
     let json = host::plugin_configuration().map_err(|status| Refused {
         code: "host_configuration",
         message: format!("it cannot be read: {status}"),

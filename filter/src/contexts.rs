@@ -91,12 +91,14 @@ pub(crate) fn configure(
     refresh: Option<Box<Refresh>>,
     post: Option<Box<Post>>,
 ) -> bool {
-    in_root(root, |place| {
+    let before = in_root(root, |place| {
         place.loaded = Some(loaded);
         place.refresh = refresh;
-        place.post = post;
-    })
-    .is_some()
+        std::mem::replace(&mut place.post, post)
+    });
+    // What waits may be for a collector that the new configuration does not know.
+    before.iter().flatten().for_each(|post| post.end());
+    before.is_some()
 }
 
 /// Another policy, candidate or mode for the streams that begin from now on.

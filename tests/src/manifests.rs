@@ -195,6 +195,9 @@ pub fn guards(mode: &str) -> Result<(Value, Value), String> {
     let (file, path) = (base.values_file(), places::root().join(base.values_file()));
     let shipped = std::fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     let text = shipped.replace("  version: 1\n", &format!("  version: 1\n  mode: {mode}\n"));
+    if text == shipped {
+        return Err(format!("expected `config.version` in {file}, where the mode is put"));
+    }
     let asked = Asked { kind: base.kind, file: &file, text: &text, wasm: None, bundle: None };
     let rendered = render(&asked).map_err(|findings| findings.to_string())?;
     let object: Value = serde_json::from_str(&rendered.json()).map_err(|e| e.to_string())?;

@@ -52,6 +52,7 @@ struct Built {
 struct Target {
     name: String,
     kind: Vec<String>,
+    src_path: PathBuf,
 }
 
 impl Tally {
@@ -73,6 +74,9 @@ impl Tally {
 /// Where tests are that run on Envoys.
 const FOLDERS: [&str; 2] = ["tests/tests", "cli/tests"];
 
+/// How a test asks for the Envoys that tests run on.
+const ASKS: &str = "places::envoys()";
+
 /// What asks for an Envoy of every version: the names of test programs, and of the tests in them; none for the cases, which
 /// are no functions.
 pub type Chosen = BTreeMap<String, Vec<String>>;
@@ -86,7 +90,7 @@ pub fn chosen() -> Result<Chosen, String> {
     for folder in FOLDERS {
         for path in sources(&places::root().join(folder))? {
             let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-            let asks = |part: &&str| part.contains("places::envoys()");
+            let asks = |part: &&str| part.contains(ASKS);
             let mut parts = text.split("#[test]");
             let is_cases = parts.next().as_ref().is_some_and(asks);
             let names = parts.filter(asks).filter_map(|part| part.split_once("fn ")?.1.split_once('('));
@@ -140,8 +144,11 @@ pub fn build(chosen: &Chosen, crates: &[String]) -> Result<Vec<Program>, String>
         // Programs that are tested are built, too, and may have the name of a test.
         if let Some(tests) = chosen.get(&target.name).filter(|_| target.kind == ["test"]) {
             let folder = manifest.parent().unwrap_or(&manifest).to_owned();
-            // Another crate may have a test of the same name.
-            if !FOLDERS.iter().any(|tests| places::root().join(tests).parent() == Some(folder.as_path())) {
+            // Another crate may have a test of the same name, be it one that is looked at or not.
+            let asks = fs::read_to_string(&target.src_path).is_ok_and(|text| text.contains(ASKS));
+            if !asks
+                || !FOLDERS.iter().any(|tests| places::root().join(tests).parent() == Some(folder.as_path()))
+            {
                 continue;
             }
             let program = Program { name: target.name.clone(), tests: tests.clone(), path, folder };
