@@ -51,6 +51,20 @@ pub struct Validation {
     pub log: String,
 }
 
+impl Launch {
+    /// As it comes, with so many workers.
+    pub fn new(version: &str, workers: usize) -> Self {
+        Self {
+            version: version.to_owned(),
+            workers,
+            name: "envoy".to_owned(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            address_space: None,
+        }
+    }
+}
+
 impl Envoy {
     /// Starts `version` with one worker, its files in `dir`, and waits until all listeners serve.
     ///
@@ -65,15 +79,7 @@ impl Envoy {
     /// # Errors
     /// As [`Envoy::start`].
     pub fn start_with(version: &str, config: &Value, dir: &Path, workers: usize) -> Result<Self, String> {
-        let launch = Launch {
-            version: version.to_owned(),
-            workers,
-            name: "envoy".to_owned(),
-            arguments: Vec::new(),
-            environment: Vec::new(),
-            address_space: None,
-        };
-        Self::launch(&launch, config, dir)
+        Self::launch(&Launch::new(version, workers), config, dir)
     }
 
     /// The same as it is told.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use sidegate_tests::case::CaseFile;
-use sidegate_tests::certs::{Authority, spiffe};
+use sidegate_tests::certs::{Authority, Identity, spiffe};
 use sidegate_tests::client::Connection;
 use sidegate_tests::envoy::{Envoy, Launch};
 use sidegate_tests::envoy_config::{Listener, bootstrap, cluster, network_filter, tcp_proxy, wasm_filter};
@@ -67,12 +67,14 @@ fn fails_in_workers(how: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-fn http(name: &str, dir: &Path, filters: Vec<Json>) -> Json {
-    let authority = Authority::new(dir);
-    let identity = authority.identity("service", &spiffe("default", "service"));
+fn identity(dir: &Path) -> Identity {
+    Authority::new(dir).identity("service", &spiffe("default", "service"))
+}
+
+fn http(name: &str, identity: &Identity, filters: Vec<Json>) -> Json {
     let listener = Listener {
         name,
-        identity: &identity,
+        identity,
         plaintext: true,
         filters,
         route_metadata: None,
@@ -108,23 +110,16 @@ impl Site {
         let (http_guard, tcp_guard) = guards("enforce").unwrap();
         let (http_counter, tcp_counter) = guards("shadow").unwrap();
         let dir = tempfile::TempDir::new().unwrap();
-        let upstream = Upstream::start();
+        let (upstream, own) = (Upstream::start(), identity(dir.path()));
         let listeners = [
-            http("bare", dir.path(), vec![plugin()]),
-            http("guarded", dir.path(), vec![plugin(), http_guard]),
-            http("counted", dir.path(), vec![plugin(), http_counter]),
+            http("bare", &own, vec![plugin()]),
+            http("guarded", &own, vec![plugin(), http_guard]),
+            http("counted", &own, vec![plugin(), http_counter]),
             tcp("bare-tcp", &[network(), tcp_proxy("upstream")]),
             tcp("guarded-tcp", &[network(), tcp_guard, tcp_proxy("upstream")]),
             tcp("counted-tcp", &[network(), tcp_counter, tcp_proxy("upstream")]),
         ];
-        let launch = Launch {
-            version: version.to_owned(),
-            workers: 2,
-            name: "envoy".to_owned(),
-            arguments: Vec::new(),
-            environment: Vec::new(),
-            address_space,
-        };
+        let launch = Launch { address_space, ..Launch::new(version, 2) };
         let config = bootstrap(&listeners, &[cluster("upstream", upstream.address())]);
         let envoy = Envoy::launch(&launch, &config, dir.path())?;
         Ok(Self { envoy, upstream, _dir: dir })
@@ -210,9 +205,10 @@ fn a_worker_whose_vm_is_not_configured_lets_nothing_pass() {
             let upstream = Upstream::start();
             let clusters = [cluster("upstream", upstream.address())];
             let dir = dir.path().join(&version);
+            let own = identity(&dir.join("certs"));
             for (filters, status) in [(Vec::new(), 200), (vec![guards("enforce").unwrap().0], 403)] {
                 let filters = [vec![wasm_filter("fails", &module, "")], filters].concat();
-                let config = bootstrap(&[http("http", &dir.join("certs"), filters)], &clusters);
+                let config = bootstrap(&[http("http", &own, filters)], &clusters);
                 let envoy = Envoy::start(&version, &config, &dir).unwrap();
                 let mut open = Connection::open(envoy.listener("http").unwrap(), None).unwrap();
                 let answer = open.send_bytes(GET, false).unwrap();

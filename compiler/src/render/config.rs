@@ -114,7 +114,6 @@ pub(super) fn prepare(
     if values.bundles.is_some() {
         fetch(check, values, kind, &mut config)?;
     }
-    guarded(check, values, &mut config)?;
     let read = match Config::parse(config.json().as_bytes()) {
         Ok(read) => read,
         Err(error) => return check.wrong(place, error.code(), format!("`config`: {error}")),
@@ -163,25 +162,23 @@ pub(super) fn prepare(
         let name = bundle.map_or("`config.bundle.inline`".to_owned(), |given| format!("`{}`", given.name));
         bodies(check, values, kind, &name, inline, &read)?;
     }
-    let guard = Guard::of(values.guard.value, read.mode);
+    let guard = guarded(check, values, &mut config, &read)?;
     Some(Ready { config, cluster, guard, warnings })
 }
 
 /// A guard lets nothing pass that has no mark: the filter has to make it.
-fn guarded(check: &mut Checker<'_>, values: &Values, config: &mut Tree) -> Option<()> {
+fn guarded(check: &mut Checker<'_>, values: &Values, config: &mut Tree, read: &Config) -> Option<Guard> {
     let Placed { place, value: is_wanted } = values.guard;
-    let is_off = config.get("mode").and_then(Tree::text) == Some("off");
-    match config.get("guard") {
-        None if is_wanted && !is_off => config.set("guard", true.into()),
-        Some(given) if is_wanted && *given != true.into() => {
-            let message =
-                "`config.guard`: expected `true`, for the guard lets nothing pass that is not marked";
-            let help = "write `guard: false` beside `config` for none";
-            return check.wrong_so(place, CONFLICT, message, help);
-        }
-        _ => {}
+    if is_wanted && !read.is_guarded && config.get("guard").is_some() {
+        let message = "`config.guard`: expected `true`, for the guard lets nothing pass that is not marked";
+        let help = "write `guard: false` beside `config` for none";
+        return check.wrong_so(place, CONFLICT, message, help);
     }
-    Some(())
+    let guard = Guard::of(is_wanted, read.mode);
+    if guard != Guard::Absent {
+        config.set("guard", true.into());
+    }
+    Some(guard)
 }
 
 /// Hosts of the clusters that the filter asks, as far as they are Istio's: `outbound|PORT|SUBSET|HOST`.

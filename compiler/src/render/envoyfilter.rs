@@ -75,13 +75,19 @@ fn patch(to: &str, at: Tree, operation: &str, value: Tree) -> Tree {
     map([("applyTo", to.into()), ("match", at), ("patch", patch)])
 }
 
+/// Its own: of two resources of one name, from two EnvoyFilters, a proxy would have one.
+fn own_name(values: &Values, layer: Layer) -> String {
+    let layer = match layer {
+        Layer::Http => "",
+        Layer::Network => ".network",
+    };
+    format!("{}.{}{layer}", values.namespace.value, values.name)
+}
+
 /// Behind the filter: what is put before the same anchor later stands nearer to it.
 fn guard_patch(values: &Values, guard: Guard, layer: Layer) -> Result<Option<Tree>, Diagnostic> {
     let Some(body) = guard.filter(layer)? else { return Ok(None) };
-    let name = match layer {
-        Layer::Http => format!("{}.{}.guard", values.namespace.value, values.name),
-        Layer::Network => format!("{}.{}.network.guard", values.namespace.value, values.name),
-    };
+    let name = format!("{}.guard", own_name(values, layer));
     let (to, at) = place(values, context(values), layer);
     Ok(Some(patch(to, at, "INSERT_BEFORE", map([("name", name.into()), ("typed_config", body)]))))
 }
@@ -89,13 +95,9 @@ fn guard_patch(values: &Values, guard: Guard, layer: Layer) -> Result<Option<Tre
 fn patches(values: &Values, config: &Tree, guard: Guard, layer: Layer) -> Result<Vec<Tree>, Diagnostic> {
     let context = context(values);
     let plugin = filter(values, config, layer)?;
-    // Its own: of two resources of one name, from two EnvoyFilters, a proxy would have one. A guard comes by the listener,
-    // the plugin by ECDS: under another name it is another resource, which the listener waits for, so that no request
-    // meets the guard that was not marked.
-    let mut name = format!("{}.{}", values.namespace.value, values.name);
-    if layer == Layer::Network {
-        name.push_str(".network");
-    }
+    let mut name = own_name(values, layer);
+    // A guard comes by the listener, the plugin by ECDS: under another name it is another resource, which the listener
+    // waits for, so that no request meets the guard that was not marked.
     if guard != Guard::Absent {
         name.push_str(".guarded");
     }

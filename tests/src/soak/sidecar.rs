@@ -274,12 +274,10 @@ impl Sidecar {
             arguments.extend(text(&["--drain-time-s", "2", "--parent-shutdown-time-s", "4"]));
         }
         let launch = Launch {
-            version: self.options.envoy.clone(),
-            workers: WORKERS,
             name: format!("envoy-{}", self.epoch),
             arguments,
             environment: self.options.environment.clone(),
-            address_space: None,
+            ..Launch::new(&self.options.envoy, WORKERS)
         };
         Envoy::launch(&launch, &config, &self.dir)
     }
